@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/* BL1 on qemu-virt: the ROM. Chooses the slot and verifies BL2. */
+#include <arch_helpers.h>
+#include <common/bl_common.h>
+#include <common/debug.h>
+#include <plat/common/platform.h>
+
+#include <platform_def.h>
+
+#include "plat/qemu/common/qemu_private.h"
+#include "slot.h"
+#include "slot_io.h"
+
+static meminfo_t secure_ram;
+
+meminfo_t *bl1_plat_sec_mem_layout(void)
+{
+    return &secure_ram;
+}
+
+void bl1_early_platform_setup(void)
+{
+    qemu_console_init();
+    secure_ram.total_base = BL_RAM_BASE;
+    secure_ram.total_size = BL_RAM_SIZE;
+}
+
+void bl1_plat_arch_setup(void)
+{
+    const mmap_region_t regions[] = {
+        MAP_REGION_FLAT(BL_RAM_BASE, BL_RAM_SIZE, MT_MEMORY | MT_RW | EL3_PAS),
+        MAP_REGION_FLAT(BL_CODE_BASE, BL1_CODE_END - BL_CODE_BASE, MT_CODE | EL3_PAS),
+        MAP_REGION_FLAT(BL1_RO_DATA_BASE, BL1_RO_DATA_END - BL1_RO_DATA_BASE,
+                        MT_RO_DATA | EL3_PAS),
+        {0},
+    };
+
+    setup_page_tables(regions, plat_qemu_get_mmap());
+    enable_mmu_el3(0);
+}
+
+void bl1_platform_setup(void)
+{
+    slot_choose();
+    slot_io_setup();
+}
+
+/* The last hook before BL1 leaves for BL2: reached only when BL2 has been verified. */
+void bl1_plat_set_ep_info(unsigned int image_id, struct entry_point_info *ep_info)
+{
+    (void)ep_info;
+    NOTICE("kapu: slot %c: %s verified\n", slot_letter(), slot_io_name(image_id));
+}

@@ -1,0 +1,59 @@
+# OP-TEE OS configuration of kapu, read by third_party/optee-os/build as make variables.
+# Only what differs from OP-TEE's own defaults stands here, each with its reason.
+
+# Cores that may enter the secure world: the platform has at most four.
+CFG_TEE_CORE_NB_CORE=4
+CFG_ARM64_core=y
+CFG_USER_TA_TARGETS=ta_arm64
+supported-ta-targets=ta_arm64
+CFG_ARM_GICV3=y
+
+# Secure timer callouts: the monitor's clock, which Linux cannot stop.
+CFG_CALLOUT=y
+# SHA and AES instructions instead of table code (speed, and no cache side channel of tables).
+CFG_CRYPTO_WITH_CE=y
+
+# No device tree from outside: memory and devices are known at build time, so hostile or wrong
+# descriptions have no parser to attack. Linux's own device tree is signed and names OP-TEE.
+CFG_EXTERNAL_DT=n
+CFG_DT_DRIVER_EMBEDDED_TEST=n
+# No statically shared memory: Linux registers what it shares, page by page.
+CFG_CORE_RESERVED_SHM=n
+CFG_CORE_DYN_SHM=y
+# No interrupt from secure to normal world is used.
+CFG_CORE_ASYNC_NOTIF=n
+
+# Secure storage in files kept by the normal world, encrypted and authenticated by OP-TEE.
+CFG_REE_FS=y
+CFG_RPMB_FS=n
+# Trusted applications from the root file system must be signed with our key, and not encrypted.
+CFG_REE_FS_TA=y
+CFG_PKCS11_TA=y
+# Token PINs are never kept by Linux; RSA with raw X.509 padding is not needed.
+CFG_PKCS11_TA_RSA_X_509=n
+
+# Nothing for tests, statistics or other buses.
+CFG_ENABLE_EMBEDDED_TESTS=n
+CFG_WITH_STATS=n
+CFG_TEE_BENCHMARK=n
+CFG_ATTESTATION_PTA=n
+CFG_SCMI_PTA=n
+CFG_SYSTEM_PTA=y
+CFG_DEVICE_ENUM_PTA=y
+CFG_GP_SOCKETS=n
+CFG_SECURE_DATA_PATH=n
+CFG_VIRTUALIZATION=n
+
+# Hardening of the core itself: address randomisation, stack canaries, no writable code.
+CFG_CORE_ASLR=y
+CFG_TA_ASLR=y
+CFG_CORE_STACK_PROTECTOR_STRONG=y
+CFG_TA_STACK_PROTECTOR_STRONG=y
+CFG_CORE_RWDATA_NOEXEC=y
+CFG_CORE_RODATA_NOEXEC=y
+
+# Errors, warnings and start-up information on the secure console; no debug output.
+CFG_TEE_CORE_LOG_LEVEL=2
+CFG_TEE_TA_LOG_LEVEL=1
+CFG_CORE_DUMP_OOM=n
+CFG_DEBUG_INFO=n

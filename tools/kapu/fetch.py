@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Third-party sources and packages: pinned by third_party/lock.json, fetched with a private apt.
+
+Nothing of the host's apt changes. The mirror is the one that the host uses; apt checks the
+archive's signatures, and each file must then have the SHA-256 that the lock file says.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from .errors import KapuError
+from .paths import CACHE, ROOT
+from .steps import digest_file
+
+LOCK = ROOT / "third_party" / "lock.json"
+WANTED = ROOT / "third_party" / "wanted.json"
+DOWNLOADS = CACHE / "downloads"
+APT = CACHE / "apt"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def host_release() -> str:
+    for line in Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("VERSION_CODENAME="):
+            return line.split("=", 1)[1].strip('"')
+    raise KapuError("/etc/os-release names no VERSION_CODENAME: is this Debian?")
+
+
+def host_mirrors() -> tuple[str, str]:
+    """The URIs from which the host takes Debian and Debian's security updates."""
+    text = subprocess.run(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"],
+                          capture_output=True, text=True, check=True).stdout
+    found = dict(line.split(" ", 1) for line in text.splitlines())
+    release = host_release()
+    if release not in found:
+        raise KapuError(f"the host's apt has no source for '{release}', so no mirror is known; "
+                        "add one to /etc/apt/sources.list.d")
+    return found[release], found.get(f"{release}-security", found[release])
+
+
+class PrivateApt:
+    """An apt with its own lists, cache and sources, for suites that the host does not use."""
+
+    def __init__(self):
+        main, security = host_mirrors()
+        for folder in ("state/lists/partial", "cache/archives/partial", "none"):
+            (APT / folder).mkdir(parents=True, exist_ok=True)
+        (APT / "state" / "status").touch()
+        option = f"[arch=arm64 signed-by={KEYRING}]"
+        source = f"[signed-by={KEYRING}]"
+        (APT / "sources.list").write_text(
+            "".join(f"deb {option} {uri} {suite} main\ndeb-src {source} {uri} {suite} main\n"
+                    for uri, suite in ((main, "trixie"), (security, "trixie-security"),
+                                       (main, "sid"))))
+        (APT / "apt.conf").write_text(
+            f'Dir::State "{APT}/state";\nDir::State::status "{APT}/state/status";\n'
+            f'Dir::Cache "{APT}/cache";\nDir::Etc::sourcelist "{APT}/sources.list";\n'
+            f'Dir::Etc::sourceparts "{APT}/none";\nDir::Etc::preferencesparts "{APT}/none";\n'
+            'APT::Architecture "arm64";\nAPT::Architectures { "arm64"; };\n'
+            'APT::Default-Release "/^trixie(|-security)$/";\nAcquire::Languages "none";\n'
+            f'APT::Sandbox::User "{os.environ.get("USER", "root")}";\n')
+        self.environment = {**os.environ, "APT_CONFIG": str(APT / "apt.conf"), "LC_ALL": "C"}
+
+    def run(self, *command, cwd=None) -> str:
+        result = subprocess.run(command, cwd=cwd, env=self.environment, capture_output=True,
+                                text=True, check=False)
+        if result.returncode != 0:
+            raise KapuError(f"{' '.join(command)}: {result.stderr.strip() or result.stdout}")
+        return result.stdout
+
+    def update(self) -> None:
+        print("  reading the archive's package lists", flush=True)
+        output = self.run("apt-get", "update", "--error-on=any")
+        if "Err:" in output:
+            raise KapuError(f"apt-get update failed:\n{output}")
+
+
+def paragraphs(text: str):
+    """Fields of each paragraph of a Debian control file, continuation lines kept."""
+    for block in text.split("\n\n"):
+        fields, name = {}, None
+        for line in block.splitlines():
+            if line.startswith((" ", "\t")) and name:
+                fields[name] += "\n" + line.strip()
+            elif ":" in line:
+                name, value = line.split(":", 1)
+                fields[name] = value.strip()
+        if fields:
+            yield fields
+
+
+def resolve_source(apt: PrivateApt, name: str, suite: str) -> dict:
+    """The newest version of a source package in a suite, with its files."""
+    madison = apt.run("apt-cache", "madison", name)
+    rows = [[part.strip() for part in line.split("|")] for line in madison.splitlines()]
+    versions = [row[1] for row in rows if f" {suite}/" in f" {row[2]}" and "Sources" in row[2]]
+    if not versions:
+        raise KapuError(f"source package {name} is not in {suite}")
+    for fields in paragraphs(apt.run("apt-cache", "showsrc", "--only-source", name)):
+        if fields["Version"] == versions[0]:
+            files = [line.split() for line in fields["Checksums-Sha256"].split("\n") if line]
+            return {"name": name, "suite": suite, "version": versions[0],
+                    "files": [{"name": f[2], "sha256": f[0]} for f in files]}
+    raise KapuError(f"apt knows {name} {versions[0]} but not its files")
+
+
+def resolve_package(apt: PrivateApt, name: str, suite: str) -> dict:
+    """The candidate version of a binary package, arm64 or all."""
+    show = apt.run("apt-cache", "show", "--no-all-versions", f"{name}/{suite}"
+                   if suite != "trixie" else name)
+    fields = next(paragraphs(show))
+    return {"name": name, "suite": suite, "version": fields["Version"],
+            "architecture": fields["Architecture"],
+            "files": [{"name": Path(fields["Filename"]).name, "sha256": fields["SHA256"]}]}
+
+
+def wanted() -> dict[str, list[tuple[str, str]]]:
+    """What is wanted, as (name, suite): sources, and packages with those of the root images."""
+    spec = json.loads(WANTED.read_text())
+    packages = [tuple(entry) for entry in spec["packages"]]
+    for recipe in spec["recipes"]:
+        packages += [(name, "trixie") for name in recipe_packages(ROOT / recipe)]
+    return {"sources": [tuple(e) for e in spec["sources"]],
+            "packages": list(dict.fromkeys(packages))}
+
+
+def recipe_packages(recipe: Path) -> list[str]:
+    """Names in a root image recipe's package list: the first word of each line."""
+    lines = (recipe / "packages").read_text().splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def read_lock() -> dict:
+    return json.loads(LOCK.read_text())
+
+
+def write_lock(only: set[str] | None) -> list[str]:
+    """Resolve what is wanted (only these names, or all) and rewrite the lock file."""
+    apt = PrivateApt()
+    apt.update()
+    old = read_lock() if LOCK.exists() else {"sources": [], "packages": []}
+    changes = []
+    lock = {}
+    for kind, resolve in (("sources", resolve_source), ("packages", resolve_package)):
+        known = {entry["name"]: entry for entry in old[kind]}
+        lock[kind] = []
+        for name, suite in wanted()[kind]:
+            entry = known.get(name)
+            if entry is None or only is None or name in only:
+                entry = resolve(apt, name, suite)
+            if entry != known.get(name):
+                before = known[name]["version"] if name in known else "nothing"
+                changes.append(f"{name}: {before} -> {entry['version']}")
+            lock[kind].append(entry)
+        lock[kind].sort(key=lambda e: e["name"])
+    LOCK.write_text(json.dumps(lock, indent=1) + "\n")
+    return changes
+
+
+def stored(file: dict) -> Path:
+    return DOWNLOADS / file["sha256"] / file["name"]
+
+
+def present(entry: dict) -> bool:
+    return all(stored(file).exists() for file in entry["files"])
+
+
+def gone_message(apt: PrivateApt, kind: str, entry: dict, why: str) -> str:
+    """Why a pinned version cannot be fetched, and what to do."""
+    resolve = resolve_source if kind == "sources" else resolve_package
+    try:
+        now = resolve(apt, entry["name"], entry["suite"])["version"]
+    except KapuError:
+        now = None
+    if now is None:
+        there = f"{entry['suite']} has no {entry['name']} any more"
+    elif now == entry["version"]:
+        return f"{entry['name']} {entry['version']} could not be fetched: {why}"
+    else:
+        there = f"{entry['suite']} now has {now}"
+    return (f"{entry['name']} {entry['version']}, which third_party/lock.json pins, has left the "
+            f"archive; {there}.\n  To take what is there: tools/fetch --update {entry['name']}, "
+            "then review and commit the lock file.\n  To keep the pin: copy the file from a "
+            f"machine that has it into {DOWNLOADS}/SHA256/NAME.")
+
+
+def download(apt: PrivateApt, kind: str, entry: dict) -> None:
+    """Fetch one locked entry through apt and keep its files if their hashes are the pinned ones."""
+    work = CACHE / "apt" / f"get.{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    pinned = f"{entry['name']}={entry['version']}"
+    try:
+        if kind == "sources":
+            apt.run("apt-get", "source", "--download-only", pinned, cwd=work)
+        else:
+            apt.run("apt-get", "download", pinned, cwd=work)
+        for file in entry["files"]:
+            # apt writes the epoch's colon as %3a in names of packages
+            candidates = [work / file["name"]] + [p for p in work.iterdir() if kind == "packages"]
+            got = next((p for p in candidates if p.exists()), None)
+            if got is None:
+                raise KapuError(f"apt did not bring {file['name']}")
+            actual = digest_file(got)
+            if actual != file["sha256"]:
+                raise KapuError(f"{file['name']} has SHA-256 {actual}, but third_party/lock.json "
+                                f"pins {file['sha256']}; nothing was taken")
+            stored(file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(got, stored(file))
+    except KapuError as error:
+        if "pins" in str(error):
+            raise
+        raise KapuError(gone_message(apt, kind, entry, str(error))) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def fetch_all() -> int:
+    """Fetch what the lock file names and the cache lacks; returns how many entries were fetched."""
+    lock = read_lock()
+    missing = [(kind, entry) for kind in ("sources", "packages") for entry in lock[kind]
+               if not present(entry)]
+    if not missing:
+        return 0
+    apt = PrivateApt()
+    apt.update()
+    for i, (kind, entry) in enumerate(missing, 1):
+        print(f"  [{i:3}/{len(missing)}] {entry['name']} {entry['version']}", flush=True)
+        download(apt, kind, entry)
+    return len(missing)
+
+
+def locked(name: str) -> dict:
+    """The lock entry of a source or package; an error that says what to do if it is not here."""
+    lock = read_lock()
+    for entry in lock["sources"] + lock["packages"]:
+        if entry["name"] == name:
+            if not present(entry):
+                raise KapuError(f"{name} {entry['version']} is not in {DOWNLOADS}; "
+                                "run 'make fetch' while there is a network")
+            return entry
+    raise KapuError(f"{name} is not in third_party/lock.json; add it to third_party/wanted.json "
+                    f"(or the recipe) and run tools/fetch --update {name}")
+
+
+def file_of(name: str, suffix: str = "") -> Path:
+    """The stored file of a locked entry whose name ends in `suffix`."""
+    return next(stored(f) for f in locked(name)["files"] if f["name"].endswith(suffix))
+
+
+def identity(name: str) -> str:
+    """Changes whenever the pinned files of an entry change: a key for build steps."""
+    return hashlib.sha256(json.dumps(locked(name)["files"]).encode()).hexdigest()

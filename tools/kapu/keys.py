@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing keys of a release.
+
+Development: a key set per checkout in keys/dev, made on first use, private files mode 0600, never
+committed. Production: KAPU_KEYS names a folder with the same files, and KAPU_ROOT_KEY may name the
+root key separately, as a PEM file or a pkcs11: URI, so that it can stay in an HSM.
+"""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+from .errors import KapuError
+from .paths import ROOT, host_environment
+
+# TF-A's chain of trust (docs/boot.md): role -> file. All are ECDSA P-256.
+EC_ROLES = ("root", "trusted-world", "normal-world", "bl31", "optee", "linux")
+# OP-TEE signs trusted applications with RSA only.
+TA_ROLE = "ta"
+TA_BITS = 3072
+
+
+def development_folder() -> Path:
+    return ROOT / "keys" / "dev"
+
+
+def openssl(*arguments: str) -> bytes:
+    result = subprocess.run(("openssl",) + arguments, env=host_environment(), capture_output=True,
+                            check=False)
+    if result.returncode != 0:
+        raise KapuError(f"openssl {arguments[0]}: {result.stderr.decode().strip()}")
+    return result.stdout
+
+
+def make_key(path: Path, role: str) -> None:
+    """Write a new private key; it is never readable by others, not even for a moment."""
+    if role == TA_ROLE:
+        pem = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{TA_BITS}")
+    else:
+        pem = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(pem)
+    temporary.rename(path)
+
+
+class KeySet:
+    """Where each private key is. `root` may be a pkcs11: URI; the others are files."""
+
+    def __init__(self, folder: Path, root: str | None = None):
+        self.folder = folder
+        self.root = root or str(folder / "root.pem")
+        for role in EC_ROLES + (TA_ROLE,):
+            if not self.is_token(role):
+                self._check_file(Path(self[role]), role)
+
+    def __getitem__(self, role: str) -> str:
+        return self.root if role == "root" else str(self.folder / f"{role}.pem")
+
+    def is_token(self, role: str) -> bool:
+        return self[role].startswith("pkcs11:")
+
+    @staticmethod
+    def _check_file(path: Path, role: str) -> None:
+        if not path.exists():
+            raise KapuError(f"the {role} key is missing: {path}")
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KapuError(f"the {role} key {path} can be read by others; chmod 600 it")
+
+
+def key_set() -> KeySet:
+    """The keys of this build: those of the environment, or this checkout's development set."""
+    folder = os.environ.get("KAPU_KEYS")
+    root = os.environ.get("KAPU_ROOT_KEY")
+    if folder:
+        return KeySet(Path(folder).resolve(), root)
+    development = development_folder()
+    development.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for role in EC_ROLES + (TA_ROLE,):
+        path = development / f"{role}.pem"
+        if not path.exists():
+            make_key(path, role)
+    return KeySet(development, root)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build steps: what went in decides whether a step has to run.
+
+A step names its inputs (files, folders, strings, other steps). Their content, together with the
+code of the step itself, makes a key; the result lies in a folder of that name. Results of
+third-party code go to the cache outside the tree, so that a new checkout finds them; results that
+depend on this checkout's keys stay in build/. A result appears by renaming a finished folder, so an
+interrupted build leaves nothing half-done.
+"""
+
+import hashlib
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .errors import KapuError
+from .paths import BUILD, CACHE, host_environment
+
+KEEP_RESULTS = 6  # of each step, in the cache
+LAST_LINES = 25   # of a log, shown when a step fails
+
+
+def digest_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_tree(path: Path) -> str:
+    """Names, executable bits and contents of a file or of all files below a folder."""
+    if not path.exists():
+        raise KapuError(f"build input {path} is missing")
+    if path.is_file():
+        return digest_file(path)
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file() or p.is_symlink()):
+        if "__pycache__" in file.parts:
+            continue
+        name = file.relative_to(path)
+        if file.is_symlink():
+            total.update(f"{name}\0link {os.readlink(file)}\n".encode())
+        else:
+            total.update(f"{name}\0{os.access(file, os.X_OK)}\0{digest_file(file)}\n".encode())
+    return total.hexdigest()
+
+
+class Step:
+    """One step. `work(step, out)` fills the folder `out`; `step.run` runs a logged command."""
+
+    def __init__(self, name: str, work, *, files=(), values=(), needs=(), shared=False):
+        self.name = name
+        self.work = work
+        self.files = [Path(f) for f in files]
+        self.values = [str(v) for v in values]
+        self.needs = list(needs)
+        self.base = (CACHE if shared else BUILD) / "results" / name
+        self.log_path = BUILD / "log" / f"{name}.log"
+        self.seconds = 0.0
+        self.was_cached = False
+        self._key = None
+
+    def key(self) -> str:
+        if self._key is None:
+            total = hashlib.sha256(inspect.getsource(self.work).encode())
+            for value in self.values:
+                total.update(f"value {value}\n".encode())
+            for file in self.files:
+                total.update(f"file {file.name} {digest_tree(file)}\n".encode())
+            for need in self.needs:
+                total.update(f"step {need.name} {need.key()}\n".encode())
+            self._key = total.hexdigest()[:32]
+        return self._key
+
+    @property
+    def out(self) -> Path:
+        return self.base / self.key()
+
+    def build(self, say) -> None:
+        """Build what is missing, needs first."""
+        for need in self.needs:
+            need.build(say)
+        if self.out.exists():
+            if not self.was_cached and self.seconds == 0.0:
+                self.was_cached = True
+                os.utime(self.out)
+                say.cached(self)
+            return
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.log_path.write_text("")
+        temporary = self.base / f".{self.key()}.{os.getpid()}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        started = time.monotonic()
+        say.started(self)
+        try:
+            self.work(self, temporary)
+            try:
+                temporary.rename(self.out)
+            except OSError:
+                if not self.out.exists():  # else another build of the same was faster
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        self.seconds = time.monotonic() - started
+        say.done(self)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        results = sorted((p for p in self.base.iterdir() if not p.name.startswith(".")),
+                         key=lambda p: p.stat().st_mtime)
+        for old in results[:-KEEP_RESULTS]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def run(self, *command, cwd=None, env=None, stdin=None) -> None:
+        """Run a command with its output in the step's log; failure shows the end of the log."""
+        words = [str(word) for word in command]
+        with open(self.log_path, "ab") as log:
+            log.write(f"+ {' '.join(words)}\n".encode())
+            log.flush()
+            result = subprocess.run(words, cwd=cwd, env=host_environment() | (env or {}),
+                                    stdout=log, stderr=subprocess.STDOUT,
+                                    stdin=stdin or subprocess.DEVNULL, check=False)
+        if result.returncode != 0:
+            lines = self.log_path.read_text(errors="replace").splitlines()[-LAST_LINES:]
+            raise KapuError(f"step '{self.name}' failed with status {result.returncode}\n"
+                            f"  command: {' '.join(words)}\n  full log: {self.log_path}\n"
+                            + "".join(f"  | {line}\n" for line in lines))
+
+
+class Progress:
+    """What a person sees while steps run."""
+
+    def __init__(self):
+        self.begin = time.monotonic()
+        self.ran = 0
+
+    def _line(self, name: str, what: str, seconds: float) -> None:
+        print(f"  {name:<18} {what:<8} {seconds:8.1f} s", flush=True)
+
+    def cached(self, step: Step) -> None:
+        self._line(step.name, "cached", 0.0)
+
+    def started(self, step: Step) -> None:
+        self.ran += 1
+        if sys.stdout.isatty():
+            print(f"  {step.name:<18} building  (log: {step.log_path})", end="\r", flush=True)
+
+    def done(self, step: Step) -> None:
+        if sys.stdout.isatty():
+            print(" " * (40 + len(str(step.log_path))), end="\r")
+        self._line(step.name, "built", step.seconds)
+
+    def total(self) -> float:
+        return time.monotonic() - self.begin
