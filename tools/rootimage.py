@@ -9,7 +9,7 @@ A recipe is a directory (a second one is layered over the first: what it names i
   packages   PACKAGE REASON             the Debian packages that files are taken from
   keep       PACKAGE GLOB REASON        which of a package's paths enter the image
   layout     dir PATH MODE | link PATH TARGET
-  files/     own files, copied as they are; NAME.in has @VERSION@ and @COMMIT_TIME@-free text filled in, and loses ".in"
+  files/     own files, copied as they are; in NAME.in, @VERSION@ is filled in and the name loses ".in"
 
 Checked before anything is written: every rule matches, every package is used, every library an executable needs is
 there, no library is there that nothing needs, every script's interpreter is there, no set-uid or set-gid bit survives.
@@ -105,6 +105,8 @@ def read_deb(path):
         for member in tar:
             name = merged(member.name)
             if member.issym():
+                if merged(os.path.normpath(os.path.join(os.path.dirname(name), member.linkname))) == name:
+                    continue                          # /usr/sbin/ip -> /usr/bin/ip: one folder here, so the same path
                 tree[name] = Entry("link", member.linkname, 0o777, path)
             elif member.isfile():
                 tree[name] = Entry("file", tar.extractfile(member).read(), 0o755 if member.mode & 0o111 else 0o644, path)

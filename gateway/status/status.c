@@ -25,7 +25,7 @@
 #define LINE 256               /* longest value shown */
 #define CMDLINE 4096           /* COMMAND_LINE_SIZE of arm64 is 2048 */
 #define ADDRESS_WAIT_MS 10000  /* DHCP usually answers within one second */
-#define SUPPLICANT_WAIT_MS 2000
+#define TEE_WAIT_MS 10000      /* udev gives the device its group, the daemon starts: both at the same time as we */
 #define POLL_MS 100
 #define EMERGENCY_PAUSE_S 3    /* time to read the console before the reset */
 
@@ -210,8 +210,14 @@ static void show_data(struct report *r)
 static void show_tee(struct report *r)
 {
 	struct tee_ioctl_version_data v = { 0 };
+	int left = TEE_WAIT_MS;
 	int fd = open(TEE_DEVICE, O_RDWR | O_CLOEXEC);
 
+	while (fd < 0 && errno == EACCES && left > 0) {
+		pause_ms(POLL_MS);
+		left -= POLL_MS;
+		fd = open(TEE_DEVICE, O_RDWR | O_CLOEXEC);
+	}
 	if (fd < 0) {
 		row(r, "TEE", "tee", "%s: %s", TEE_DEVICE, strerror(errno));
 		return;
@@ -235,7 +241,7 @@ static bool supplicant_runs(void)
 
 static void show_supplicant(struct report *r)
 {
-	int left = access(TEE_DEVICE, F_OK) == 0 ? SUPPLICANT_WAIT_MS : 0;
+	int left = access(TEE_DEVICE, F_OK) == 0 ? TEE_WAIT_MS : 0;
 
 	while (!supplicant_runs() && left > 0) {
 		pause_ms(POLL_MS);

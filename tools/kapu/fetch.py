@@ -20,6 +20,7 @@ LOCK = ROOT / "third_party" / "lock.json"
 WANTED = ROOT / "third_party" / "wanted.json"
 DOWNLOADS = CACHE / "downloads"
 APT = CACHE / "apt"
+BATCH = 8  # entries fetched by one apt command
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -65,11 +66,14 @@ class PrivateApt:
             f'APT::Sandbox::User "{os.environ.get("USER", "root")}";\n')
         self.environment = {**os.environ, "APT_CONFIG": str(APT / "apt.conf"), "LC_ALL": "C"}
 
-    def run(self, *command, cwd=None) -> str:
-        result = subprocess.run(command, cwd=cwd, env=self.environment, capture_output=True,
-                                text=True, check=False)
+    def run(self, tool: str, *arguments: str, cwd=None) -> str:
+        # The host may have switched the package cache off; without it each call takes seconds.
+        cache = ["-o", "Dir::Cache::pkgcache=pkgcache.bin",
+                 "-o", "Dir::Cache::srcpkgcache=srcpkgcache.bin"]
+        result = subprocess.run([tool, *cache, *arguments], cwd=cwd, env=self.environment,
+                                capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise KapuError(f"{' '.join(command)}: {result.stderr.strip() or result.stdout}")
+            raise KapuError(f"{tool} {' '.join(arguments)}: {result.stderr.strip()}")
         return result.stdout
 
     def update(self) -> None:
@@ -188,33 +192,33 @@ def gone_message(apt: PrivateApt, kind: str, entry: dict, why: str) -> str:
             f"machine that has it into {DOWNLOADS}/SHA256/NAME.")
 
 
-def download(apt: PrivateApt, kind: str, entry: dict) -> None:
-    """Fetch one locked entry through apt and keep its files if their hashes are the pinned ones."""
-    work = CACHE / "apt" / f"get.{os.getpid()}"
+def take(work: Path, entry: dict) -> None:
+    """Move the entry's files from where apt put them into the cache, if their hashes are right."""
+    for file in entry["files"]:
+        # apt writes an epoch's colon as %3a into names of packages
+        stem = file["name"].split("_")[0]
+        got = [p for p in work.iterdir() if p.name.split("_")[0] == stem]
+        exact = next((p for p in got if p.name == file["name"]), got[0] if len(got) == 1 else None)
+        if exact is None:
+            raise KapuError(f"apt did not bring {file['name']}")
+        actual = digest_file(exact)
+        if actual != file["sha256"]:
+            raise KapuError(f"{file['name']} has SHA-256 {actual}, but third_party/lock.json "
+                            f"pins {file['sha256']}; nothing was taken")
+        stored(file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(exact, stored(file))
+
+
+def download(apt: PrivateApt, kind: str, entries: list[dict]) -> None:
+    """Fetch locked entries of one kind through apt."""
+    work = APT / f"get.{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    pinned = f"{entry['name']}={entry['version']}"
+    verb = ("source", "--download-only") if kind == "sources" else ("download",)
     try:
-        if kind == "sources":
-            apt.run("apt-get", "source", "--download-only", pinned, cwd=work)
-        else:
-            apt.run("apt-get", "download", pinned, cwd=work)
-        for file in entry["files"]:
-            # apt writes the epoch's colon as %3a in names of packages
-            candidates = [work / file["name"]] + [p for p in work.iterdir() if kind == "packages"]
-            got = next((p for p in candidates if p.exists()), None)
-            if got is None:
-                raise KapuError(f"apt did not bring {file['name']}")
-            actual = digest_file(got)
-            if actual != file["sha256"]:
-                raise KapuError(f"{file['name']} has SHA-256 {actual}, but third_party/lock.json "
-                                f"pins {file['sha256']}; nothing was taken")
-            stored(file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(got, stored(file))
-    except KapuError as error:
-        if "pins" in str(error):
-            raise
-        raise KapuError(gone_message(apt, kind, entry, str(error))) from error
+        apt.run("apt-get", *verb, *(f"{e['name']}={e['version']}" for e in entries), cwd=work)
+        for entry in entries:
+            take(work, entry)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -222,16 +226,36 @@ def download(apt: PrivateApt, kind: str, entry: dict) -> None:
 def fetch_all() -> int:
     """Fetch what the lock file names and the cache lacks; returns how many entries were fetched."""
     lock = read_lock()
-    missing = [(kind, entry) for kind in ("sources", "packages") for entry in lock[kind]
-               if not present(entry)]
-    if not missing:
+    todo = [(kind, entry) for kind in ("sources", "packages") for entry in lock[kind]
+            if not present(entry)]
+    if not todo:
         return 0
     apt = PrivateApt()
     apt.update()
-    for i, (kind, entry) in enumerate(missing, 1):
-        print(f"  [{i:3}/{len(missing)}] {entry['name']} {entry['version']}", flush=True)
-        download(apt, kind, entry)
-    return len(missing)
+    done = 0
+    for kind in ("sources", "packages"):
+        entries = [entry for of_kind, entry in todo if of_kind == kind]
+        for start in range(0, len(entries), BATCH):
+            batch = entries[start:start + BATCH]
+            print(f"  {done:3} of {len(todo)} fetched; next: "
+                  f"{', '.join(e['name'] for e in batch)}", flush=True)
+            fetch_batch(apt, kind, batch)
+            done += len(batch)
+    return done
+
+
+def fetch_batch(apt: PrivateApt, kind: str, batch: list[dict]) -> None:
+    try:
+        download(apt, kind, batch)
+    except KapuError as error:
+        if "pins" in str(error):
+            raise
+        for entry in batch:  # one by one, to name the one that cannot be had
+            if not present(entry):
+                try:
+                    download(apt, kind, [entry])
+                except KapuError as why:
+                    raise KapuError(gone_message(apt, kind, entry, str(why))) from error
 
 
 def locked(name: str) -> dict:

@@ -47,6 +47,31 @@ def digest_tree(path: Path) -> str:
     return total.hexdigest()
 
 
+def names_in(code) -> set[str]:
+    """Names that a code object uses, those in its comprehensions and lambdas too."""
+    inner = (c for c in code.co_consts if inspect.iscode(c))
+    return set(code.co_names).union(*(names_in(c) for c in inner))
+
+
+def code_of(function, seen=None) -> str:
+    """Source of a function and of all that it uses from its module: functions and constants.
+
+    A change of either must rebuild; a change elsewhere in the module must not.
+    """
+    seen = set() if seen is None else seen
+    text = inspect.getsource(function)
+    for name in sorted(names_in(function.__code__)):
+        value = function.__globals__.get(name)
+        if name in seen or value is None:
+            continue
+        seen.add(name)
+        if inspect.isfunction(value) and value.__globals__ is function.__globals__:
+            text += code_of(value, seen)
+        elif isinstance(value, (str, int, tuple, list, dict)):
+            text += f"{name} = {value!r}\n"
+    return text
+
+
 class Step:
     """One step. `work(step, out)` fills the folder `out`; `step.run` runs a logged command."""
 
@@ -64,7 +89,7 @@ class Step:
 
     def key(self) -> str:
         if self._key is None:
-            total = hashlib.sha256(inspect.getsource(self.work).encode())
+            total = hashlib.sha256(code_of(self.work).encode())
             for value in self.values:
                 total.update(f"value {value}\n".encode())
             for file in self.files:

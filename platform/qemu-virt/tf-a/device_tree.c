@@ -3,6 +3,9 @@
  * QEMU describes its machine in a device tree of its own, unsigned. Linux never sees it: Linux
  * gets the tree that the release signed. Only three values cross over, none of which names code,
  * memory or a device: the number of cores and two random seeds.
+ *
+ * A slot is a firmware package and a root partition. The signed tree has a command line for each
+ * slot, which differ in the partition only; BL2 keeps the one of the slot that it came from.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,6 +18,7 @@
 #include <platform_def.h>
 
 #include "device_tree.h"
+#include "slot.h"
 
 #define SEED_MAX 64
 
@@ -81,6 +85,30 @@ static int copy_seed(const char *name)
     return err;
 }
 
+/* Slot A's command line stands in place; slot B's replaces it. */
+static int keep_command_line(void)
+{
+    static const char other[] = "kapu,bootargs-b";
+    int chosen = fdt_path_offset(tree, "/chosen");
+    int length = 0;
+    const void *value;
+    int err = 0;
+
+    if (chosen < 0)
+        return chosen;
+    value = fdt_getprop(tree, chosen, other, &length);
+    if (value == NULL || length <= 0 || length > KAPU_COMMAND_LINE_MAX)
+        return -FDT_ERR_BADVALUE;
+    if (slot_letter() == 'B') {
+        static char line[KAPU_COMMAND_LINE_MAX];
+
+        /* Setting a property moves the others: the value must not lie in the tree meanwhile. */
+        memcpy(line, value, (size_t)length);
+        err = fdt_setprop(tree, chosen, "bootargs", line, length);
+    }
+    return err == 0 ? fdt_delprop(tree, chosen, other) : err;
+}
+
 int device_tree_complete(void)
 {
     unsigned int cores;
@@ -91,6 +119,8 @@ int device_tree_complete(void)
         return err != 0 ? err : -FDT_ERR_BADSTRUCTURE;
     err = fdt_open_into(tree, tree, KAPU_DT_MAX_SIZE);
     cores = count_cores(hardware);
+    if (err == 0)
+        err = keep_command_line();
     if (err == 0)
         err = cores >= 1U ? keep_cores(cores) : -FDT_ERR_NOTFOUND;
     if (err == 0)

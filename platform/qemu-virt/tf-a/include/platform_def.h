@@ -23,6 +23,7 @@
 #define NS_IMAGE_MAX_SIZE 0x03000000
 #define KAPU_DT_BASE (NS_DRAM0_BASE + 0x04000000)
 #define KAPU_DT_MAX_SIZE 0x00010000
+#define KAPU_COMMAND_LINE_MAX 2048 /* COMMAND_LINE_SIZE of Linux on arm64 */
 
 /* No QEMU gateway has more cores; see the signed device tree. */
 #define KAPU_MAX_CORES 4

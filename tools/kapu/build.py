@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps from pinned sources to a gateway's images, and how they hang together.
+
+    fetch -> optee-base -> optee --+
+             tf-a -----------------+-> firmware (FIP, ROM)
+             linux ----------------+
+    packages, programs -> root image -> device tree --^ (holds the root hash)
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import certs, fetch
+from .errors import KapuError
+from .keys import KeySet, TA_ROLE, key_set
+from .paths import BUILD, ROOT, host_environment, version
+from .steps import Progress, Step
+
+PLATFORM = ROOT / "platform" / "qemu-virt"
+FLAVOURS = ("gateway", "lab")
+PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
+
+# Image of the chain of trust -> fiptool option.
+FIP_IMAGES = {"bl2": "tb-fw", "bl31": "soc-fw", "optee": "tos-fw", "linux": "nt-fw",
+              "device-tree": "nt-fw-config"}
+COMMAND_LINE_MAX = 2048  # COMMAND_LINE_SIZE of Linux on arm64
+ROM_SIZE = 128 * 1024   # BL1's part of flash 0 (SEC_ROM_SIZE of the platform)
+FLASH_SIZE = 64 << 20   # QEMU virt has two flashes of this size
+SLOT_SIZE = 32 << 20    # KAPU_SLOT_SIZE of the platform
+
+
+def settings(path: Path) -> list[str]:
+    """NAME=value lines of a configuration file, comments left out."""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def compiler_version(*command: str) -> str:
+    result = subprocess.run(command, env=host_environment(), capture_output=True, text=True,
+                            check=False)
+    if result.returncode != 0:
+        raise KapuError(f"{command[0]} does not run; is it installed? (make packages)")
+    return result.stdout.splitlines()[0]
+
+
+def unpack_source(step: Step, name: str, out: Path) -> Path:
+    """Unpack a Debian source package with Debian's patches; apt has verified its signature."""
+    tree = out / name
+    package = out / f"{name}.package"
+    package.mkdir()
+    for file in fetch.locked(name)["files"]:
+        (package / file["name"]).symlink_to(fetch.stored(file))
+    step.run("dpkg-source", "--no-check", "-x", next(package.glob("*.dsc")), tree)
+    shutil.rmtree(package)
+    for patch in sorted((ROOT / "third_party" / name).glob("*.patch")):
+        step.run("patch", "-d", tree, "-p1", "-i", patch)
+    return tree
+
+
+# ---- OP-TEE -----------------------------------------------------------------------------------
+
+def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
+    step.run("make", "-j2", "PLATFORM=vexpress-qemu_armv8a", "CROSS_COMPILE=aarch64-linux-gnu-",
+             "CROSS_COMPILE64=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3", "O=out",
+             *settings(ROOT / "secure" / "optee" / "config.mk"),
+             "CFG_OPTEE_CONFIG=kapu/optee.mk", "KAPU_OPTEE_PLATFORM=kapu",
+             f"TEE_IMPL_VERSION={fetch.locked('optee-os')['version']}",
+             "BUILD_DATE=2026-01-01", "V=1",
+             *([f"TA_SIGN_KEY={key}"] if key else []), *targets, cwd=tree)
+
+
+def build_optee_base(step: Step, out: Path) -> None:
+    """OP-TEE with nothing of a checkout's keys in it: nearly all of the work, and cacheable."""
+    tree = unpack_source(step, "optee-os", out)
+    shutil.copytree(PLATFORM / "optee", tree / "kapu")
+    for script in (tree / "scripts").glob("*.py"):
+        script.chmod(0o755)
+    optee_make(step, tree, key=None)
+
+
+def build_optee(step: Step, out: Path) -> None:
+    """Link our public key into OP-TEE and sign its trusted applications with the private one."""
+    base = step.needs[0].out / "optee-os"
+    tree = out / "optee-os"
+    step.run("cp", "-a", base, tree)
+    # make goes by times: the key in use must look newer than what was built with another
+    key = out / "ta-key.pem"
+    key.symlink_to(key_set()[TA_ROLE])
+    for stale in list(tree.glob("out/core/**/ta_pub_key*")) + list(tree.glob("out/ta/*/*.ta")):
+        stale.unlink()
+    optee_make(step, tree, key=str(key))
+    shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
+    shutil.copy(tree / f"out/ta/pkcs11/{PKCS11_TA}.ta", out)
+    shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
+    shutil.rmtree(tree)
+    key.unlink()
+
+
+# ---- Trusted Firmware-A -----------------------------------------------------------------------
+
+def root_key_header(public: bytes) -> str:
+    digest = hashlib.sha256(public).digest()
+    return "#define ROOT_KEY_HASH " + ", ".join(f"0x{b:02x}" for b in digest) + "\n"
+
+
+def build_tfa(step: Step, out: Path) -> None:
+    """BL1, BL2 and BL31 with our platform and libraries added, and the root key's hash inside."""
+    native = step.needs[0].out
+    tree = unpack_source(step, "arm-trusted-firmware", out)
+    mbedtls = unpack_source(step, "mbedtls", out)
+    added = tree / "plat" / "kapu"
+    shutil.copytree(PLATFORM / "tf-a", added / "kapu_qemu_virt")
+    shutil.copytree(ROOT / "boot" / "tf-a", added / "boot")
+    shutil.copytree(ROOT / "lib", added / "lib")
+    public = certs.Signer(native / "kapu-sign", key_set()).public_der("root")
+    (added / "boot" / "root_key_hash.h").write_text(root_key_header(public))
+    step.run("make", "-j2", "PLAT=kapu_qemu_virt", "CROSS_COMPILE=aarch64-linux-gnu-", "DEBUG=0",
+             "LOG_LEVEL=20", "E=0",  # mbedTLS 3.6 has redundant declarations that TF-A warns of
+             "TRUSTED_BOARD_BOOT=1", "KEY_ALG=ecdsa", "KEY_SIZE=256", "HASH_ALG=sha256",
+             "SPD=opteed", "ENABLE_SVE_FOR_NS=0", "ENABLE_SME_FOR_NS=0", f"MBEDTLS_DIR={mbedtls}",
+             f'BUILD_MESSAGE_TIMESTAMP="kapu {version()}"', "BUILD_STRING=kapu",
+             "bl1", "bl2", "bl31", "fiptool", cwd=tree)
+    for line in step.log_path.read_text(errors="replace").splitlines():
+        if re.match(r"plat/kapu/\S+: (warning|error)", line):
+            raise KapuError(f"our own code must build without warnings: {line}")
+    built = tree / "build" / "kapu_qemu_virt" / "release"
+    for name in ("bl1", "bl2", "bl31"):
+        shutil.copy(built / f"{name}.bin", out)
+        shutil.copy(built / name / f"{name}.elf", out)
+    shutil.copy(tree / "tools" / "fiptool" / "fiptool", out)
+    shutil.rmtree(tree)
+    shutil.rmtree(mbedtls)
+
+
+# ---- Linux ------------------------------------------------------------------------------------
+
+def kernel_fragments(flavour: str) -> list[Path]:
+    names = ["base", "qemu-virt", "hardening"] + (["lab"] if flavour == "lab" else [])
+    return [ROOT / "gateway" / "kernel" / f"{name}.config" for name in names]
+
+
+KERNEL_ENVIRONMENT = {
+    "ARCH": "arm64", "LLVM": "-16", "HOSTCC": "gcc", "HOSTCXX": "g++",
+    "KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "KBUILD_BUILD_USER": "kapu",
+    "KBUILD_BUILD_HOST": "kapu", "KBUILD_BUILD_VERSION": "1",
+}
+
+
+def build_linux(step: Step, out: Path) -> None:
+    """Linux from Debian's source, configured by our fragments only."""
+    flavour = step.values[0]
+    work = out / "work"
+    package, tree, objects = work / "package", work / "source", work / "objects"
+    step.run("dpkg-deb", "-x", fetch.file_of("linux-source-6.12"), package)
+    tree.mkdir(parents=True)
+    tarball = next((package / "usr" / "src").glob("linux-source-*.tar.xz"))
+    step.run("tar", "-xf", tarball, "-C", tree, "--strip-components=1")
+    shutil.rmtree(package)
+    kernel = ROOT / "gateway" / "kernel"
+    step.run(kernel / "configure.sh", tree, objects, *kernel_fragments(flavour),
+             env=KERNEL_ENVIRONMENT)
+    step.run("make", "-j2", "-C", tree, f"O={objects}",
+             f"gen-randstruct-seed={kernel / 'randstruct-seed.sh'}",
+             "Image", *(["modules_prepare"] if flavour == "lab" else []), env=KERNEL_ENVIRONMENT)
+    shutil.copy(objects / "arch/arm64/boot/Image", out)
+    for name in ("vmlinux", "System.map", ".config"):
+        shutil.copy(objects / name, out / name.lstrip("."))
+    # Structure layouts for tools; the kernel itself carries none (docs/hardening.md).
+    step.run("pahole", f"--btf_encode_detached={out / 'vmlinux.btf'}", out / "vmlinux")
+    if flavour == "lab":
+        step.run(kernel / "pack-headers.sh", tree, objects, out / "headers.tar.xz")
+    shutil.rmtree(work)
+
+
+# ---- Programs, root image, device tree, firmware ------------------------------------------------
+
+def meson_build(step: Step, out: Path, *options: str, targets=()) -> Path:
+    folder = out / "meson"
+    step.run("meson", "setup", *options, folder, ROOT)
+    step.run("ninja", "-C", folder, *targets)
+    return folder
+
+
+def build_native(step: Step, out: Path) -> None:
+    """Tools that the build itself runs."""
+    folder = meson_build(step, out, "-Dbuildtype=release", targets=["tools/sign/kapu-sign"])
+    shutil.copy(folder / "tools/sign/kapu-sign", out)
+    shutil.rmtree(folder)
+
+
+def build_programs(step: Step, out: Path) -> None:
+    """Our programs of the root image."""
+    folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
+                         "-Dbuildtype=release", targets=["gateway/status/kapu-status"])
+    step.run("aarch64-linux-gnu-strip", "-o", out / "kapu-status",
+             folder / "gateway/status/kapu-status")
+    shutil.rmtree(folder)
+
+
+def recipes(flavour: str) -> list[Path]:
+    names = ["rootfs"] + (["rootfs-lab"] if flavour == "lab" else [])
+    return [ROOT / "gateway" / name for name in names]
+
+
+def recipe_debs(flavour: str) -> list[str]:
+    return [name for recipe in recipes(flavour) for name in fetch.recipe_packages(recipe)]
+
+
+def build_root(step: Step, out: Path) -> None:
+    """The root image with its hash tree, from packages, recipe files and our programs."""
+    flavour = step.values[0]
+    optee, programs = (need.out for need in step.needs)
+    debs = out / "debs"
+    debs.mkdir()
+    for name in recipe_debs(flavour):
+        file = fetch.file_of(name)
+        (debs / file.name).symlink_to(file)
+    added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
+             f"{optee / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
+             f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
+    command = ["/usr/bin/python3", ROOT / "tools/rootimage.py"]
+    for recipe in recipes(flavour):
+        command += ["--recipe", recipe]
+    for add in added:
+        command += ["--add", add]
+    step.run(*command, "--debs", debs, "--version", version(), "--out", out / "root.img",
+             "--info", out / "root.json", "--tree", out / "tree")
+    shutil.rmtree(debs)
+
+
+def kernel_command_line(flavour: str, root: dict, slot: str) -> str:
+    """What the signed device tree tells Linux: console, verified root, hardening parameters."""
+    create = root["dm_create"].replace(f"PARTUUID={root['partuuid']}",
+                                       f"PARTLABEL=kapu-root-{slot}")
+    words = ["console=ttyAMA0", f'dm-mod.create="{create}"', "root=/dev/dm-0", "rootfstype=erofs"]
+    words += settings(ROOT / "gateway" / "kernel" / "cmdline")
+    if flavour == "lab":
+        words += settings(ROOT / "gateway" / "kernel" / "cmdline-lab")
+    line = " ".join(words)
+    if len(line) >= COMMAND_LINE_MAX:
+        raise KapuError(f"the kernel command line has {len(line)} characters, "
+                        f"Linux takes {COMMAND_LINE_MAX - 1}")
+    return line
+
+
+def build_device_tree(step: Step, out: Path) -> None:
+    root = json.loads((step.needs[0].out / "root.json").read_text())
+    text = (PLATFORM / "dts" / "gateway.dts.in").read_text()
+    for slot in "ab":
+        line = kernel_command_line(step.values[0], root, slot)
+        text = text.replace(f'"@BOOTARGS_{slot.upper()}@"', '"' + line.replace('"', '\\"') + '"')
+        (out / f"cmdline-{slot}").write_text(line + "\n")
+    (out / "gateway.dts").write_text(text)
+    step.run("dtc", "-I", "dts", "-O", "dtb", "-o", out / "gateway.dtb", out / "gateway.dts")
+
+
+def make_package(out: Path, images: dict[str, Path], counter: int, signer: certs.Signer,
+                 fiptool: Path) -> Path:
+    """Certificates for these images, and one package of both. Tests make bad packages with it."""
+    out.mkdir(parents=True, exist_ok=True)
+    chain = certs.make_chain(out, images, counter, signer)
+    command = [str(fiptool), "create"]
+    for image, option in FIP_IMAGES.items():
+        command += [f"--{option}", str(images[image])]
+    for option, file in chain.items():
+        command += [f"--{option}", str(file)]
+    package = out / "firmware.fip"
+    result = subprocess.run(command + [str(package)], env=host_environment(), capture_output=True,
+                            text=True, check=False)
+    if result.returncode != 0:
+        raise KapuError(f"fiptool: {result.stderr.strip()}")
+    if package.stat().st_size > SLOT_SIZE:
+        raise KapuError(f"the firmware image is {package.stat().st_size} bytes, "
+                        f"a slot has {SLOT_SIZE}")
+    return package
+
+
+def build_firmware(step: Step, out: Path) -> None:
+    native, tfa, optee, linux, tree = (need.out for need in step.needs)
+    images = {"bl2": tfa / "bl2.bin", "bl31": tfa / "bl31.bin", "optee": optee / "optee.bin",
+              "linux": linux / "Image", "device-tree": tree / "gateway.dtb"}
+    make_package(out, images, security_counter(), certs.Signer(native / "kapu-sign", key_set()),
+                 tfa / "fiptool")
+    rom = (tfa / "bl1.bin").read_bytes()
+    if len(rom) > ROM_SIZE:
+        raise KapuError(f"BL1 has {len(rom)} bytes, the ROM {ROM_SIZE}")
+    (out / "rom.img").write_bytes(rom)
+
+
+def security_counter() -> int:
+    """Rises with a release that closes a hole which older releases must not reopen."""
+    return int((ROOT / "SECURITY_COUNTER").read_text())
+
+
+# ---- The whole --------------------------------------------------------------------------------
+
+@dataclass
+class Release:
+    """The steps of one flavour; after build() their results are in STEP.out."""
+    flavour: str
+    native: Step
+    tfa: Step
+    optee: Step
+    linux: Step
+    root: Step
+    device_tree: Step
+    firmware: Step
+
+    def build(self, say: Progress) -> None:
+        self.firmware.build(say)
+
+
+def public_identity(keys: KeySet, role: str) -> str:
+    """Changes with the key: the file's content, or a token's URI."""
+    name = keys[role]
+    if keys.is_token(role):
+        return name
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def release(flavour: str = "gateway") -> Release:
+    keys = key_set()
+    cross_gcc = compiler_version("aarch64-linux-gnu-gcc", "--version")
+    clang = compiler_version("clang-16", "--version")
+    kernel = ROOT / "gateway" / "kernel"
+    meson = [ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib"]
+
+    native = Step("native", build_native, files=meson + [ROOT / "tools/sign"],
+                  values=[compiler_version("gcc", "--version")])
+    optee_base = Step("optee-base", build_optee_base, shared=True,
+                      files=[ROOT / "secure/optee", PLATFORM / "optee"],
+                      values=[cross_gcc, fetch.identity("optee-os")])
+    optee = Step("optee", build_optee, needs=[optee_base],
+                 values=[public_identity(keys, TA_ROLE)])
+    tfa = Step("tf-a", build_tfa, needs=[native],
+               files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "lib", ROOT / "VERSION"],
+               values=[cross_gcc, fetch.identity("arm-trusted-firmware"),
+                       fetch.identity("mbedtls"), public_identity(keys, "root")])
+    linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
+                 files=kernel_fragments(flavour) + [kernel / "configure.sh",
+                                                    kernel / "randstruct-seed.sh"],
+                 values=[flavour, clang, fetch.identity("linux-source-6.12")])
+    programs = Step("programs", build_programs, values=[cross_gcc],
+                    files=meson + [ROOT / "gateway/status", PLATFORM / "arm64.cross"])
+    root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
+                files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
+                                          ROOT / "VERSION"],
+                values=[flavour] + [fetch.identity(name) for name in recipe_debs(flavour)])
+    tree = Step(f"device-tree-{flavour}", build_device_tree, needs=[root],
+                files=[PLATFORM / "dts", kernel / "cmdline"]
+                + ([kernel / "cmdline-lab"] if flavour == "lab" else []), values=[flavour])
+    firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
+                    files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
+                    values=[public_identity(keys, role) for role in
+                            ("root", "trusted-world", "normal-world", "bl31", "optee", "linux")])
+    return Release(flavour, native, tfa, optee, linux, root, tree, firmware)
+
+
+def link_results(built: Release) -> Path:
+    """build/FLAVOUR/ points at the current results, for people and for tests."""
+    folder = BUILD / built.flavour
+    folder.mkdir(parents=True, exist_ok=True)
+    links = {"rom.img": built.firmware.out / "rom.img",
+             "firmware.fip": built.firmware.out / "firmware.fip",
+             "root.img": built.root.out / "root.img", "root.json": built.root.out / "root.json",
+             "root-tree": built.root.out / "tree", "Image": built.linux.out / "Image",
+             "kernel.config": built.linux.out / "config", "vmlinux": built.linux.out / "vmlinux",
+             "cmdline": built.device_tree.out / "cmdline-a"}
+    if built.flavour == "lab":
+        links["headers.tar.xz"] = built.linux.out / "headers.tar.xz"
+    for name, target in links.items():
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    return folder

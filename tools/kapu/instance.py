@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway instance: a folder with one board's flashes, disk, TPM and identity."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+from .build import FLASH_SIZE, SLOT_SIZE
+from .errors import KapuError
+from .paths import BUILD, host_environment
+from .qemu import Machine
+
+INSTANCES = BUILD / "gateways"
+MIB = 1 << 20
+ROOT_PARTITION_MIB = 128
+DATA_PARTITION_MIB = 256
+FIRST_MIB = 1  # where the first partition starts
+DISK_MIB = FIRST_MIB + 2 * ROOT_PARTITION_MIB + DATA_PARTITION_MIB + 1
+PARTITIONS = ("kapu-root-a", "kapu-root-b", "kapu-data")
+SLOTS = ("a", "b")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+def write_at(path: Path, offset: int, source: Path, limit: int) -> None:
+    """Copy a file into a place of an image; the rest of the place reads as erased flash or zero."""
+    size = source.stat().st_size
+    if size > limit:
+        raise KapuError(f"{source} has {size} bytes, its place in {path} only {limit}")
+    with open(source, "rb") as data, open(path, "r+b") as image:
+        image.seek(offset)
+        shutil.copyfileobj(data, image)
+
+
+def sparse_file(path: Path, size: int) -> None:
+    with open(path, "wb") as file:
+        file.truncate(size)
+
+
+class Instance:
+    """One gateway in its folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        path = folder / "instance.json"
+        if not path.exists():
+            raise KapuError(f"no gateway in {folder}; make one with: tools/gateway create NAME")
+        self.facts = json.loads(path.read_text())
+        share = folder / "share"
+        self.machine = Machine(folder, mac=self.facts["mac"], cores=self.facts["cores"],
+                               cpu=self.facts["cpu"], share=share if share.exists() else None)
+
+    # -- making
+
+    @classmethod
+    def create(cls, folder: Path, flavour: str = "gateway", *, cores: int = 2,
+               cpu: str = "cortex-a57") -> "Instance":
+        """Make a new board: ROM, both slots with the current release, disk, identity."""
+        release = BUILD / flavour
+        if not (release / "firmware.fip").exists():
+            raise KapuError(f"{flavour} is not built; run: tools/build {flavour}")
+        if folder.exists():
+            raise KapuError(f"{folder} exists already")
+        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        identity = uuid.uuid4()
+        mac = "52:54:00:" + ":".join(f"{b:02x}" for b in identity.bytes[:3])
+        sparse_file(temporary / "rom.img", FLASH_SIZE)
+        write_at(temporary / "rom.img", 0, release / "rom.img", FLASH_SIZE)
+        (temporary / "rom.img").chmod(0o444)
+        sparse_file(temporary / "slots.img", FLASH_SIZE)
+        make_disk(temporary / "disk.img", identity)
+        if flavour == "lab":
+            (temporary / "share").mkdir()
+        (temporary / "instance.json").write_text(json.dumps(
+            {"id": str(identity), "mac": mac, "flavour": flavour, "cores": cores, "cpu": cpu},
+            indent=1) + "\n")
+        instance = cls(temporary)
+        for slot in SLOTS:
+            instance.write_firmware(slot, release / "firmware.fip")
+            instance.write_root(slot, release / "root.img")
+        temporary.rename(folder)
+        return cls(folder)
+
+    def write_firmware(self, slot: str, package: Path) -> None:
+        offset = SLOTS.index(slot) * SLOT_SIZE
+        write_at(self.folder / "slots.img", offset, package, SLOT_SIZE)
+
+    def root_offset(self, slot: str) -> int:
+        """Byte offset of a slot's root partition on the disk."""
+        return (FIRST_MIB + SLOTS.index(slot) * ROOT_PARTITION_MIB) * MIB
+
+    def write_root(self, slot: str, image: Path) -> None:
+        write_at(self.folder / "disk.img", self.root_offset(slot), image, ROOT_PARTITION_MIB * MIB)
+
+
+def make_disk(path: Path, identity: uuid.UUID) -> None:
+    """A GPT disk: two root partitions, and an empty file system for what a gateway keeps."""
+    sparse_file(path, DISK_MIB * MIB)
+    sizes = (ROOT_PARTITION_MIB, ROOT_PARTITION_MIB, DATA_PARTITION_MIB)
+    table = f"label: gpt\nlabel-id: {identity}\n"
+    start = FIRST_MIB
+    for i, (name, size) in enumerate(zip(PARTITIONS, sizes)):
+        part = uuid.uuid5(identity, name)
+        table += (f"start={start}MiB, size={size}MiB, name={name}, uuid={part}, "
+                  "type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n")
+        if i == 2:
+            data_start, data_size, data_id = start * MIB, size, part
+        start += size
+    for command, text in (
+            (["sfdisk", "--quiet", path], table),
+            (["mke2fs", "-q", "-t", "ext4", "-L", "kapu-data", "-U", str(data_id), "-m", "0",
+              "-E", f"offset={data_start},root_owner=0:0", path, f"{data_size}m"], "")):
+        result = subprocess.run(command, input=text, env=host_environment(), capture_output=True,
+                                text=True, check=False)
+        if result.returncode != 0:
+            raise KapuError(f"{command[0]}: {result.stderr.strip()}")
+
+
+def instance_folder(name: str) -> Path:
+    if not NAME.fullmatch(name):
+        raise KapuError(f"'{name}' is no name for a gateway: use a-z, 0-9 and '-', at most 32")
+    return INSTANCES / name
+
+
+def all_instances() -> list[Instance]:
+    if not INSTANCES.exists():
+        return []
+    return [Instance(p) for p in sorted(INSTANCES.iterdir()) if (p / "instance.json").exists()]

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One gateway as processes: QEMU, and swtpm behind its TPM device.
+
+The machine is DESIGN's qemu-virt: flash 0 is the ROM and read-only, flash 1 holds the slots, the
+second serial port belongs to the secure world. Both consoles go to files; the first is a socket
+too, so that a person can attach.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from .errors import KapuError
+from .paths import host_environment
+
+CORES = 2
+MEMORY_MIB = 1024
+CPU = "cortex-a57"
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of ours runs; one that ended but was not waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def read_pid(path: Path) -> int | None:
+    """The process of a pid file, if it still runs and was started from our folder."""
+    try:
+        pid = int(path.read_text())
+        started_here = str(path.parent) in Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return None
+    return pid if started_here and process_alive(pid) else None
+
+
+def end_process(pid: int, patience: float = 5.0) -> None:
+    """Ask a process to end, then make it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if not process_alive(pid):
+                return
+            time.sleep(0.02)
+
+
+class Qmp:
+    """QEMU's control socket, one command at a time."""
+
+    def __init__(self, path: Path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+        self.stream = self.socket.makefile("rw")
+        self._receive()  # greeting
+        self.command("qmp_capabilities")
+
+    def _receive(self) -> dict:
+        line = self.stream.readline()
+        if not line:
+            raise KapuError("QEMU closed its control socket")
+        return json.loads(line)
+
+    def command(self, name: str, **arguments):
+        self.stream.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            message = self._receive()
+            if "error" in message:
+                raise KapuError(f"QEMU refuses {name}: {message['error']['desc']}")
+            if "return" in message:
+                return message["return"]
+
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
+
+class Machine:
+    """QEMU on the files of a folder: rom.img, slots.img, disk.img, tpm/."""
+
+    def __init__(self, folder: Path, *, mac: str = "52:54:00:6b:61:70", cores: int = CORES,
+                 cpu: str = CPU, share: Path | None = None):
+        self.folder = folder
+        self.mac = mac
+        self.cores = cores
+        self.cpu = cpu
+        self.share = share
+        self.console = folder / "console.log"
+        self.secure_console = folder / "secure.log"
+        self.console_socket = folder / "console.sock"
+        self.qmp_socket = folder / "qmp.sock"
+
+    # -- processes
+
+    def pid(self) -> int | None:
+        return read_pid(self.folder / "qemu.pid")
+
+    def _start_tpm(self) -> list[str]:
+        state = self.folder / "tpm"
+        state.mkdir(exist_ok=True)
+        control = self.folder / "tpm.sock"
+        subprocess.run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
+                        f"type=unixio,path={control}", "--terminate", "--daemon", "--pid",
+                        f"file={self.folder / 'swtpm.pid'}", "--log",
+                        f"file={self.folder / 'swtpm.log'},level=1,truncate"],
+                       env=host_environment(), check=True)
+        return ["-chardev", f"socket,id=tpm,path={control}",
+                "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis-device,tpmdev=tpm0"]
+
+    def arguments(self, *, reboot: bool) -> list[str]:
+        files = self.folder
+        words = ["qemu-system-aarch64", "-machine", "virt,secure=on,gic-version=3",
+                 "-cpu", self.cpu, "-smp", str(self.cores), "-m", str(MEMORY_MIB),
+                 "-nodefaults", "-display", "none", "-no-user-config",
+                 "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={files / 'rom.img'}",
+                 "-drive", f"if=pflash,unit=1,format=raw,file={files / 'slots.img'}",
+                 "-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,"
+                 f"logfile={self.console},logappend=on", "-serial", "chardev:console",
+                 "-chardev", f"file,id=secure,path={self.secure_console},append=on",
+                 "-serial", "chardev:secure",
+                 "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
+                 "-pidfile", str(files / "qemu.pid"),
+                 "-global", "virtio-mmio.force-legacy=off",
+                 "-device", "virtio-rng-device,bus=virtio-mmio-bus.2"]
+        if (files / "disk.img").exists():
+            words += ["-drive", f"if=none,id=disk,format=raw,file={files / 'disk.img'}",
+                      "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0",
+                      # the gateway gets an address, and reaches nothing outside of this process
+                      "-netdev", "user,id=net,restrict=on",
+                      "-device", f"virtio-net-device,netdev=net,bus=virtio-mmio-bus.1,"
+                      f"mac={self.mac}"]
+        if self.share:
+            words += ["-fsdev", f"local,id=lab,path={self.share},security_model=none",
+                      "-device", "virtio-9p-device,fsdev=lab,mount_tag=kapu-lab,"
+                      "bus=virtio-mmio-bus.3"]
+        return words + ([] if reboot else ["-no-reboot"])
+
+    def start(self, *, tpm: bool = True, reboot: bool = True) -> None:
+        if self.pid():
+            raise KapuError(f"{self.folder} is running already (process {self.pid()})")
+        for old in (self.qmp_socket, self.console_socket, self.folder / "qemu.pid"):
+            old.unlink(missing_ok=True)
+        words = self.arguments(reboot=reboot)
+        if tpm:
+            words += self._start_tpm()
+        with open(self.folder / "qemu.log", "wb") as log:
+            process = subprocess.Popen(words, env=host_environment(), stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 15
+        while not (self.qmp_socket.exists() and self.pid()):
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                text = (self.folder / "qemu.log").read_text(errors="replace").strip()
+                raise KapuError(f"QEMU did not start: {text}")
+            time.sleep(0.01)
+        self.process = process
+
+    def stop(self) -> None:
+        """Cut the power. The gateway must stand that at any time."""
+        for name in ("qemu.pid", "swtpm.pid"):
+            pid = read_pid(self.folder / name)
+            if pid:
+                end_process(pid)
+            (self.folder / name).unlink(missing_ok=True)
+        process = getattr(self, "process", None)
+        if process is not None:
+            process.wait()
+
+    def reset(self) -> None:
+        self.qmp("system_reset")
+
+    def qmp(self, name: str, **arguments):
+        if not self.pid():
+            raise KapuError(f"{self.folder} is not running")
+        control = Qmp(self.qmp_socket)
+        try:
+            return control.command(name, **arguments)
+        finally:
+            control.close()
+
+    # -- what it says
+
+    def text(self, secure: bool = False) -> str:
+        path = self.secure_console if secure else self.console
+        return path.read_bytes().decode(errors="replace") if path.exists() else ""
+
+    def wait_for(self, pattern: str, timeout: float, start: int = 0, secure: bool = False) -> re.Match:
+        """Wait until the console, from character `start` on, matches; the match is relative to it.
+
+        Raises when the time is over, or when QEMU has ended and the console does not match.
+        """
+        expression = re.compile(pattern, re.MULTILINE)
+        deadline = time.monotonic() + timeout
+        while True:
+            alive = self.pid() is not None
+            found = expression.search(self.text(secure)[start:])
+            if found:
+                return found
+            if not alive or time.monotonic() > deadline:
+                why = f"within {timeout:.0f} s" if alive else "before QEMU ended"
+                tail = "\n".join(f"  | {line}" for line in self.text(secure)[start:].splitlines()[-15:])
+                raise KapuError(f"{self.folder.name}: the console did not show /{pattern}/ {why}"
+                                f"\n{tail}")
+            time.sleep(0.05)
+
+    def wait_for_end(self, timeout: float) -> None:
+        """Wait until QEMU ends by itself (a reset, with reboot=False)."""
+        deadline = time.monotonic() + timeout
+        while self.pid():
+            if time.monotonic() > deadline:
+                raise KapuError(f"{self.folder.name}: QEMU still runs after {timeout:.0f} s")
+            time.sleep(0.05)
+        process = getattr(self, "process", None)
+        if process is not None:
+            process.wait()
