@@ -56,13 +56,27 @@ def end_process(pid: int, patience: float = 5.0) -> None:
             time.sleep(0.02)
 
 
+def connect(path: Path, timeout: float = 30.0) -> socket.socket:
+    """Connect to a socket that a process of ours is about to listen on."""
+    deadline = time.monotonic() + timeout
+    while True:
+        line = socket.socket(socket.AF_UNIX)
+        line.settimeout(timeout)
+        try:
+            line.connect(str(path))
+            return line
+        except (FileNotFoundError, ConnectionRefusedError):
+            line.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 class Qmp:
     """QEMU's control socket, one command at a time."""
 
     def __init__(self, path: Path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
-        self.socket.connect(str(path))
+        self.socket = connect(path)
         self.stream = self.socket.makefile("rw")
         self._receive()  # greeting
         self.command("qmp_capabilities")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Just enough of the GDB remote protocol to write a board's memory from outside."""
+
+from pathlib import Path
+
+from kapu.qemu import connect
+
+
+class Gdb:
+    def __init__(self, path: Path):
+        self.socket = connect(path)
+        self.pending = b""
+
+    def _receive(self) -> bytes:
+        """One packet's content; acknowledges it."""
+        while True:
+            start = self.pending.find(b"$")
+            end = self.pending.find(b"#", start)
+            if start >= 0 and end >= 0 and len(self.pending) >= end + 3:
+                content = self.pending[start + 1:end]
+                self.pending = self.pending[end + 3:]
+                self.socket.sendall(b"+")
+                return content
+            self.pending += self.socket.recv(65536)
+
+    def command(self, text: str) -> bytes:
+        checksum = sum(text.encode()) & 0xff
+        self.socket.sendall(f"${text}#{checksum:02x}".encode())
+        answer = self._receive()
+        while answer.startswith(b"T"):  # QEMU reports a stop that the control socket asked for
+            answer = self._receive()
+        return answer
+
+    def write(self, address: int, data: bytes) -> None:
+        for at in range(0, len(data), 512):
+            part = data[at:at + 512]
+            answer = self.command(f"M{address + at:x},{len(part):x}:{part.hex()}")
+            assert answer == b"OK", answer
+
+    def close(self) -> None:
+        self.socket.close()

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on the firmware chain: whatever an attacker writes to the slots, only signed code runs.
+
+Each attack is made on both slots, when the board must halt and name the image and the reason, and
+on slot A only, when slot B must boot. tests/attacks/test_bite.py shows that these tests fail when
+verification is taken out of the firmware.
+"""
+
+import shutil
+import struct
+
+import pytest
+
+from board import BASE
+from kapu import certs
+from kapu.keys import EC_ROLES, KeySet, TA_ROLE, key_set, make_key
+
+# Image or certificate -> what the console calls it.
+CERTIFICATES = {
+    "tb-fw-cert": "BL2 certificate",
+    "trusted-key-cert": "trusted key certificate",
+    "soc-fw-key-cert": "BL31 key certificate",
+    "soc-fw-cert": "BL31 content certificate",
+    "tos-fw-key-cert": "OP-TEE key certificate",
+    "tos-fw-cert": "OP-TEE content certificate",
+    "nt-fw-key-cert": "Linux key certificate",
+    "nt-fw-cert": "Linux content certificate",
+}
+IMAGES = {
+    "bl2": "BL2",
+    "bl31": "BL31",
+    "optee": "BL32 (OP-TEE)",
+    "linux": "BL33 (Linux)",
+    "device-tree": "device tree with command line",
+}
+WRONG_SIGNATURE = "signature, key or counter is not accepted"
+WRONG_HASH = "its hash is not the signed one"
+MISSING = "missing from the firmware package"
+MALFORMED = "the slot holds no well-formed firmware package"
+
+
+def reason(name: str) -> str:
+    return WRONG_SIGNATURE if name in CERTIFICATES else WRONG_HASH
+
+
+def assert_halts(board, name: str, why: str) -> None:
+    """The board refuses both slots, names the image, and gives control to nothing."""
+    console = board.run()
+    what = (CERTIFICATES | IMAGES)[name]
+    assert f"kapu: slot A refused: {what}: {why}" in console
+    assert f"kapu: HALT: no slot left to boot (slot B: {what}: {why})" in console
+    assert "all images verified" not in console and "Booting BL31" not in console
+
+
+def assert_slot_b_boots(board, name: str, why: str) -> None:
+    console = board.run()
+    what = (CERTIFICATES | IMAGES)[name]
+    assert f"kapu: slot A refused: {what}: {why}" in console
+    assert "kapu: slot B: all images verified" in console
+    assert "slot A: all images verified" not in console
+
+
+def test_an_untouched_board_boots_slot_a(board):
+    console = board.run()
+    assert "kapu: slot A: all images verified" in console
+    for what in IMAGES.values():
+        assert f"kapu: slot A: {what} verified" in console
+
+
+@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
+def test_a_flipped_bit_in_both_slots_halts(board, name, where):
+    for slot in "ab":
+        place = board.place(slot, name)
+        at = {"first": 0, "middle": place.size // 2, "last": place.size - 1}[where]
+        board.flip(place.offset + at, 0x40)
+    assert_halts(board, name, reason(name))
+
+
+@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
+def test_a_flipped_bit_in_slot_a_boots_slot_b(board, name):
+    place = board.place("a", name)
+    board.flip(place.offset + place.size // 3)
+    assert_slot_b_boots(board, name, reason(name))
+
+
+def set_entry(board, slot: str, name: str, *, offset: int | None = None, size: int | None = None):
+    """Change what the table of contents says of an image; offset is relative to the slot."""
+    place = board.place(slot, name)
+    board.write(place.entry + 16, struct.pack("<QQ",
+                place.offset - BASE[slot] if offset is None else offset,
+                place.size if size is None else size))
+
+
+def place_elsewhere(board, slot: str, name: str, content: bytes) -> None:
+    """Put an image of any size into the free space behind the package, and point its entry there."""
+    behind = 24 << 20
+    board.write(BASE[slot] + behind, content)
+    set_entry(board, slot, name, offset=behind, size=len(content))
+
+
+@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
+def test_a_truncated_image_halts(board, name):
+    for slot in "ab":
+        set_entry(board, slot, name, size=board.place(slot, name).size // 2)
+    assert_halts(board, name, reason(name))
+
+
+@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
+def test_a_missing_image_halts(board, name):
+    for slot in "ab":
+        board.flip(board.place(slot, name).entry, 0xff)  # its UUID becomes another
+    assert_halts(board, name, MISSING)
+
+
+@pytest.mark.parametrize("one, other", [
+    ("bl2", "bl31"), ("bl31", "bl2"), ("optee", "bl31"), ("linux", "optee"),
+    ("device-tree", "bl31"), ("tb-fw-cert", "trusted-key-cert"),
+    ("trusted-key-cert", "tb-fw-cert"), ("soc-fw-key-cert", "tos-fw-key-cert"),
+    ("soc-fw-cert", "tos-fw-cert"), ("tos-fw-key-cert", "nt-fw-key-cert"),
+    ("tos-fw-cert", "nt-fw-cert"), ("nt-fw-key-cert", "soc-fw-key-cert"),
+    ("nt-fw-cert", "soc-fw-cert"),
+])
+def test_a_signed_image_in_the_place_of_another_halts(board, one, other):
+    for slot in "ab":
+        place = board.place(slot, other)
+        set_entry(board, slot, one, offset=place.offset - BASE[slot], size=place.size)
+    assert_halts(board, one, reason(one))
+
+
+@pytest.mark.parametrize("name, limit", [("bl2", 0x35000), ("bl31", 0x70000),
+                                         ("device-tree", 0x10000)])
+def test_an_image_larger_than_its_place_in_memory_halts(board, name, limit):
+    for slot in "ab":
+        set_entry(board, slot, name, size=limit * 2)
+    assert_halts(board, name, "larger than its place in memory")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory) -> KeySet:
+    """A complete key set that is not ours."""
+    folder = tmp_path_factory.mktemp("stranger")
+    for role in EC_ROLES + (TA_ROLE,):
+        make_key(folder / f"{role}.pem", role)
+    return KeySet(folder)
+
+
+def test_a_package_signed_by_another_root_key_halts(board, firmware, stranger, tmp_path):
+    package = firmware.make(tmp_path / "other", keys=stranger)
+    for slot in "ab":
+        board.write_package(slot, package)
+    assert_halts(board, "tb-fw-cert", WRONG_SIGNATURE)
+
+
+@pytest.mark.parametrize("row", certs.CHAIN, ids=lambda row: row.fiptool_option)
+def test_one_certificate_signed_by_a_strange_key_halts(board, firmware, stranger, tmp_path, row):
+    """The same statements, validly signed, but by a key that nothing above vouches for."""
+    class Mixed(KeySet):
+        def __getitem__(self, role):
+            return stranger[role] if role == row.signer else super().__getitem__(role)
+
+    ours = firmware.make(tmp_path / "ours")
+    signer = certs.Signer(firmware.release.native.out / "kapu-sign",
+                          Mixed(key_set().folder))
+    forged = certs.make_certificate(row, firmware.images, 0, signer)
+    for slot in "ab":
+        board.write_package(slot, ours)
+        place_elsewhere(board, slot, row.fiptool_option, forged)
+    assert_halts(board, row.fiptool_option, WRONG_SIGNATURE)
+
+
+def test_another_kernel_with_the_old_certificate_halts(board, firmware, tmp_path):
+    other = tmp_path / "Image"
+    shutil.copy(firmware.images["linux"], other)
+    with open(other, "ab") as file:
+        file.write(b"one more page".ljust(4096))
+    package = firmware.make(tmp_path / "new", images={"linux": other})
+    for slot in "ab":
+        old = board.place(slot, "nt-fw-cert")
+        certificate = board.read(old.offset, old.size)
+        board.write_package(slot, package)
+        place_elsewhere(board, slot, "nt-fw-cert", certificate)
+    assert_halts(board, "linux", WRONG_HASH)
+
+
+def test_a_changed_command_line_halts(board):
+    """An attacker turns off verification of the root file system in the signed device tree."""
+    for slot in "ab":
+        place = board.place(slot, "device-tree")
+        tree = board.read(place.offset, place.size)
+        at = tree.index(b"root=/dev/dm-0")
+        board.write(place.offset + at, b"root=/dev/vda1")
+    assert_halts(board, "device-tree", WRONG_HASH)
+
+
+@pytest.mark.parametrize("attack", ["erased", "zeros", "magic", "serial", "no end", "twice",
+                                    "outside", "overflow", "into the table"])
+def test_a_broken_table_of_contents_halts(board, attack):
+    for slot in "ab":
+        base = BASE[slot]
+        bl2, linux = board.place(slot, "bl2"), board.place(slot, "linux")
+        if attack == "erased":
+            board.write(base, b"\xff" * 4096)
+        elif attack == "zeros":
+            board.write(base, bytes(4096))
+        elif attack == "magic":
+            board.flip(base)
+        elif attack == "serial":
+            board.write(base + 4, bytes(4))
+        elif attack == "no end":
+            board.write(base + 16, board.read(bl2.entry, 40) * 100)
+        elif attack == "twice":
+            board.write(linux.entry, board.read(bl2.entry, 16))
+        elif attack == "outside":
+            set_entry(board, slot, "linux", offset=(32 << 20) - 16, size=17)
+        elif attack == "overflow":
+            set_entry(board, slot, "linux", offset=(1 << 64) - 4096, size=8192)
+        elif attack == "into the table":
+            set_entry(board, slot, "linux", offset=0)
+    console = board.run()
+    assert f"kapu: HALT: no slot left to boot (slot B: BL2 certificate: {MALFORMED})" in console
+    assert "Booting BL2" not in console
+
+
+def test_a_repaired_slot_is_tried_again_after_a_halt(board, firmware):
+    """Failure marks must not outlive the repair: a halted board boots after flashing and reset."""
+    for slot in "ab":
+        board.flip(BASE[slot])
+    assert "kapu: HALT" in board.run()
+    for slot in "ab":
+        board.flip(BASE[slot])
+    assert "kapu: slot A: all images verified" in board.run()

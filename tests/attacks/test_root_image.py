@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on the root partition: what does not hash to the signed root hash is never used.
+
+The kernel resets at the first corrupt block. test_bite.py shows the same change reaching user
+space when the signed command line does not ask for verification.
+"""
+
+import json
+
+import pytest
+
+from kapu.paths import BUILD
+
+BOOT_SECONDS = 240
+BLOCK = 4096
+CORRUPT = r"verity: \d+:\d+: (data|metadata) block \d+ is corrupted"
+
+
+def damage(instance, slot: str, block: int, offset: int = 100) -> None:
+    """Flip a bit of a block of a slot's root partition."""
+    with open(instance.folder / "disk.img", "r+b") as disk:
+        at = instance.root_offset(slot) + block * BLOCK + offset
+        disk.seek(at)
+        byte = disk.read(1)[0]
+        disk.seek(at)
+        disk.write(bytes([byte ^ 0x10]))
+
+
+def root_facts() -> dict:
+    return json.loads((BUILD / "gateway" / "root.json").read_text())
+
+
+def init_block() -> int:
+    """A block that the boot must read: in the middle of what is run as process 1."""
+    image = (BUILD / "gateway" / "root.img").read_bytes()
+    program = (BUILD / "gateway" / "root-tree/usr/lib/systemd/systemd").read_bytes()
+    at = image.index(program[:BLOCK])
+    return at // BLOCK
+
+
+@pytest.mark.parametrize("what", ["superblock", "program", "hash tree root", "hash tree leaf"])
+def test_a_changed_root_image_leads_to_reset(make_instance, what):
+    instance = make_instance()
+    facts = root_facts()
+    block = {"superblock": 0, "program": init_block(),
+             "hash tree root": facts["hash_start_block"],
+             "hash tree leaf": facts["hash_start_block"] + 1}[what]
+    # The erofs superblock starts 1024 bytes into block 0; a leaf that covers block 0 is always read.
+    damage(instance, "a", block, 1024 + 4 if what == "superblock" else 5)
+    instance.machine.start(reboot=False)
+    instance.machine.wait_for(CORRUPT, BOOT_SECONDS)
+    instance.machine.wait_for_end(60)
+    assert "KAPU-STATUS" not in instance.machine.text()
+
+
+def test_a_root_image_of_another_release_leads_to_reset(make_instance):
+    """Valid in itself, with a hash tree of its own, but not what the firmware names."""
+    instance = make_instance()
+    other = bytearray((BUILD / "gateway" / "root.img").read_bytes())
+    other[1024 + 4] ^= 0x10
+    forged = instance.folder / "forged.img"
+    forged.write_bytes(other)
+    instance.write_root("a", forged)
+    instance.machine.start(reboot=False)
+    instance.machine.wait_for(CORRUPT, BOOT_SECONDS)
+    instance.machine.wait_for_end(60)
+    assert "KAPU-STATUS" not in instance.machine.text()
+
+
+def test_the_partition_of_the_other_slot_is_not_used(make_instance):
+    """Slot A boots with root partition A even when B's content is damaged."""
+    instance = make_instance()
+    damage(instance, "b", 0, 1024)
+    instance.machine.start(reboot=False)
+    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board without disk or TPM, for tests of the boot chain: it runs BL1 and BL2 and stops there.
+
+Everything is real but for what a test changes: ROM, packages and keys come from the build.
+"""
+
+import shutil
+from pathlib import Path
+
+from kapu import build, certs, fip
+from kapu.instance import FLASH_SIZE, SLOT_SIZE, sparse_file, write_at
+from kapu.keys import KeySet, key_set
+from kapu.qemu import Machine
+
+VERDICT = r"kapu: HALT: .*$|kapu: slot ([AB]): all images verified"
+SECONDS = 60
+BASE = {"a": 0, "b": SLOT_SIZE}
+
+
+class Board:
+    """ROM and slots in a folder; tests damage the slots, run it, and read the verdict."""
+
+    def __init__(self, folder: Path, rom: Path, package: Path, slots: str = "ab"):
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.slots = folder / "slots.img"
+        sparse_file(folder / "rom.img", FLASH_SIZE)
+        write_at(folder / "rom.img", 0, rom, FLASH_SIZE)
+        sparse_file(self.slots, FLASH_SIZE)
+        for slot in slots:
+            self.write_package(slot, package)
+        self.machine = Machine(folder, cores=1)
+
+    def write_package(self, slot: str, package: Path) -> None:
+        self.write(BASE[slot], bytes(SLOT_SIZE) if self.slots.stat().st_blocks else b"")
+        write_at(self.slots, BASE[slot], package, SLOT_SIZE)
+
+    def place(self, slot: str, name: str) -> fip.Place:
+        return fip.image_place(self.slots, BASE[slot], name)
+
+    def read(self, offset: int, size: int) -> bytes:
+        with open(self.slots, "rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def write(self, offset: int, data: bytes) -> None:
+        with open(self.slots, "r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    def flip(self, offset: int, mask: int = 1) -> None:
+        self.write(offset, bytes([self.read(offset, 1)[0] ^ mask]))
+
+    def run(self) -> str:
+        """Boot until the chain of trust has decided; returns the console up to there."""
+        self.machine.console.unlink(missing_ok=True)
+        self.machine.start(tpm=False)
+        try:
+            self.machine.wait_for(VERDICT, SECONDS)
+        finally:
+            self.machine.stop()
+        return self.machine.text()
+
+    def destroy(self) -> None:
+        self.machine.stop()
+        shutil.rmtree(self.folder)
+
+
+class Firmware:
+    """The build's results, and new packages made from them with other images or other keys."""
+
+    def __init__(self):
+        self.release = build.release("gateway")
+        self.rom = self.release.firmware.out / "rom.img"
+        self.package = self.release.firmware.out / "firmware.fip"
+        tfa = self.release.tfa.out
+        self.images = {"bl2": tfa / "bl2.bin", "bl31": tfa / "bl31.bin",
+                       "optee": self.release.optee.out / "optee.bin",
+                       "linux": self.release.linux.out / "Image",
+                       "device-tree": self.release.device_tree.out / "gateway.dtb"}
+
+    def make(self, out: Path, images: dict[str, Path] | None = None, keys: KeySet | None = None,
+             counter: int | None = None) -> Path:
+        signer = certs.Signer(self.release.native.out / "kapu-sign", keys or key_set())
+        return build.make_package(out, self.images | (images or {}),
+                                  build.security_counter() if counter is None else counter,
+                                  signer, self.release.tfa.out / "fiptool")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway as its user gets it: it boots, and what runs is what the documentation says."""
+
+import re
+
+import pytest
+
+BOOT_SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def booted(tmp_path_factory):
+    """One gateway, booted once, for the tests that only look."""
+    from kapu.instance import Instance
+    instance = Instance.create(tmp_path_factory.mktemp("e2e") / "gateway")
+    instance.machine.start(reboot=False)
+    instance.machine.wait_for("^KAPU-STATUS .*$", BOOT_SECONDS)
+    yield instance
+    instance.machine.stop()
+
+
+def test_the_gateway_comes_up_with_all_parts_well(booted):
+    assert re.search("^KAPU-STATUS ok", booted.machine.text(), re.MULTILINE)
+
+
+def test_every_stage_says_that_it_verified_the_next(booted):
+    console = booted.machine.text()
+    stages = ["BL2 verified", "BL31 verified", "BL32 (OP-TEE) verified",
+              "device tree with command line verified", "BL33 (Linux) verified",
+              "all images verified"]
+    places = [console.index(f"kapu: slot A: {stage}") for stage in stages]
+    assert places == sorted(places)
+
+
+def test_linux_finds_op_tee(booted):
+    assert "optee: initialized driver" in booted.machine.text()
+    assert "Primary CPU switching to normal world boot" in booted.machine.text(secure=True)
+
+
+def test_root_is_the_verified_device(booted):
+    assert re.search(r"erofs: \(device dm-0\): mounted", booted.machine.text())
+
+
+def test_linux_has_no_tpm_and_no_flash(booted):
+    console = booted.machine.text().lower()
+    assert "tpm_tis" not in console and "physmap" not in console and "cfi" not in console
+
+
+def test_no_service_failed(booted):
+    assert "[FAILED]" not in booted.machine.text()
+    assert "Failed to start" not in booted.machine.text()
+
+
+@pytest.mark.parametrize("cores, cpu", [(4, "cortex-a57"), (2, "max")])
+def test_the_gateway_comes_up_on_other_processors(make_instance, cores, cpu):
+    instance = make_instance(cores=cores, cpu=cpu)
+    instance.machine.start(reboot=False)
+    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    assert re.search(rf"\b{cores} CPUs online", instance.machine.text())
+
+
+def test_state_outlives_a_power_cut_and_slot_a_is_used_again(make_instance):
+    instance = make_instance()
+    machine = instance.machine
+    machine.start(reboot=False)
+    machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    machine.stop()
+    seen = len(machine.text())
+    machine.start(reboot=False)
+    machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS, start=seen)
+    assert "EXT4-fs" in machine.text()[seen:]
+    assert "slot A: all images verified" in machine.text()[seen:]
+
+
+def test_reset_boots_again(make_instance):
+    machine = make_instance().machine
+    machine.start()
+    machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    seen = len(machine.text())
+    machine.reset()
+    machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS, start=seen)
+
+
+def test_two_gateways_run_side_by_side_with_their_own_identity(make_instance):
+    one, other = make_instance(), make_instance()
+    assert one.facts["id"] != other.facts["id"] and one.facts["mac"] != other.facts["mac"]
+    for instance in (one, other):
+        instance.machine.start(reboot=False)
+    for instance in (one, other):
+        instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
