@@ -140,7 +140,7 @@ def build_tfa(step: Step, out: Path) -> None:
 # ---- Linux ------------------------------------------------------------------------------------
 
 def kernel_fragments(flavour: str) -> list[Path]:
-    names = ["base", "qemu-virt", "hardening"] + (["lab"] if flavour == "lab" else [])
+    names = ["base", "hardening", "qemu-virt"] + (["lab"] if flavour == "lab" else [])
     return [ROOT / "gateway" / "kernel" / f"{name}.config" for name in names]
 
 
@@ -148,6 +148,7 @@ KERNEL_ENVIRONMENT = {
     "ARCH": "arm64", "LLVM": "-16", "HOSTCC": "gcc", "HOSTCXX": "g++",
     "KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "KBUILD_BUILD_USER": "kapu",
     "KBUILD_BUILD_HOST": "kapu", "KBUILD_BUILD_VERSION": "1",
+    "KAPU_RANDSTRUCT_SEED": "development",
 }
 
 
@@ -164,16 +165,20 @@ def build_linux(step: Step, out: Path) -> None:
     kernel = ROOT / "gateway" / "kernel"
     step.run(kernel / "configure.sh", tree, objects, *kernel_fragments(flavour),
              env=KERNEL_ENVIRONMENT)
-    step.run("make", "-j2", "-C", tree, f"O={objects}",
+    maps = f"-ffile-prefix-map={tree}=linux -ffile-prefix-map={objects}=build"
+    step.run("make", "-j2", "-C", tree, f"O={objects}", f"KCFLAGS={maps}", f"KAFLAGS={maps}",
              f"gen-randstruct-seed={kernel / 'randstruct-seed.sh'}",
-             "Image", *(["modules_prepare"] if flavour == "lab" else []), env=KERNEL_ENVIRONMENT)
+             "Image", *(["modules"] if flavour == "lab" else []), env=KERNEL_ENVIRONMENT)
     shutil.copy(objects / "arch/arm64/boot/Image", out)
     for name in ("vmlinux", "System.map", ".config"):
         shutil.copy(objects / name, out / name.lstrip("."))
     # Structure layouts for tools; the kernel itself carries none (docs/hardening.md).
     step.run("pahole", f"--btf_encode_detached={out / 'vmlinux.btf'}", out / "vmlinux")
     if flavour == "lab":
-        step.run(kernel / "pack-headers.sh", tree, objects, out / "headers.tar.xz")
+        # What is needed to build modules against this kernel, without its source.
+        step.run("sh", tree / "scripts/package/install-extmod-build", out / "headers", cwd=objects,
+                 env=KERNEL_ENVIRONMENT | {"srctree": str(tree), "SRCARCH": "arm64", "CC": "clang",
+                                           "HOSTCC": "gcc", "MAKE": "make"})
     shutil.rmtree(work)
 
 
@@ -372,7 +377,7 @@ def link_results(built: Release) -> Path:
              "kernel.config": built.linux.out / "config", "vmlinux": built.linux.out / "vmlinux",
              "cmdline": built.device_tree.out / "cmdline-a"}
     if built.flavour == "lab":
-        links["headers.tar.xz"] = built.linux.out / "headers.tar.xz"
+        links["headers"] = built.linux.out / "headers"
     for name, target in links.items():
         link = folder / name
         link.unlink(missing_ok=True)
