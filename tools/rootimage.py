@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Build the gateway's root image: a read-only EROFS file system followed by its dm-verity hash tree.
 
 Why a tool of our own instead of debootstrap or mkosi: the image is an allow-list. A recipe names every file that

@@ -50,8 +50,7 @@ char slot_letter(void)
 struct bytes slot_content(void)
 {
     struct bytes content = {
-        .p = (const uint8_t *)(uintptr_t)(KAPU_SLOTS_BASE +
-                                            record_read().current * KAPU_SLOT_SIZE),
+        .p = (const uint8_t *)(uintptr_t)(KAPU_SLOTS_BASE + record_read().current * KAPU_SLOT_SIZE),
         .n = KAPU_SLOT_SIZE,
     };
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks a kernel with kernel-hardening-checker and holds the result against the listed exceptions.
 
 usage: hardening-report.py --config .config --cmdline FILE --sysctl FILE --exceptions FILE

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * kapu-status: says on the console, at the end of the boot, what this gateway is and whether its
  * protections are up.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tools/rootimage.py promises, on recipes and packages made here (no network, no root privileges)."""
 import hashlib
 import json

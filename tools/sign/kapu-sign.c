@@ -131,8 +131,8 @@ int main(int argc, char **argv)
         gnutls_privkey_deinit(key);
         return 1;
     }
-    status = strcmp(argv[1], "sign") == 0 ? print_signature(key, argv[2])
-                                          : print_public(key, argv[2]);
+    status =
+        strcmp(argv[1], "sign") == 0 ? print_signature(key, argv[2]) : print_public(key, argv[2]);
     gnutls_privkey_deinit(key);
     return status;
 }

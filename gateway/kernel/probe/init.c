@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Init of a root image that exists only to ask a kernel what it is: applies /sysctl.conf as
  * systemd-sysctl would, prints what `sysctl -a` would and a few facts, and switches the machine

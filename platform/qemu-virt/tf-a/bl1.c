@@ -30,8 +30,7 @@ void bl1_plat_arch_setup(void)
     const mmap_region_t regions[] = {
         MAP_REGION_FLAT(BL_RAM_BASE, BL_RAM_SIZE, MT_MEMORY | MT_RW | EL3_PAS),
         MAP_REGION_FLAT(BL_CODE_BASE, BL1_CODE_END - BL_CODE_BASE, MT_CODE | EL3_PAS),
-        MAP_REGION_FLAT(BL1_RO_DATA_BASE, BL1_RO_DATA_END - BL1_RO_DATA_BASE,
-                        MT_RO_DATA | EL3_PAS),
+        MAP_REGION_FLAT(BL1_RO_DATA_BASE, BL1_RO_DATA_END - BL1_RO_DATA_BASE, MT_RO_DATA | EL3_PAS),
         {0},
     };
 

@@ -29,8 +29,7 @@ void bl2_early_platform_setup2(u_register_t arg0, u_register_t arg1, u_register_
 void bl2_plat_arch_setup(void)
 {
     const mmap_region_t regions[] = {
-        MAP_REGION_FLAT(secure_ram.total_base, secure_ram.total_size,
-                        MT_MEMORY | MT_RW | EL3_PAS),
+        MAP_REGION_FLAT(secure_ram.total_base, secure_ram.total_size, MT_MEMORY | MT_RW | EL3_PAS),
         MAP_REGION_FLAT(BL_CODE_BASE, BL_CODE_END - BL_CODE_BASE, MT_CODE | EL3_PAS),
         MAP_REGION_FLAT(BL_RO_DATA_BASE, BL_RO_DATA_END - BL_RO_DATA_BASE, MT_RO_DATA | EL3_PAS),
         {0},

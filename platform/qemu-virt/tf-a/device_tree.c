@@ -40,7 +40,7 @@ static unsigned int count_cores(const void *fdt)
 
     if (cpus < 0)
         return 0;
-    fdt_for_each_subnode(node, fdt, cpus)
+    fdt_for_each_subnode (node, fdt, cpus)
         count += is_core(fdt, node) ? 1U : 0U;
     return count;
 }
