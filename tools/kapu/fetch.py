@@ -33,13 +33,14 @@ def host_release() -> str:
 
 def host_mirrors() -> tuple[str, str]:
     """The URIs from which the host takes Debian and Debian's security updates."""
-    text = subprocess.run(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"],
-                          capture_output=True, text=True, check=True).stdout
+    # Others (Docker, say) name releases of theirs like Debian's; a source may say "stable" too.
+    text = subprocess.run(["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)",
+                           "Origin: Debian"], capture_output=True, text=True, check=True).stdout
     found = dict(line.split(" ", 1) for line in text.splitlines())
     release = host_release()
     if release not in found:
         raise KapuError(f"the host's apt has no source for '{release}', so no mirror is known; "
-                        "add one to /etc/apt/sources.list.d")
+                        "add one to /etc/apt/sources.list.d and run apt-get update")
     return found[release], found.get(f"{release}-security", found[release])
 
 
@@ -134,8 +135,8 @@ def wanted() -> dict[str, list[tuple[str, str]]]:
 
 def recipe_packages(recipe: Path) -> list[str]:
     """Names in a root image recipe's package list: the first word of each line."""
-    lines = (recipe / "packages").read_text().splitlines()
-    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    words = (line.split() for line in (recipe / "packages").read_text().splitlines())
+    return [line[0] for line in words if line and not line[0].startswith("#")]
 
 
 def read_lock() -> dict:
@@ -144,6 +145,10 @@ def read_lock() -> dict:
 
 def write_lock(only: set[str] | None) -> list[str]:
     """Resolve what is wanted (only these names, or all) and rewrite the lock file."""
+    names = {name for entries in wanted().values() for name, _ in entries}
+    if only and only - names:
+        raise KapuError(f"nothing wants {', '.join(sorted(only - names))}; add it to "
+                        "third_party/wanted.json or to a recipe first")
     apt = PrivateApt()
     apt.update()
     old = read_lock() if LOCK.exists() else {"sources": [], "packages": []}

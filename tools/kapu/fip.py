@@ -39,12 +39,15 @@ def entries(path: Path, base: int) -> dict[str, Place]:
     found = {}
     with open(path, "rb") as file:
         file.seek(base)
-        magic = HEADER.unpack(file.read(HEADER.size))[0]
-        if magic != MAGIC:
+        header = file.read(HEADER.size)
+        if len(header) < HEADER.size or HEADER.unpack(header)[0] != MAGIC:
             raise KapuError(f"{path}: no firmware package at {base:#x}")
         while True:
             at = file.tell()
-            identity, offset, size, _ = ENTRY.unpack(file.read(ENTRY.size))
+            entry = file.read(ENTRY.size)
+            if len(entry) < ENTRY.size:
+                raise KapuError(f"{path}: the package at {base:#x} has no end of table")
+            identity, offset, size, _ = ENTRY.unpack(entry)
             if identity == bytes(16):
                 return found
             name = next((n for n, start in UUIDS.items() if identity.hex().startswith(start)),

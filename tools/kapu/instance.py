@@ -69,10 +69,6 @@ class Instance:
         temporary.mkdir(parents=True)
         identity = uuid.uuid4()
         mac = "52:54:00:" + ":".join(f"{b:02x}" for b in identity.bytes[:3])
-        sparse_file(temporary / "rom.img", FLASH_SIZE)
-        write_at(temporary / "rom.img", 0, release / "rom.img", FLASH_SIZE)
-        (temporary / "rom.img").chmod(0o444)
-        sparse_file(temporary / "slots.img", FLASH_SIZE)
         make_disk(temporary / "disk.img", identity)
         if flavour == "lab":
             (temporary / "share").mkdir()
@@ -80,11 +76,22 @@ class Instance:
             {"id": str(identity), "mac": mac, "flavour": flavour, "cores": cores, "cpu": cpu},
             indent=1) + "\n")
         instance = cls(temporary)
-        for slot in SLOTS:
-            instance.write_firmware(slot, release / "firmware.fip")
-            instance.write_root(slot, release / "root.img")
+        instance.write_release()
         temporary.rename(folder)
         return cls(folder)
+
+    def write_release(self) -> None:
+        """The current build of this flavour: ROM, and firmware and root image in both slots."""
+        release = BUILD / self.facts["flavour"]
+        rom = self.folder / "rom.img"
+        rom.unlink(missing_ok=True)
+        sparse_file(rom, FLASH_SIZE)
+        write_at(rom, 0, release / "rom.img", FLASH_SIZE)
+        rom.chmod(0o444)
+        sparse_file(self.folder / "slots.img", FLASH_SIZE)
+        for slot in SLOTS:
+            self.write_firmware(slot, release / "firmware.fip")
+            self.write_root(slot, release / "root.img")
 
     def write_firmware(self, slot: str, package: Path) -> None:
         offset = SLOTS.index(slot) * SLOT_SIZE

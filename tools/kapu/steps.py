@@ -122,6 +122,7 @@ class Step:
         say.started(self)
         try:
             self.work(self, temporary)
+            os.utime(temporary)  # the newest result, whatever times the work set
             try:
                 temporary.rename(self.out)
             except OSError:
@@ -145,12 +146,16 @@ class Step:
         with open(self.log_path, "ab") as log:
             log.write(f"+ {' '.join(words)}\n".encode())
             log.flush()
-            result = subprocess.run(words, cwd=cwd, env=host_environment() | (env or {}),
-                                    stdout=log, stderr=subprocess.STDOUT,
-                                    stdin=stdin or subprocess.DEVNULL, check=False)
-        if result.returncode != 0:
+            try:
+                status = subprocess.run(words, cwd=cwd, env=host_environment() | (env or {}),
+                                        stdout=log, stderr=subprocess.STDOUT,
+                                        stdin=stdin or subprocess.DEVNULL, check=False).returncode
+            except OSError as error:  # not installed, or not a program
+                log.write(f"{error}\n".encode())
+                status = 127  # as a shell says it
+        if status != 0:
             lines = self.log_path.read_text(errors="replace").splitlines()[-LAST_LINES:]
-            raise KapuError(f"step '{self.name}' failed with status {result.returncode}\n"
+            raise KapuError(f"step '{self.name}' failed with status {status}\n"
                             f"  command: {' '.join(words)}\n  full log: {self.log_path}\n"
                             + "".join(f"  | {line}\n" for line in lines))
 

@@ -20,15 +20,21 @@
 
 #define INPUT_MAX (1U << 20)
 
-static int fail(const char *what, int err)
-{
-    fprintf(stderr, "kapu-sign: %s: %s\n", what, gnutls_strerror(err));
-    return 1;
-}
-
 static bool is_uri(const char *key)
 {
     return strncmp(key, "pkcs11:", 7) == 0;
+}
+
+/* How much of a key's name may be shown: the query part of a URI may hold the PIN. */
+static int shown(const char *key)
+{
+    return (int)(is_uri(key) ? strcspn(key, "?") : strlen(key));
+}
+
+static int fail(const char *key, int err)
+{
+    fprintf(stderr, "kapu-sign: %.*s: %s\n", shown(key), key, gnutls_strerror(err));
+    return 1;
 }
 
 static int load_key(gnutls_privkey_t *out, const char *name)
@@ -127,7 +133,7 @@ int main(int argc, char **argv)
     if (err != 0)
         return fail(argv[2], err);
     if (!is_p256(key)) {
-        fprintf(stderr, "kapu-sign: %s is not an ECDSA P-256 key\n", argv[2]);
+        fprintf(stderr, "kapu-sign: %.*s is not an ECDSA P-256 key\n", shown(argv[2]), argv[2]);
         gnutls_privkey_deinit(key);
         return 1;
     }

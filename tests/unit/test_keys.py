@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tools/kapu/keys.py promises about where keys are and who may read them."""
+
+import os
+import stat
+import subprocess
+
+import pytest
+
+from kapu import keys
+from kapu.errors import KapuError
+from kapu.paths import ROOT
+
+ROLES = keys.EC_ROLES + (keys.TA_ROLE,)
+REAL_TA_BITS = keys.TA_BITS
+TOKEN = "pkcs11:token=hsm;object=root"
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path, monkeypatch):
+    """An empty checkout, without the user's key settings, and quick RSA keys."""
+    monkeypatch.delenv("KAPU_KEYS", raising=False)
+    monkeypatch.delenv("KAPU_ROOT_KEY", raising=False)
+    monkeypatch.setattr(keys, "ROOT", tmp_path)
+    monkeypatch.setattr(keys, "TA_BITS", 1024)
+
+
+@pytest.fixture
+def production(tmp_path, monkeypatch):
+    """A folder with every key, named by KAPU_KEYS."""
+    folder = tmp_path / "production"
+    folder.mkdir()
+    for role in ROLES:
+        (folder / f"{role}.pem").touch(mode=0o600)
+    monkeypatch.setenv("KAPU_KEYS", str(folder))
+    return folder
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_development_keys_are_only_their_owners_whatever_the_umask(mask):
+    before = os.umask(mask)
+    try:
+        made = keys.key_set()
+    finally:
+        os.umask(before)
+    assert {role: mode(made[role]) for role in ROLES} == dict.fromkeys(ROLES, 0o600)
+    assert mode(made.folder) == 0o700
+    assert len(list(made.folder.iterdir())) == len(ROLES)
+
+
+def test_development_keys_are_p256_and_rsa_3072(monkeypatch):
+    monkeypatch.setattr(keys, "TA_BITS", REAL_TA_BITS)
+    made = keys.key_set()
+    for role in ROLES:
+        text = keys.openssl("pkey", "-in", made[role], "-noout", "-text")
+        assert (b"(3072 bit" if role == keys.TA_ROLE else b"prime256v1") in text
+
+
+def test_a_second_call_keeps_the_keys():
+    first = {role: open(keys.key_set()[role], "rb").read() for role in ROLES}
+    assert {role: open(keys.key_set()[role], "rb").read() for role in ROLES} == first
+
+
+def test_each_role_has_a_key_of_its_own():
+    made = keys.key_set()
+    assert len({open(made[role], "rb").read() for role in ROLES}) == len(ROLES)
+
+
+def test_a_key_half_written_by_an_interrupted_call_is_replaced():
+    folder = keys.development_folder()
+    folder.mkdir(parents=True)
+    (folder / "root.new").write_text("-----BEGIN PRIV")
+    keys.openssl("pkey", "-in", keys.key_set()["root"], "-noout")
+    assert not (folder / "root.new").exists()
+
+
+@pytest.mark.parametrize("bad", [0o640, 0o604, 0o620, 0o601])
+def test_a_key_that_others_can_reach_is_refused_by_name(bad):
+    path = keys.key_set()["bl31"]
+    os.chmod(path, bad)
+    with pytest.raises(KapuError, match=f"the bl31 key {path} can be read by others"):
+        keys.key_set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_missing_production_key_is_named_and_not_made(production, role):
+    missing = production / f"{role}.pem"
+    missing.unlink()
+    with pytest.raises(KapuError, match=f"the {role} key is missing: {missing}"):
+        keys.key_set()
+    assert not missing.exists()
+
+
+def test_production_keys_make_no_development_keys(production):
+    assert keys.key_set()["linux"] == str(production / "linux.pem")
+    assert not keys.development_folder().exists()
+
+
+def test_the_root_key_may_be_in_a_token(production, monkeypatch):
+    (production / "root.pem").unlink()
+    monkeypatch.setenv("KAPU_ROOT_KEY", TOKEN)
+    made = keys.key_set()
+    assert made["root"] == TOKEN
+    assert [role for role in ROLES if made.is_token(role)] == ["root"]
+
+
+def test_the_root_key_may_be_another_file_and_is_checked_too(production, tmp_path, monkeypatch):
+    other = tmp_path / "other.pem"
+    monkeypatch.setenv("KAPU_ROOT_KEY", str(other))
+    with pytest.raises(KapuError, match=f"the root key is missing: {other}"):
+        keys.key_set()
+    other.touch(mode=0o600)
+    assert keys.key_set()["root"] == str(other)
+
+
+def test_git_never_takes_development_keys():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    path = str(ROOT / "keys" / "dev" / "root.pem")
+    assert subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT).returncode == 0
