@@ -1,4 +1,4 @@
-# OP-TEE OS configuration of kapu, read by third_party/optee-os/build as make variables.
+# OP-TEE OS configuration of kapu, read by tools/kapu/build.py as make variables.
 # Only what differs from OP-TEE's own defaults stands here, each with its reason.
 
 # Cores that may enter the secure world: the platform has at most four.

@@ -13,6 +13,7 @@ import pytest
 
 from board import BASE
 from kapu import certs
+from kapu.build import security_counter
 from kapu.keys import EC_ROLES, KeySet, TA_ROLE, key_set, make_key
 
 # Image or certificate -> what the console calls it.
@@ -162,7 +163,7 @@ def test_one_certificate_signed_by_a_strange_key_halts(board, firmware, stranger
     ours = firmware.make(tmp_path / "ours")
     signer = certs.Signer(firmware.release.native.out / "kapu-sign",
                           Mixed(key_set().folder))
-    forged = certs.make_certificate(row, firmware.images, 0, signer)
+    forged = certs.make_certificate(row, firmware.images, security_counter(), signer)
     for slot in "ab":
         board.write_package(slot, ours)
         place_elsewhere(board, slot, row.fiptool_option, forged)

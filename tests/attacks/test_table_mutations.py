@@ -76,9 +76,11 @@ def debugged(firmware, tmp_path):
     package, kernel = small_package(firmware, tmp_path)
     made = Debugged(tmp_path / "board", firmware.rom, package, slots="a")
     made.kernel = kernel
-    made.start()
-    yield made
-    made.destroy()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.destroy()
 
 
 def mutate(head: bytes, random_: random.Random) -> tuple[bytes, str]:

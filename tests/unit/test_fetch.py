@@ -199,8 +199,8 @@ def test_a_pinned_package_that_left_the_archive_says_what_is_there_and_what_to_d
 
 def test_a_pinned_source_that_left_the_archive_says_what_is_there(archive):
     archive.lock("sources", "src", "1-2", SOURCE)
-    archive.answer("madison", "src", " src | 1-9 | http://mirror.example trixie/main Sources\n"
-                                     " src | 3-1 | http://mirror.example sid/main Sources\n")
+    archive.answer("madison", "src", " src | 3-1 | http://mirror.example sid/main Sources\n"
+                                     " src | 1-9 | http://mirror.example trixie/main Sources\n")
     archive.answer("showsrc", "src", "Package: src\nVersion: 3-1\nChecksums-Sha256:\n"
                    " 11 5 src_3.dsc\n\nPackage: src\nVersion: 1-9\nChecksums-Sha256:\n"
                    " 22 5 src_1.dsc\n\n")
@@ -308,7 +308,8 @@ def host(tmp_path, monkeypatch):
         lists = tmp_path / "lists"
         (lists / "partial").mkdir(parents=True)
         (tmp_path / "sources.list").write_text("".join(
-            f"deb [arch=amd64 trusted=yes] http://{uri} {suite} main\n" for uri, suite, *_ in sources))
+            f"deb [arch=amd64 trusted=yes] http://{uri} {suite} main\n"
+            for uri, suite, *_ in sources))
         (tmp_path / "apt.conf").write_text(
             f'Dir::State "{tmp_path}";\nDir::State::lists "{lists}";\nDir::Cache "{tmp_path}";\n'
             f'Dir::Etc::sourcelist "{tmp_path}/sources.list";\nDir::Etc::sourceparts "{lists}";\n')

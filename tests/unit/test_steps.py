@@ -124,8 +124,9 @@ def test_changed_code_that_the_step_uses_makes_a_new_result(work_of, before, aft
     assert Step("one", work_of()).key() != Step("one", work_of(changed)).key()
 
 
-@pytest.mark.parametrize("before, after", [("return UNUSED", "return 7"), ("UNUSED = 1", "UNUSED = 2")],
-                         ids=["function", "constant"])
+@pytest.mark.parametrize("before, after", [
+    ("return UNUSED", "return 7"), ("UNUSED = 1", "UNUSED = 2"),
+], ids=["function", "constant"])
 def test_changed_code_that_the_step_does_not_use_keeps_the_result(work_of, before, after):
     changed = RECIPE.replace(before, after)
     assert changed != RECIPE

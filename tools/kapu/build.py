@@ -9,6 +9,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from . import certs, fetch
 from .errors import KapuError
-from .keys import KeySet, TA_ROLE, key_set
+from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set
 from .paths import BUILD, ROOT, host_environment, version
 from .steps import Progress, Step
 
@@ -91,11 +92,15 @@ def build_optee(step: Step, out: Path) -> None:
     # make goes by times: the key in use must look newer than what was built with another
     key = out / "ta-key.pem"
     key.symlink_to(key_set()[TA_ROLE])
-    for stale in list(tree.glob("out/core/**/ta_pub_key*")) + list(tree.glob("out/ta/*/*.ta")):
+    for stale in tree.glob("out/core/**/ta_pub_key*"):
         stale.unlink()
     optee_make(step, tree, key=str(key))
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
-    shutil.copy(tree / f"out/ta/pkcs11/{PKCS11_TA}.ta", out)
+    # OP-TEE's default signature, PSS, has a random salt: no two builds would be the same.
+    step.run("/usr/bin/python3", tree / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
+             "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", PKCS11_TA,
+             "--in", tree / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf",
+             "--out", out / f"{PKCS11_TA}.ta")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
     shutil.rmtree(tree)
     key.unlink()
@@ -302,7 +307,11 @@ def build_firmware(step: Step, out: Path) -> None:
 
 def security_counter() -> int:
     """Rises with a release that closes a hole which older releases must not reopen."""
-    return int((ROOT / "SECURITY_COUNTER").read_text())
+    counter = int((ROOT / "SECURITY_COUNTER").read_text())
+    if counter != 0:
+        raise KapuError(f"SECURITY_COUNTER is {counter}, but nothing stores and enforces counters "
+                        "yet: only 0 boots")
+    return counter
 
 
 # ---- The whole --------------------------------------------------------------------------------
@@ -323,26 +332,36 @@ class Release:
         self.firmware.build(say)
 
 
-def public_identity(keys: KeySet, role: str) -> str:
-    """Changes with the key: the file's content, or a token's URI."""
+def public_identity(keys: KeySet, role: str, native: Step | None = None) -> str:
+    """Changes with the key: the file's content, or the public key that a token has now."""
     name = keys[role]
-    if keys.is_token(role):
-        return name
+    if native is not None and keys.is_token(role):
+        native.build(Progress())
+        return certs.Signer(native.out / "kapu-sign", keys).public_der(role).hex()
     return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def third_party(name: str) -> list[Path]:
+    """Our patches to a source, as an input of its step."""
+    folder = ROOT / "third_party" / name
+    return [folder] if folder.exists() else []
 
 
 def tfa_step(name: str, native: Step, *patches: Path) -> Step:
     keys = key_set()
     return Step(name, build_tfa, needs=[native],
                 files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "lib", ROOT / "VERSION",
-                       *patches],
+                       *third_party("arm-trusted-firmware"), *third_party("mbedtls"), *patches],
                 values=[compiler_version("aarch64-linux-gnu-gcc", "--version"),
                         fetch.identity("arm-trusted-firmware"), fetch.identity("mbedtls"),
-                        public_identity(keys, "root")])
+                        public_identity(keys, "root", native)])
 
 
 def release(flavour: str = "gateway") -> Release:
     keys = key_set()
+    if flavour == "lab" and keys.folder != development_folder():
+        raise KapuError("the lab flavour is not secure and must not be signed with release keys; "
+                        "unset KAPU_KEYS and KAPU_ROOT_KEY")
     cross_gcc = compiler_version("aarch64-linux-gnu-gcc", "--version")
     clang = compiler_version("clang-16", "--version")
     kernel = ROOT / "gateway" / "kernel"
@@ -351,7 +370,8 @@ def release(flavour: str = "gateway") -> Release:
     native = Step("native", build_native, files=meson + [ROOT / "tools/sign"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
-                      files=[ROOT / "secure/optee", PLATFORM / "optee"],
+                      files=[ROOT / "secure/optee", PLATFORM / "optee",
+                             *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
     optee = Step("optee", build_optee, needs=[optee_base],
                  values=[public_identity(keys, TA_ROLE)])
@@ -360,6 +380,10 @@ def release(flavour: str = "gateway") -> Release:
                  files=kernel_fragments(flavour) + [kernel / "configure.sh",
                                                     kernel / "randstruct-seed.sh"],
                  values=[flavour, clang, fetch.identity("linux-source-6.12")])
+    seed = os.environ.get("KAPU_RANDSTRUCT_SEED")
+    if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
+        linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
+        linux.values.append(f"seed {seed}")
     programs = Step("programs", build_programs, values=[cross_gcc],
                     files=meson + [ROOT / "gateway/status", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
@@ -371,8 +395,7 @@ def release(flavour: str = "gateway") -> Release:
                 + ([kernel / "cmdline-lab"] if flavour == "lab" else []), values=[flavour])
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
-                    values=[public_identity(keys, role) for role in
-                            ("root", "trusted-world", "normal-world", "bl31", "optee", "linux")])
+                    values=[public_identity(keys, role, native) for role in EC_ROLES])
     return Release(flavour, native, tfa, optee, linux, root, tree, firmware)
 
 

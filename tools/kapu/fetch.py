@@ -8,6 +8,7 @@ archive's signatures, and each file must then have the SHA-256 that the lock fil
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -102,7 +103,8 @@ def resolve_source(apt: PrivateApt, name: str, suite: str) -> dict:
     """The newest version of a source package in a suite, with its files."""
     madison = apt.run("apt-cache", "madison", name)
     rows = [[part.strip() for part in line.split("|")] for line in madison.splitlines()]
-    versions = [row[1] for row in rows if f" {suite}/" in f" {row[2]}" and "Sources" in row[2]]
+    versions = [row[1] for row in rows if "Sources" in row[2]
+                and re.search(rf" {suite}(-security)?/", row[2])]
     if not versions:
         raise KapuError(f"source package {name} is not in {suite}")
     for fields in paragraphs(apt.run("apt-cache", "showsrc", "--only-source", name)):

@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 def write_at(path: Path, offset: int, source: Path, limit: int) -> None:
-    """Copy a file into a place of an image; the rest of the place reads as erased flash or zero."""
+    """Copy a file into a place of an image; what lies behind it in that place stays."""
     size = source.stat().st_size
     if size > limit:
         raise KapuError(f"{source} has {size} bytes, its place in {path} only {limit}")
@@ -38,6 +38,13 @@ def write_at(path: Path, offset: int, source: Path, limit: int) -> None:
 def sparse_file(path: Path, size: int) -> None:
     with open(path, "wb") as file:
         file.truncate(size)
+
+
+def release_folder(flavour: str) -> Path:
+    """Where the current build of a flavour is; an error that says what to run if there is none."""
+    if not (BUILD / flavour / "firmware.fip").exists():
+        raise KapuError(f"{flavour} is not built; run: tools/build {flavour}")
+    return BUILD / flavour
 
 
 class Instance:
@@ -59,30 +66,35 @@ class Instance:
     def create(cls, folder: Path, flavour: str = "gateway", *, cores: int = 2,
                cpu: str = "cortex-a57") -> "Instance":
         """Make a new board: ROM, both slots with the current release, disk, identity."""
-        release = BUILD / flavour
-        if not (release / "firmware.fip").exists():
-            raise KapuError(f"{flavour} is not built; run: tools/build {flavour}")
+        release_folder(flavour)
         if folder.exists():
             raise KapuError(f"{folder} exists already")
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
+        try:
+            cls._fill(temporary, flavour, cores, cpu)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return cls(folder)
+
+    @classmethod
+    def _fill(cls, folder: Path, flavour: str, cores: int, cpu: str) -> None:
+        """Everything of a new board, in a folder that is no gateway yet."""
         identity = uuid.uuid4()
         mac = "52:54:00:" + ":".join(f"{b:02x}" for b in identity.bytes[:3])
-        make_disk(temporary / "disk.img", identity)
+        make_disk(folder / "disk.img", identity)
         if flavour == "lab":
-            (temporary / "share").mkdir()
-        (temporary / "instance.json").write_text(json.dumps(
+            (folder / "share").mkdir()
+        (folder / "instance.json").write_text(json.dumps(
             {"id": str(identity), "mac": mac, "flavour": flavour, "cores": cores, "cpu": cpu},
             indent=1) + "\n")
-        instance = cls(temporary)
-        instance.write_release()
-        temporary.rename(folder)
-        return cls(folder)
+        cls(folder).write_release()
 
     def write_release(self) -> None:
         """The current build of this flavour: ROM, and firmware and root image in both slots."""
-        release = BUILD / self.facts["flavour"]
+        release = release_folder(self.facts["flavour"])
         rom = self.folder / "rom.img"
         rom.unlink(missing_ok=True)
         sparse_file(rom, FLASH_SIZE)
@@ -137,4 +149,5 @@ def instance_folder(name: str) -> Path:
 def all_instances() -> list[Instance]:
     if not INSTANCES.exists():
         return []
-    return [Instance(p) for p in sorted(INSTANCES.iterdir()) if (p / "instance.json").exists()]
+    return [Instance(p) for p in sorted(INSTANCES.iterdir())
+            if NAME.fullmatch(p.name) and (p / "instance.json").exists()]

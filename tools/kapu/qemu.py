@@ -21,6 +21,7 @@ from .paths import host_environment
 CORES = 2
 MEMORY_MIB = 1024
 CPU = "cortex-a57"
+SOCKET_PATH_MAX = 107  # unix(7): sun_path, without its end
 
 
 def process_alive(pid: int) -> bool:
@@ -165,6 +166,9 @@ class Machine:
     def start(self, *, tpm: bool = True, reboot: bool = True) -> None:
         if self.pid():
             raise KapuError(f"{self.folder} is running already (process {self.pid()})")
+        if len(str(self.console_socket)) > SOCKET_PATH_MAX:
+            raise KapuError(f"the path {self.folder} is too long for sockets in it; use a checkout "
+                            f"nearer to the root, at most {SOCKET_PATH_MAX} characters with names")
         for old in (self.qmp_socket, self.console_socket, self.folder / "qemu.pid"):
             old.unlink(missing_ok=True)
         words = self.arguments(reboot=reboot)

@@ -83,6 +83,7 @@ class Step:
         self.needs = list(needs)
         self.base = (CACHE if shared else BUILD) / "results" / name
         self.log_path = BUILD / "log" / f"{name}.log"
+        self.environment: dict[str, str] = {}  # of its commands, above all else
         self.seconds = 0.0
         self.was_cached = False
         self._key = None
@@ -115,6 +116,7 @@ class Step:
             return
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.log_path.write_text("")
+        self._forget_abandoned()
         temporary = self.base / f".{self.key()}.{os.getpid()}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -134,6 +136,12 @@ class Step:
         say.done(self)
         self._forget_old()
 
+    def _forget_abandoned(self) -> None:
+        """Remove what a killed build left: folders named after a process that is gone."""
+        for left in self.base.glob(".*.*"):
+            if not Path("/proc", left.suffix.lstrip(".")).exists():
+                shutil.rmtree(left, ignore_errors=True)
+
     def _forget_old(self) -> None:
         results = sorted((p for p in self.base.iterdir() if not p.name.startswith(".")),
                          key=lambda p: p.stat().st_mtime)
@@ -147,7 +155,7 @@ class Step:
             log.write(f"+ {' '.join(words)}\n".encode())
             log.flush()
             try:
-                status = subprocess.run(words, cwd=cwd, env=host_environment() | (env or {}),
+                status = subprocess.run(words, cwd=cwd, env=host_environment() | (env or {}) | self.environment,
                                         stdout=log, stderr=subprocess.STDOUT,
                                         stdin=stdin or subprocess.DEVNULL, check=False).returncode
             except OSError as error:  # not installed, or not a program

@@ -1,1 +1,2 @@
 srcs-y += memory.c
+srcs-y += seed.c

@@ -2,7 +2,8 @@
 /*
  * QEMU describes its machine in a device tree of its own, unsigned. Linux never sees it: Linux
  * gets the tree that the release signed. Only three values cross over, none of which names code,
- * memory or a device: the number of cores and two random seeds.
+ * memory or a device: the number of cores and two random seeds. Two more seeds, which QEMU keeps
+ * apart from those for the normal world, go to OP-TEE.
  *
  * A slot is a firmware package and a root partition. The signed tree has a command line for each
  * slot, which differ in the partition only; BL2 keeps the one of the slot that it came from.
@@ -13,6 +14,7 @@
 #include <libfdt.h>
 
 #include <common/debug.h>
+#include <lib/mmio.h>
 #include <lib/utils.h>
 
 #include <platform_def.h>
@@ -85,6 +87,23 @@ static int copy_seed(const char *name)
     return err;
 }
 
+/* Word by word: the page is mapped as device memory. */
+static int pass_secure_seed(const char *name, uintptr_t to, int size)
+{
+    int from = fdt_path_offset(hardware, "/secure-chosen");
+    const fdt32_t *value;
+    int length = 0;
+
+    if (from < 0)
+        return from;
+    value = fdt_getprop(hardware, from, name, &length);
+    if (value == NULL || length < size)
+        return -FDT_ERR_BADVALUE;
+    for (int i = 0; i < size / 4; i++)
+        mmio_write_32(to + 4U * (uintptr_t)i, fdt32_ld(&value[i]));
+    return 0;
+}
+
 /* Slot A's command line stands in place; slot B's replaces it. */
 static int keep_command_line(void)
 {
@@ -129,6 +148,10 @@ int device_tree_complete(void)
         err = copy_seed("rng-seed");
     if (err == 0)
         err = fdt_pack(tree);
+    if (err == 0)
+        err = pass_secure_seed("kaslr-seed", KAPU_SECURE_SEED_BASE, 8);
+    if (err == 0)
+        err = pass_secure_seed("rng-seed", KAPU_SECURE_SEED_BASE + 8, 32);
     /* The seeds must not stay where any program in Linux that reads memory might find them. */
     zero_normalmem(hardware, PLAT_QEMU_DT_MAX_SIZE);
     flush_dcache_range(KAPU_HARDWARE_DT_BASE, PLAT_QEMU_DT_MAX_SIZE);

@@ -17,7 +17,7 @@
 #include <kapu/bytes.h>
 
 #define FIP_UUID_SIZE 16U
-/* Entries that a package may have, the end marker not counted. TF-A's own chain needs 14. */
+/* Entries that a package may have, the end marker not counted. kapu's packages have 13. */
 #define FIP_MAX_ENTRIES 32U
 
 /* A package whose table of contents has been checked. `img` is borrowed from the caller. */

@@ -15,6 +15,10 @@
 /* Failure marks of slots, in the secure page that also holds TF-A's mailbox. */
 #define KAPU_SLOT_RECORD_BASE (SHARED_RAM_BASE + 0xf00)
 
+/* Random seeds of this boot for OP-TEE, in the same page; platform/qemu-virt/optee/seed.c reads and
+ * wipes them. 8 bytes for the address layout, then 32 for its random number generator. */
+#define KAPU_SECURE_SEED_BASE (SHARED_RAM_BASE + 0xf40)
+
 /* QEMU puts its own device tree at the start of RAM. Linux and its signed tree come after it. */
 #define KAPU_HARDWARE_DT_BASE NS_DRAM0_BASE
 #undef NS_IMAGE_OFFSET
