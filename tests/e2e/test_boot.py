@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from kapu.paths import BUILD
+
 BOOT_SECONDS = 240
 
 
@@ -88,3 +90,21 @@ def test_two_gateways_run_side_by_side_with_their_own_identity(make_instance):
         instance.machine.start(reboot=False)
     for instance in (one, other):
         instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+
+
+def test_the_kernel_has_no_way_in_that_the_lab_has():
+    """What the lab fragment adds is really not in the gateway's kernel."""
+    config = (BUILD / "gateway" / "kernel.config").read_text()
+    for option in ("MODULES", "DEVMEM", "KEXEC", "HOTPLUG_CPU", "TCG_TPM", "BPF_SYSCALL", "KPROBES",
+                   "FTRACE", "IO_URING", "USER_NS", "PROC_KCORE", "MAGIC_SYSRQ", "NET_9P"):
+        assert f"CONFIG_{option}=y" not in config and f"CONFIG_{option}=m" not in config
+    assert "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY=y" in config
+
+
+def test_the_root_image_has_no_shell_and_no_set_uid_file():
+    tree = BUILD / "gateway" / "root-tree"
+    names = {path.name for path in tree.rglob("*") if path.is_file() or path.is_symlink()}
+    assert not names & {"sh", "bash", "dash", "busybox", "su", "sudo", "login", "apt", "dpkg",
+                        "gcc", "perl", "python3"}
+    assert not [path for path in tree.rglob("*")
+                if not path.is_symlink() and path.is_file() and path.stat().st_mode & 0o6000]

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab flavour: the same gateway with a shell, modules and a shared folder, and says so."""
+
+import hashlib
+import subprocess
+
+import pytest
+
+from kapu.build import KERNEL_ENVIRONMENT, PKCS11_TA, release
+from kapu.errors import KapuError
+from kapu.instance import Instance
+from kapu.keys import TA_ROLE, make_key
+from kapu.paths import BUILD, host_environment
+from shell import Shell
+
+TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
+USER = f"{TOKEN} --token-label kapu --login --pin 1234"
+MODULE = r"""
+#include <linux/module.h>
+static int __init hello(void) { pr_info("kapu-test: module runs\n"); return 0; }
+static void __exit bye(void) { }
+module_init(hello);
+module_exit(bye);
+MODULE_LICENSE("GPL");
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    instance = Instance.create(tmp_path_factory.mktemp("lab") / "lab", "lab")
+    instance.machine.start()
+    shell = Shell(instance.machine)
+    shell.instance = instance
+    yield shell
+    shell.close()
+    instance.machine.stop()
+
+
+def test_it_says_that_it_is_not_secure(lab):
+    assert "LAB FLAVOUR: NOT SECURE" in lab.machine.text()
+
+
+def test_the_console_is_a_root_shell(lab):
+    assert lab.run("id -u") == "0"
+
+
+def test_the_root_image_is_verified_here_too(lab):
+    assert "dm-verity" in lab.machine.text()
+    assert lab.run("cat /sys/block/dm-0/ro") == "1"
+
+
+def test_a_folder_is_shared_both_ways(lab):
+    share = lab.instance.folder / "share"
+    (share / "to-guest").write_text("from the host")
+    assert lab.run("cat /lab/to-guest") == "from the host"
+    lab.run("echo from the guest > /lab/to-host")
+    assert (share / "to-host").read_text() == "from the guest\n"
+
+
+def test_a_module_built_out_of_tree_runs(lab, tmp_path):
+    (tmp_path / "hello.c").write_text(MODULE)
+    (tmp_path / "Makefile").write_text("obj-m := hello.o\n")
+    headers = (BUILD / "lab" / "headers").resolve()
+    subprocess.run(["make", "-C", headers, f"M={tmp_path}", "modules"], check=True,
+                   env=host_environment() | KERNEL_ENVIRONMENT, capture_output=True)
+    (lab.instance.folder / "share" / "hello.ko").write_bytes((tmp_path / "hello.ko").read_bytes())
+    lab.run("insmod /lab/hello.ko")
+    assert "kapu-test: module runs" in lab.run("dmesg | tail -n 5")
+    lab.run("rmmod hello")
+
+
+def test_a_key_of_the_pkcs11_ta_outlives_a_reset(lab):
+    lab.run(f"{TOKEN} --init-token --slot 0 --label kapu --so-pin 12345678")
+    lab.run(f"{TOKEN} --init-pin --token-label kapu --so-pin 12345678 --pin 1234")
+    lab.run(f"{USER} --keypairgen --key-type EC:prime256v1 --label k1 --id 01")
+    before = lab.run(f"{USER} -O --type pubkey | grep EC_POINT")
+    lab.reset()
+    assert lab.run(f"{USER} -O --type pubkey | grep EC_POINT") == before
+    with pytest.raises(KapuError, match="PIN"):
+        lab.run(f"{TOKEN} --token-label kapu --login --pin 9999 -O")
+
+
+def test_two_tokens_keys_differ_between_boots(lab):
+    """The secure world has real randomness: a fresh key is a new one each time."""
+    points = set()
+    for label in ("r1", "r2"):
+        lab.run(f"{USER} --keypairgen --key-type EC:prime256v1 --label {label}")
+        points.add(lab.run(f"{USER} -O --type pubkey --label {label} | grep EC_POINT"))
+    assert len(points) == 2
+
+
+def signed_ta(key, out) -> None:
+    """Our PKCS#11 TA, signed with some key by OP-TEE's own tool."""
+    ours = (release("lab").optee.out / f"{PKCS11_TA}.ta").read_bytes()
+    size = int.from_bytes(ours[8:12], "little")  # shdr.img_size: the ELF is what comes last
+    elf = out.with_suffix(".elf")
+    elf.write_bytes(ours[-size:])
+    script = release("lab").optee.needs[0].out / "optee-os/scripts/sign_encrypt.py"
+    subprocess.run(["/usr/bin/python3", script, "sign-enc", "--key", key, "--algo",
+                    "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", PKCS11_TA, "--in", elf,
+                    "--out", out], check=True, env=host_environment(), capture_output=True)
+
+
+@pytest.mark.parametrize("attack", ["strange key", "changed code"])
+def test_a_trusted_application_that_we_did_not_sign_is_refused(lab, tmp_path, attack):
+    share = lab.instance.folder / "share"
+    ours = (release("lab").optee.out / f"{PKCS11_TA}.ta").read_bytes()
+    (share / "tas").mkdir(exist_ok=True)
+    forged = share / "tas" / f"{PKCS11_TA}.ta"
+    if attack == "strange key":
+        make_key(tmp_path / "strange.pem", TA_ROLE)
+        signed_ta(tmp_path / "strange.pem", tmp_path / "forged.ta")
+        forged.write_bytes((tmp_path / "forged.ta").read_bytes())
+        assert hashlib.sha256(forged.read_bytes()) != hashlib.sha256(ours)
+    else:
+        forged.write_bytes(ours[:-100] + bytes([ours[-100] ^ 1]) + ours[-99:])
+    lab.run("systemctl stop tee-supplicant && mkdir -p /run/tas && cp /lab/tas/*.ta /run/tas/ && "
+            "mount --bind /run/tas /usr/lib/optee_armtz && systemctl start tee-supplicant")
+    try:
+        with pytest.raises(KapuError):
+            lab.run(f"{TOKEN} -L | grep -q 'OP-TEE PKCS11 TA'")
+    finally:
+        lab.run("systemctl stop tee-supplicant; umount /usr/lib/optee_armtz; "
+                "systemctl start tee-supplicant")
+    assert "OP-TEE PKCS11 TA" in lab.run(f"{TOKEN} -L")  # with the right one it works again
