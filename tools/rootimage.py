@@ -376,8 +376,11 @@ def append_verity(image):
 
 
 def dm_create(info):
-    """What the kernel takes as dm-mod.create= (Documentation/admin-guide/device-mapper/dm-init.rst, verity.rst)."""
-    part = "PARTUUID=" + info["partuuid"]
+    """What the kernel takes as dm-mod.create= (Documentation/admin-guide/device-mapper/dm-init.rst, verity.rst).
+
+    @DEVICE@ stands for the partition: whoever makes the command line knows in which slot the image will lie.
+    """
+    part = "@DEVICE@"
     return (f"root,,,ro,0 {info['sectors']} verity 1 {part} {part} {BLOCK} {BLOCK} {info['data_blocks']} "
             f"{info['hash_start_block']} sha256 {info['root_hash']} {info['salt']} 1 restart_on_corruption")
 
@@ -401,7 +404,6 @@ def build(args):
             shutil.copytree(root, args.tree, symlinks=True)
         os.chmod(image, 0o644)
         os.replace(image, args.out)
-    info["partuuid"] = str(uuid.UUID(info["root_hash"][:32]))
     info["dm_create"] = dm_create(info)
     info["version"] = args.version
     info["size"] = os.path.getsize(args.out)

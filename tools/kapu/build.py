@@ -248,8 +248,7 @@ def build_root(step: Step, out: Path) -> None:
 
 def kernel_command_line(flavour: str, root: dict, slot: str) -> str:
     """What the signed device tree tells Linux: console, verified root, hardening parameters."""
-    create = root["dm_create"].replace(f"PARTUUID={root['partuuid']}",
-                                       f"PARTLABEL=kapu-root-{slot}")
+    create = root["dm_create"].replace("@DEVICE@", f"PARTLABEL=kapu-root-{slot}")
     words = ["console=ttyAMA0", f'dm-mod.create="{create}"', "root=/dev/dm-0", "rootfstype=erofs"]
     words += settings(ROOT / "gateway" / "kernel" / "cmdline")
     if flavour == "lab":
