@@ -36,7 +36,7 @@ class Shell:
         mark = f"done-{next(NUMBERS)}"
         seen = len(self.machine.text())
         # the quotes keep the echo of the command line from looking like its end
-        self.socket.sendall(f"{command}; echo \"\"{mark[:4]}\"\"{mark[4:]} $?\n".encode())
+        self.socket.sendall(f"{command}; echo -e \"\\n\"{mark[:4]}\"\"{mark[4:]} $?\n".encode())
         found = self.machine.wait_for(rf"^{mark} (\d+)\s*$", timeout, start=seen)
         text = self.machine.text()[seen:][:found.start()].replace("\r", "")
         output = text.split("\n", 1)[1] if "\n" in text else ""

@@ -183,9 +183,10 @@ def build_linux(step: Step, out: Path) -> None:
     # Structure layouts for tools; the kernel itself carries none (docs/hardening.md).
     step.run("pahole", f"--btf_encode_detached={out / 'vmlinux.btf'}", out / "vmlinux")
     if flavour == "lab":
-        # What is needed to build modules against this kernel, without its source.
+        # What is needed to build modules against this kernel, without its source. Equal names of
+        # both compilers keep the script from making the host programs anew, and a new seed.
         step.run("sh", tree / "scripts/package/install-extmod-build", out / "headers", cwd=objects,
-                 env=KERNEL_ENVIRONMENT | {"srctree": str(tree), "SRCARCH": "arm64", "CC": "clang",
+                 env=KERNEL_ENVIRONMENT | {"srctree": str(tree), "SRCARCH": "arm64", "CC": "gcc",
                                            "HOSTCC": "gcc", "MAKE": "make"})
     shutil.rmtree(work)
 
