@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Start, test, random numbers, clock, PCRs, flushing. */
+#include <string.h>
+
+#include "internal.h"
+
+static int run_u16(struct tpm2 *t, const struct tpm2_spec *spec, uint16_t value)
+{
+    struct tpm2_cmd c;
+
+    tpm2_cmd_begin(&c, t, spec);
+    tpm2_cmd_params(&c, TPM2_UNPROTECTED);
+    wr_be16(&c.w, value);
+    return tpm2_cmd_finish(&c);
+}
+
+int tpm2_startup(struct tpm2 *t, uint16_t type)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_STARTUP, 0};
+
+    return run_u16(t, &spec, type);
+}
+
+int tpm2_shutdown(struct tpm2 *t, uint16_t type)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_SHUTDOWN, 0};
+
+    return run_u16(t, &spec, type);
+}
+
+int tpm2_self_test(struct tpm2 *t, bool full)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_SELF_TEST, 0};
+    struct tpm2_cmd c;
+
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_params(&c, TPM2_UNPROTECTED);
+    wr_u8(&c.w, full ? 1 : 0);
+    return tpm2_cmd_finish(&c);
+}
+
+int tpm2_get_test_result(struct tpm2 *t, uint32_t *result)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_GET_TEST_RESULT, 0};
+    struct tpm2_cmd c;
+    int err;
+
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_params(&c, TPM2_UNPROTECTED);
+    err = tpm2_cmd_run(&c);
+    if (err == 0) {
+        (void)rd_2b(&c.r); /* the manufacturer's own data */
+        *result = rd_be32(&c.r);
+    }
+    return tpm2_cmd_end(&c, err);
+}
+
+/* One GetRandom: up to n bytes, *got of them. */
+static int random_once(struct tpm2 *t, struct tpm2_session *protect, uint8_t *to, size_t n,
+                       size_t *got)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_GET_RANDOM, CMD_HIDES_OUT};
+    const size_t ask_max = 32; /* a TPM gives at most its largest digest */
+    struct tpm2_cmd c;
+    struct bytes b;
+    int err;
+
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_params(&c, protect);
+    wr_be16(&c.w, (uint16_t)(n < ask_max ? n : ask_max));
+    c.secret = protect != NULL;
+    err = tpm2_cmd_run(&c);
+    if (err == 0) {
+        b = rd_2b(&c.r);
+        if (c.r.err == 0 && (b.n == 0 || b.n > n || b.n > ask_max))
+            rd_fail(&c.r, KAPU_EINVAL);
+        else if (c.r.err == 0)
+            memcpy(to, b.p, b.n);
+        *got = b.n;
+    }
+    return tpm2_cmd_end(&c, err);
+}
+
+int tpm2_get_random(struct tpm2 *t, struct tpm2_session *protect, uint8_t *to, size_t n)
+{
+    size_t all = n, got = 0;
+    uint8_t *at = to;
+    int err = 0;
+
+    while (n > 0 && err == 0) {
+        err = random_once(t, protect, at, n, &got);
+        if (err == 0) {
+            at += got;
+            n -= got;
+        }
+    }
+    if (err != 0)
+        kapu_wipe(to, all);
+    return err;
+}
+
+int tpm2_read_clock(struct tpm2 *t, struct tpm2_session *protect, uint64_t *time_ms,
+                    struct tpm2_clock *clock)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_READ_CLOCK, 0};
+    struct tpm2_cmd c;
+    int err;
+
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_params(&c, protect);
+    err = tpm2_cmd_run(&c);
+    if (err == 0) {
+        *time_ms = rd_be64(&c.r);
+        tpm2_rd_clock(&c.r, clock);
+    }
+    return tpm2_cmd_end(&c, err);
+}
+
+int tpm2_flush_context(struct tpm2 *t, uint32_t handle)
+{
+    static const struct tpm2_spec spec = {TPM2_CC_FLUSH_CONTEXT, 0};
+    struct tpm2_cmd c;
+
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_params(&c, TPM2_UNPROTECTED);
+    wr_be32(&c.w, handle); /* a parameter here, by Part 3, 28.4 */
+    return tpm2_cmd_finish(&c);
+}
+
+int tpm2_pcr_extend(struct tpm2 *t, uint32_t pcr, const struct tpm2_auth *auth,
+                    const uint8_t digest[32])
+{
+    static const struct tpm2_spec spec = {TPM2_CC_PCR_EXTEND, 0};
+    const struct tpm2_entity e = tpm2_entity_of(pcr);
+    struct tpm2_cmd c;
+
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_handle(&c, &e);
+    tpm2_cmd_auth(&c, auth);
+    tpm2_cmd_params(&c, TPM2_UNPROTECTED);
+    wr_be32(&c.w, 1);
+    wr_be16(&c.w, TPM2_ALG_SHA256);
+    wr_bytes(&c.w, (struct bytes){digest, 32});
+    return tpm2_cmd_finish(&c);
+}
+
+int tpm2_pcr_read(struct tpm2 *t, struct tpm2_session *protect, uint32_t pcr, uint8_t value[32])
+{
+    static const struct tpm2_spec spec = {TPM2_CC_PCR_READ, 0};
+    struct tpm2_cmd c;
+    struct bytes b;
+    int err;
+
+    if (pcr > 23)
+        return KAPU_EARG;
+    tpm2_cmd_begin(&c, t, &spec);
+    tpm2_cmd_params(&c, protect);
+    tpm2_wr_pcr_selection(&c.w, 1u << pcr);
+    err = tpm2_cmd_run(&c);
+    if (err == 0) {
+        (void)rd_be32(&c.r); /* update counter */
+        if (tpm2_rd_pcr_selection(&c.r) != 1u << pcr || rd_be32(&c.r) != 1)
+            rd_fail(&c.r, KAPU_EUNSUPPORTED); /* no SHA-256 bank */
+        b = rd_2b(&c.r);
+        if (c.r.err == 0 && b.n != 32)
+            rd_fail(&c.r, KAPU_EINVAL);
+        else if (c.r.err == 0)
+            memcpy(value, b.p, 32);
+    }
+    return tpm2_cmd_end(&c, err);
+}

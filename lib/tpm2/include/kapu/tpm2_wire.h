@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Numbers of the TPM 2.0 Library Specification, Part 2, that callers of kapu/tpm2.h need.
+ * A test holds each of them against the headers of tpm2-tss.
+ */
+#ifndef KAPU_TPM2_WIRE_H
+#define KAPU_TPM2_WIRE_H
+
+/* 6.3 algorithms */
+#define TPM2_ALG_KEYEDHASH 0x0008u
+#define TPM2_ALG_AES 0x0006u
+#define TPM2_ALG_SHA256 0x000Bu
+#define TPM2_ALG_NULL 0x0010u
+#define TPM2_ALG_ECDSA 0x0018u
+#define TPM2_ALG_ECC 0x0023u
+#define TPM2_ALG_CFB 0x0043u
+#define TPM2_ECC_NIST_P256 0x0003u
+
+/* 6.5.2 commands */
+#define TPM2_CC_EVICT_CONTROL 0x120u
+#define TPM2_CC_HIERARCHY_CONTROL 0x121u
+#define TPM2_CC_NV_UNDEFINE_SPACE 0x122u
+#define TPM2_CC_CLEAR 0x126u
+#define TPM2_CC_CLEAR_CONTROL 0x127u
+#define TPM2_CC_HIERARCHY_CHANGE_AUTH 0x129u
+#define TPM2_CC_NV_DEFINE_SPACE 0x12Au
+#define TPM2_CC_CREATE_PRIMARY 0x131u
+#define TPM2_CC_NV_INCREMENT 0x134u
+#define TPM2_CC_NV_WRITE 0x137u
+#define TPM2_CC_NV_WRITE_LOCK 0x138u
+#define TPM2_CC_DA_LOCK_RESET 0x139u
+#define TPM2_CC_DA_PARAMETERS 0x13Au
+#define TPM2_CC_SELF_TEST 0x143u
+#define TPM2_CC_STARTUP 0x144u
+#define TPM2_CC_SHUTDOWN 0x145u
+#define TPM2_CC_ACTIVATE_CREDENTIAL 0x147u
+#define TPM2_CC_CERTIFY 0x148u
+#define TPM2_CC_POLICY_NV 0x149u
+#define TPM2_CC_NV_READ 0x14Eu
+#define TPM2_CC_NV_READ_LOCK 0x14Fu
+#define TPM2_CC_POLICY_SECRET 0x151u
+#define TPM2_CC_CREATE 0x153u
+#define TPM2_CC_LOAD 0x157u
+#define TPM2_CC_QUOTE 0x158u
+#define TPM2_CC_UNSEAL 0x15Eu
+#define TPM2_CC_FLUSH_CONTEXT 0x165u
+#define TPM2_CC_LOAD_EXTERNAL 0x167u
+#define TPM2_CC_NV_READ_PUBLIC 0x169u
+#define TPM2_CC_POLICY_AUTHORIZE 0x16Au
+#define TPM2_CC_POLICY_AUTH_VALUE 0x16Bu
+#define TPM2_CC_POLICY_COMMAND_CODE 0x16Cu
+#define TPM2_CC_POLICY_OR 0x171u
+#define TPM2_CC_READ_PUBLIC 0x173u
+#define TPM2_CC_START_AUTH_SESSION 0x176u
+#define TPM2_CC_VERIFY_SIGNATURE 0x177u
+#define TPM2_CC_GET_CAPABILITY 0x17Au
+#define TPM2_CC_GET_RANDOM 0x17Bu
+#define TPM2_CC_GET_TEST_RESULT 0x17Cu
+#define TPM2_CC_PCR_READ 0x17Eu
+#define TPM2_CC_POLICY_PCR 0x17Fu
+#define TPM2_CC_READ_CLOCK 0x181u
+#define TPM2_CC_PCR_EXTEND 0x182u
+#define TPM2_CC_POLICY_GET_DIGEST 0x189u
+
+/* 6.6 response codes, as tpm2_rc_base gives them */
+#define TPM2_RC_SUCCESS 0x000u
+#define TPM2_RC_INITIALIZE 0x100u
+#define TPM2_RC_FAILURE 0x101u
+#define TPM2_RC_DISABLED 0x120u
+#define TPM2_RC_EXCLUSIVE 0x121u
+#define TPM2_RC_AUTH_MISSING 0x125u
+#define TPM2_RC_POLICY 0x126u
+#define TPM2_RC_PCR 0x127u
+#define TPM2_RC_PCR_CHANGED 0x128u
+#define TPM2_RC_NV_LOCKED 0x148u
+#define TPM2_RC_NV_AUTHORIZATION 0x149u
+#define TPM2_RC_NV_UNINITIALIZED 0x14Au
+#define TPM2_RC_NV_DEFINED 0x14Cu
+#define TPM2_RC_VALUE 0x084u
+#define TPM2_RC_HIERARCHY 0x085u
+#define TPM2_RC_HANDLE 0x08Bu
+#define TPM2_RC_AUTH_FAIL 0x08Eu
+#define TPM2_RC_INTEGRITY 0x09Fu
+#define TPM2_RC_BAD_AUTH 0x0A2u
+#define TPM2_RC_POLICY_FAIL 0x09Du
+#define TPM2_RC_SIGNATURE 0x09Bu
+#define TPM2_RC_TESTING 0x90Au
+#define TPM2_RC_YIELDED 0x908u
+#define TPM2_RC_NV_RATE 0x920u
+#define TPM2_RC_LOCKOUT 0x921u
+#define TPM2_RC_RETRY 0x922u
+#define TPM2_RC_REFERENCE_H0 0x910u
+
+/* 6.9 structure tags of attestations */
+#define TPM2_ST_ATTEST_CERTIFY 0x8017u
+#define TPM2_ST_ATTEST_QUOTE 0x8018u
+
+/* 6.10 startup types */
+#define TPM2_SU_CLEAR 0x0000u
+#define TPM2_SU_STATE 0x0001u
+
+/* 6.11 comparisons of PolicyNV, unsigned */
+#define TPM2_EO_EQ 0x0000u
+#define TPM2_EO_NEQ 0x0001u
+#define TPM2_EO_UNSIGNED_GT 0x0003u
+#define TPM2_EO_UNSIGNED_LT 0x0005u
+#define TPM2_EO_UNSIGNED_GE 0x0007u
+#define TPM2_EO_UNSIGNED_LE 0x0009u
+
+/* 6.13 properties */
+#define TPM2_PT_MANUFACTURER 0x105u
+#define TPM2_PT_FIRMWARE_VERSION_1 0x10Bu
+#define TPM2_PT_NV_BUFFER_MAX 0x12Cu
+#define TPM2_PT_PERMANENT 0x200u
+#define TPM2_PT_STARTUP_CLEAR 0x201u
+#define TPM2_PT_LOCKOUT_COUNTER 0x20Eu
+
+/* 7.4 permanent handles, 7.2 first handles of ranges */
+#define TPM2_RH_OWNER 0x40000001u
+#define TPM2_RH_NULL 0x40000007u
+#define TPM2_RH_LOCKOUT 0x4000000Au
+#define TPM2_RH_ENDORSEMENT 0x4000000Bu
+#define TPM2_RH_PLATFORM 0x4000000Cu
+#define TPM2_NV_FIRST 0x01000000u
+#define TPM2_TRANSIENT_FIRST 0x80000000u
+#define TPM2_PERSISTENT_FIRST 0x81000000u
+
+/* 8.3 object attributes */
+#define TPM2_OA_FIXED_TPM (1u << 1)
+#define TPM2_OA_FIXED_PARENT (1u << 4)
+#define TPM2_OA_SENSITIVE_DATA_ORIGIN (1u << 5)
+#define TPM2_OA_USER_WITH_AUTH (1u << 6)
+#define TPM2_OA_ADMIN_WITH_POLICY (1u << 7)
+#define TPM2_OA_NO_DA (1u << 10)
+#define TPM2_OA_RESTRICTED (1u << 16)
+#define TPM2_OA_DECRYPT (1u << 17)
+#define TPM2_OA_SIGN (1u << 18)
+
+/* 13.4 NV attributes */
+#define TPM2_NVA_PP_WRITE (1u << 0)
+#define TPM2_NVA_OWNER_WRITE (1u << 1)
+#define TPM2_NVA_AUTH_WRITE (1u << 2)
+#define TPM2_NVA_POLICY_WRITE (1u << 3)
+#define TPM2_NVA_COUNTER (1u << 4)
+#define TPM2_NVA_WRITE_LOCKED (1u << 11)
+#define TPM2_NVA_WRITE_ALL (1u << 12)
+#define TPM2_NVA_WRITE_DEFINE (1u << 13)
+#define TPM2_NVA_WRITE_STCLEAR (1u << 14)
+#define TPM2_NVA_PP_READ (1u << 16)
+#define TPM2_NVA_OWNER_READ (1u << 17)
+#define TPM2_NVA_AUTH_READ (1u << 18)
+#define TPM2_NVA_POLICY_READ (1u << 19)
+#define TPM2_NVA_NO_DA (1u << 25)
+#define TPM2_NVA_READ_LOCKED (1u << 28)
+#define TPM2_NVA_WRITTEN (1u << 29)
+#define TPM2_NVA_PLATFORM_CREATE (1u << 30)
+#define TPM2_NVA_READ_STCLEAR (1u << 31)
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto_openssl.h"
+
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+static int sha256(void *ctx, const struct bytes *part, size_t parts, uint8_t out[32])
+{
+    EVP_MD_CTX *m = EVP_MD_CTX_new();
+    int ok = m != NULL && EVP_DigestInit_ex(m, EVP_sha256(), NULL);
+
+    (void)ctx;
+    for (size_t i = 0; ok && i < parts; i++)
+        ok = part[i].n == 0 || EVP_DigestUpdate(m, part[i].p, part[i].n);
+    ok = ok && EVP_DigestFinal_ex(m, out, NULL);
+    EVP_MD_CTX_free(m);
+    return ok ? 0 : -1;
+}
+
+static int aes128_cfb(void *ctx, bool encrypt, const uint8_t key[16], const uint8_t iv[16],
+                      uint8_t *data, size_t n)
+{
+    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    int len = 0, ok;
+
+    (void)ctx;
+    ok = c != NULL && EVP_CipherInit_ex(c, EVP_aes_128_cfb128(), NULL, key, iv, encrypt) &&
+         EVP_CipherUpdate(c, data, &len, data, (int)n) && len == (int)n;
+    EVP_CIPHER_CTX_free(c);
+    return ok ? 0 : -1;
+}
+
+static EVP_PKEY *public_key(const uint8_t x[32], const uint8_t y[32])
+{
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    EVP_PKEY *key = NULL;
+    uint8_t point[65] = {4};
+    OSSL_PARAM p[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char[]){"P-256"}, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+        OSSL_PARAM_construct_end(),
+    };
+
+    memcpy(point + 1, x, 32);
+    memcpy(point + 33, y, 32);
+    if (c == NULL || EVP_PKEY_fromdata_init(c) != 1 ||
+        EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, p) != 1)
+        key = NULL;
+    EVP_PKEY_CTX_free(c);
+    return key;
+}
+
+static int coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32])
+{
+    uint8_t point[65];
+    size_t n = 0;
+
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &n) !=
+            1 ||
+        n != sizeof(point))
+        return -1;
+    memcpy(x, point + 1, 32);
+    memcpy(y, point + 33, 32);
+    return 0;
+}
+
+static int ecdh_p256(void *ctx, const uint8_t peer_x[32], const uint8_t peer_y[32],
+                     struct tpm2_ecdh *out)
+{
+    EVP_PKEY *own = EVP_EC_gen("P-256"), *peer = public_key(peer_x, peer_y);
+    EVP_PKEY_CTX *c = own != NULL ? EVP_PKEY_CTX_new(own, NULL) : NULL;
+    size_t n = sizeof(out->shared_x);
+    int ok = c != NULL && peer != NULL && EVP_PKEY_derive_init(c) == 1 &&
+             EVP_PKEY_derive_set_peer(c, peer) == 1 && EVP_PKEY_derive(c, out->shared_x, &n) == 1 &&
+             n == sizeof(out->shared_x) && coordinates(own, out->own_x, out->own_y) == 0;
+
+    (void)ctx;
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(own);
+    EVP_PKEY_free(peer);
+    return ok ? 0 : -1;
+}
+
+static int random_bytes(void *ctx, uint8_t *to, size_t n)
+{
+    (void)ctx;
+    return RAND_bytes(to, (int)n) == 1 ? 0 : -1;
+}
+
+const struct tpm2_crypto crypto_openssl = {
+    .sha256 = {.hash = sha256},
+    .aes128_cfb = aes128_cfb,
+    .ecdh_p256 = ecdh_p256,
+    .random = random_bytes,
+};
+
+int test_key_make(struct test_key *k)
+{
+    k->pkey = EVP_EC_gen("P-256");
+    return k->pkey != NULL ? coordinates(k->pkey, k->x, k->y) : -1;
+}
+
+int test_key_sign(const struct test_key *k, const uint8_t digest[32], struct tpm2_signature *sig)
+{
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(k->pkey, NULL);
+    uint8_t der[80];
+    const uint8_t *p = der;
+    size_t n = sizeof(der);
+    ECDSA_SIG *s = NULL;
+    int ok = c != NULL && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_sign(c, der, &n, digest, 32) == 1;
+
+    if (ok)
+        s = d2i_ECDSA_SIG(NULL, &p, (long)n);
+    ok = s != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(s), sig->r, 32) == 32 &&
+         BN_bn2binpad(ECDSA_SIG_get0_s(s), sig->s, 32) == 32;
+    ECDSA_SIG_free(s);
+    EVP_PKEY_CTX_free(c);
+    return ok ? 0 : -1;
+}
+
+void test_key_free(struct test_key *k)
+{
+    EVP_PKEY_free(k->pkey);
+}
+
+int test_verify(const uint8_t x[32], const uint8_t y[32], const uint8_t digest[32],
+                const struct tpm2_signature *sig)
+{
+    EVP_PKEY *key = public_key(x, y);
+    EVP_PKEY_CTX *c = key != NULL ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+    ECDSA_SIG *s = ECDSA_SIG_new();
+    uint8_t *der = NULL;
+    int n, ok;
+
+    ECDSA_SIG_set0(s, BN_bin2bn(sig->r, 32, NULL), BN_bin2bn(sig->s, 32, NULL));
+    n = i2d_ECDSA_SIG(s, &der);
+    ok = c != NULL && n > 0 && EVP_PKEY_verify_init(c) == 1 &&
+         EVP_PKEY_verify(c, der, (size_t)n, digest, 32) == 1;
+    OPENSSL_free(der);
+    ECDSA_SIG_free(s);
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(key);
+    return ok;
+}

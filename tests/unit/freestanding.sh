@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Each library compiles without a warning by gcc, clang and the firmware's cross compiler, and needs
+# nothing but memory functions and the libraries below it. With -v: lines of code and text sizes.
+set -eu
+cd "$(dirname "$0")/../.."
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+warn="-std=c11 -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+-Wdeclaration-after-statement -Wvla -Wpointer-arith -Wwrite-strings -Wredundant-decls"
+libs="base tpm2 tis eventlog"
+status=0
+
+build() { # name, then compiler and flags
+    name=$1
+    shift
+    for lib in $libs; do
+        mkdir -p "$out/$name/$lib"
+        while read -r source; do
+            # shellcheck disable=SC2086
+            "$@" $warn -Ilib/base/include -Ilib/$lib/include -c "lib/$lib/$source" \
+                -o "$out/$name/$lib/${source%.c}.o" || status=1
+        done <"lib/$lib/sources.list"
+    done
+}
+
+build gcc gcc -O2 -ffreestanding
+build clang clang -O2 -ffreestanding
+build aarch64 aarch64-linux-gnu-gcc -Os -ffreestanding -mgeneral-regs-only -ffunction-sections \
+    -fdata-sections -fno-common
+
+for name in gcc clang aarch64; do
+    for lib in $libs; do
+        nm -g --defined-only "$out/$name/$lib"/*.o | awk 'NF == 3 {print $3}' | sort >"$out/$name/$lib.defined"
+        nm -u "$out/$name/$lib"/*.o | awk '$1 == "U" {print $2}' | sort -u >"$out/$name/$lib.undefined"
+        sort -u "$out/$name/base.defined" "$out/$name/$lib.defined" >"$out/known"
+        foreign=$(comm -23 "$out/$name/$lib.undefined" "$out/known" |
+            grep -vxE 'memcpy|memset|memcmp|memmove' || true)
+        if [ -n "$foreign" ]; then
+            echo "$name: lib/$lib needs: $(echo "$foreign" | tr '\n' ' ')" >&2
+            status=1
+        fi
+        # No state: nothing in .data or .bss.
+        state=$(nm "$out/$name/$lib"/*.o | awk '$2 ~ /^[bBdDcC]$/ {print $3}')
+        if [ -n "$state" ]; then
+            echo "$name: lib/$lib has variables: $(echo "$state" | tr '\n' ' ')" >&2
+            status=1
+        fi
+    done
+done
+
+if [ "${1:-}" = -v ]; then
+    for lib in $libs; do
+        code=$(find "lib/$lib" -name '*.[ch]' -exec cat {} + | grep -c '[^[:space:]]')
+        text=$(aarch64-linux-gnu-size -A "$out/aarch64/$lib"/*.o |
+            awk '$1 ~ /^\.(text|rodata)/ {n += $2} END {print n}')
+        echo "lib/$lib: $code lines that are not blank, $text bytes of code and constants (aarch64, -Os)"
+    done
+fi
+exit $status
