@@ -26,6 +26,8 @@ PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
 
+FIRMWARE_LIBRARIES = ("base", "fip")  # of lib/, in BL1 and BL2
+
 # Image of the chain of trust -> fiptool option.
 FIP_IMAGES = {"bl2": "tb-fw", "bl31": "soc-fw", "optee": "tos-fw", "linux": "nt-fw",
               "device-tree": "nt-fw-config"}
@@ -123,7 +125,8 @@ def build_tfa(step: Step, out: Path) -> None:
     added = tree / "plat" / "kapu"
     shutil.copytree(PLATFORM / "tf-a", added / "kapu_qemu_virt")
     shutil.copytree(ROOT / "boot" / "tf-a", added / "boot")
-    shutil.copytree(ROOT / "lib", added / "lib")
+    for library in FIRMWARE_LIBRARIES:
+        shutil.copytree(ROOT / "lib" / library, added / "lib" / library)
     public = certs.Signer(native / "kapu-sign", key_set()).public_der("root")
     (added / "boot" / "root_key_hash.h").write_text(root_key_header(public))
     step.run("make", "-j2", "PLAT=kapu_qemu_virt", "CROSS_COMPILE=aarch64-linux-gnu-", "DEBUG=0",
@@ -350,7 +353,8 @@ def third_party(name: str) -> list[Path]:
 def tfa_step(name: str, native: Step, *patches: Path) -> Step:
     keys = key_set()
     return Step(name, build_tfa, needs=[native],
-                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "lib", ROOT / "VERSION",
+                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "VERSION",
+                       *(ROOT / "lib" / library for library in FIRMWARE_LIBRARIES),
                        *third_party("arm-trusted-firmware"), *third_party("mbedtls"), *patches],
                 values=[compiler_version("aarch64-linux-gnu-gcc", "--version"),
                         fetch.identity("arm-trusted-firmware"), fetch.identity("mbedtls"),
