@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures shared by all tests that are driven by pytest."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,3 +39,4 @@ def make_instance(tmp_path):
     yield make
     for instance in made:
         instance.machine.stop()
+        shutil.rmtree(instance.folder)

@@ -17,7 +17,7 @@ class Shell:
     """A root shell on the console. Leave it open as long as commands are to be typed."""
 
     def __init__(self, machine: Machine, timeout: float = 300):
-        machine.wait_for(re.escape(PROMPT), timeout)
+        machine.wait_for(re.escape(PROMPT), timeout, partial=True)
         self.machine = machine
         self.socket = connect(machine.console_socket)
         # What nobody reads stops the gateway's serial port: read all; the log file has it too.
@@ -49,7 +49,7 @@ class Shell:
         seen = len(self.machine.text())
         self.machine.reset()
         self.machine.wait_for(r"BL1: Booting BL2", timeout, start=seen)
-        self.machine.wait_for(re.escape(PROMPT), timeout, start=seen)
+        self.machine.wait_for(re.escape(PROMPT), timeout, start=seen, partial=True)
         time.sleep(0.1)  # the prompt is there; let the line discipline settle before typing
 
     def close(self) -> None:

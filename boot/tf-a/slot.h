@@ -2,12 +2,13 @@
 /*
  * Firmware slots: which one BL1 tries, and what happens when one is refused.
  *
- * Two slots hold a firmware package each. A stage that cannot verify something from the current
- * slot marks the slot as failed in secure RAM, which a warm reset keeps, and resets the board: the
- * other slot then starts from the ROM with nothing left over from the bad one. When both have
- * failed the board halts. Failure marks do not survive a power cycle or a successful boot, so a
- * repaired slot is tried again. A mark can only make the firmware skip a slot; it never makes it
- * trust one.
+ * Two slots hold a firmware package each. BL1 marks the slot that it is about to try in secure RAM,
+ * which a warm reset keeps; BL2 takes the marks away when it has verified everything. A stage that
+ * cannot verify something resets the board: the other slot then starts from the ROM with nothing
+ * left over from the bad one. So does a stage that crashes, or that something outside resets. When
+ * both slots are refused the board halts; also when neither comes to a verdict in SLOT_ROUNDS
+ * rounds. Marks do not survive a power cycle or a successful boot, so a repaired slot is tried
+ * again. A mark can only make the firmware skip a slot; it never makes it trust one.
  */
 #ifndef SLOT_H
 #define SLOT_H
@@ -18,7 +19,10 @@
 
 #define SLOT_COUNT 2U
 
-/* BL1: choose the slot of this boot and say so on the console. */
+/* How often both slots are tried when they end in a crash or a reset from outside. */
+#define SLOT_ROUNDS 3U
+
+/* BL1: choose the slot of this boot and say so on the console. Does not return if none is left. */
 void slot_choose(void);
 
 /* The whole slot that this boot runs from, as it lies in flash. Valid in BL1 and BL2. */

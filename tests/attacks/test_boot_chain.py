@@ -12,9 +12,11 @@ import struct
 import pytest
 
 from board import BASE
-from kapu import certs
+from kapu import build, certs
 from kapu.build import security_counter
 from kapu.keys import EC_ROLES, KeySet, TA_ROLE, key_set, make_key
+from kapu.paths import ROOT
+from kapu.steps import Progress
 
 # Image or certificate -> what the console calls it.
 CERTIFICATES = {
@@ -231,3 +233,37 @@ def test_a_repaired_slot_is_tried_again_after_a_halt(board, firmware):
     for slot in "ab":
         board.flip(BASE[slot])
     assert "kapu: slot A: all images verified" in board.run()
+
+
+def test_a_machine_without_random_seeds_halts(board):
+    """Neither Linux nor OP-TEE starts from numbers that an attacker could know."""
+    arguments = board.machine.arguments
+    board.machine.arguments = lambda **options: [
+        "virt,secure=on,gic-version=3,dtb-randomness=off" if word.startswith("virt,") else word
+        for word in arguments(**options)]
+    assert_halts(board, "device-tree", "cannot be completed for this machine")
+
+
+@pytest.fixture(scope="module")
+def crashing(firmware, tmp_path_factory):
+    """A validly signed package whose BL2 reads where nothing is."""
+    step = build.tfa_step("tf-a-crashing", firmware.release.native,
+                          ROOT / "tests" / "attacks" / "crash-in-bl2.patch")
+    step.build(Progress())
+    return firmware.make(tmp_path_factory.mktemp("crashing"),
+                         images={"bl2": step.out / "bl2.bin"})
+
+
+def test_a_slot_that_crashes_gives_way_to_the_other(board, crashing):
+    board.write_package("a", crashing)
+    console = board.run()
+    assert "kapu: slot A: the firmware crashed" in console
+    assert "kapu: slot B: all images verified" in console
+
+
+def test_two_slots_that_crash_end_in_a_halt(board, crashing):
+    for slot in "ab":
+        board.write_package(slot, crashing)
+    console = board.run()
+    assert "kapu: HALT: no slot left to boot (slots A and B: neither came to an end)" in console
+    assert console.count("the firmware crashed") == 6  # SLOT_ROUNDS for each

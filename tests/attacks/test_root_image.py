@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from kapu.fip import image_place
 from kapu.paths import BUILD
 
 BOOT_SECONDS = 240
@@ -73,3 +74,18 @@ def test_the_partition_of_the_other_slot_is_not_used(make_instance):
     damage(instance, "b", 0, 1024)
     instance.machine.start(reboot=False)
     instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+
+
+def test_slot_b_boots_from_its_own_partition(make_instance):
+    """Slot A has a bad kernel and a bad root partition: B must need neither."""
+    instance = make_instance()
+    damage(instance, "a", 0, 1024 + 4)
+    place = image_place(instance.folder / "slots.img", 0, "linux")
+    with open(instance.folder / "slots.img", "r+b") as slots:
+        slots.seek(place.offset + place.size // 2)
+        slots.write(b"attack")
+    instance.machine.start()
+    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    console = instance.machine.text()
+    assert "slot A refused: BL33 (Linux)" in console and "slot B: all images verified" in console
+    assert "on dm-verity, PARTLABEL=kapu-root-b" in console

@@ -122,3 +122,9 @@ def test_git_never_takes_development_keys():
         pytest.skip("not a git checkout")
     path = str(ROOT / "keys" / "dev" / "root.pem")
     assert subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT).returncode == 0
+
+
+def test_a_root_key_of_its_own_does_not_vouch_for_development_keys(monkeypatch):
+    monkeypatch.setenv("KAPU_ROOT_KEY", TOKEN)
+    with pytest.raises(KapuError, match="KAPU_ROOT_KEY is set without KAPU_KEYS"):
+        keys.key_set()

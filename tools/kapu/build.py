@@ -51,13 +51,19 @@ def compiler_version(*command: str) -> str:
     return result.stdout.splitlines()[0]
 
 
+def package_version(name: str) -> str:
+    """Version of a host package whose tool a step uses."""
+    return compiler_version("dpkg-query", "-W", "-f", "${Version}\\n", name)
+
+
 def unpack_source(step: Step, name: str, out: Path) -> Path:
-    """Unpack a Debian source package with Debian's patches; apt has verified its signature."""
+    """Unpack a Debian source package with Debian's patches. Its hash is the pinned one; apt verified
+    the signature when it was pinned and fetched."""
     tree = out / name
     package = out / f"{name}.package"
     package.mkdir()
-    for file in fetch.locked(name)["files"]:
-        (package / file["name"]).symlink_to(fetch.stored(file))
+    for file in fetch.files_of(name):
+        (package / file.name).symlink_to(file)
     step.run("dpkg-source", "--no-check", "-x", next(package.glob("*.dsc")), tree)
     shutil.rmtree(package)
     for patch in sorted((ROOT / "third_party" / name).glob("*.patch")):
@@ -235,8 +241,8 @@ def build_root(step: Step, out: Path) -> None:
     debs = out / "debs"
     debs.mkdir()
     for name in recipe_debs(flavour):
-        file = fetch.file_of(name)
-        (debs / file.name).symlink_to(file)
+        for file in fetch.files_of(name):
+            (debs / file.name).symlink_to(file)
     added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
              f"{optee / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
@@ -393,10 +399,13 @@ def release(flavour: str = "gateway") -> Release:
     root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION"],
-                values=[flavour] + [fetch.identity(name) for name in recipe_debs(flavour)])
+                values=[flavour, package_version("erofs-utils"),
+                        package_version("cryptsetup-bin")]
+                + [fetch.identity(name) for name in recipe_debs(flavour)])
     tree = Step(f"device-tree-{flavour}", build_device_tree, needs=[root],
                 files=[PLATFORM / "dts", kernel / "cmdline"]
-                + ([kernel / "cmdline-lab"] if flavour == "lab" else []), values=[flavour])
+                + ([kernel / "cmdline-lab"] if flavour == "lab" else []),
+                values=[flavour, package_version("device-tree-compiler")])
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
                     values=[public_identity(keys, role, native) for role in EC_ROLES])

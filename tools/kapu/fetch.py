@@ -278,9 +278,24 @@ def locked(name: str) -> dict:
                     f"(or the recipe) and run tools/fetch --update {name}")
 
 
-def file_of(name: str, suffix: str = "") -> Path:
-    """The stored file of a locked entry whose name ends in `suffix`."""
-    return next(stored(f) for f in locked(name)["files"] if f["name"].endswith(suffix))
+def verified(file: dict) -> Path:
+    """A stored file, hashed again: the cache may have been damaged, or filled by hand."""
+    path = stored(file)
+    actual = digest_file(path)
+    if actual != file["sha256"]:
+        raise KapuError(f"{path} has SHA-256 {actual}, not the one that third_party/lock.json "
+                        "pins; delete the file and run 'make fetch'")
+    return path
+
+
+def files_of(name: str) -> list[Path]:
+    """The stored files of a locked entry, verified."""
+    return [verified(file) for file in locked(name)["files"]]
+
+
+def file_of(name: str) -> Path:
+    """The only file of a locked package, verified."""
+    return files_of(name)[0]
 
 
 def identity(name: str) -> str:

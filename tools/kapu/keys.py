@@ -77,10 +77,13 @@ def key_set() -> KeySet:
     root = os.environ.get("KAPU_ROOT_KEY")
     if folder:
         return KeySet(Path(folder).resolve(), root)
+    if root:
+        raise KapuError("KAPU_ROOT_KEY is set without KAPU_KEYS: a release's root key must not vouch "
+                        "for this checkout's development keys")
     development = development_folder()
     development.mkdir(parents=True, exist_ok=True, mode=0o700)
     for role in EC_ROLES + (TA_ROLE,):
         path = development / f"{role}.pem"
         if not path.exists():
             make_key(path, role)
-    return KeySet(development, root)
+    return KeySet(development)

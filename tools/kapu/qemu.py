@@ -9,6 +9,7 @@ too, so that a person can attach.
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -127,11 +128,15 @@ class Machine:
         state = self.folder / "tpm"
         state.mkdir(exist_ok=True)
         control = self.folder / "tpm.sock"
-        subprocess.run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
+        words = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
                         f"type=unixio,path={control}", "--terminate", "--daemon", "--pid",
                         f"file={self.folder / 'swtpm.pid'}", "--log",
-                        f"file={self.folder / 'swtpm.log'},level=1,truncate"],
-                       env=host_environment(), check=True)
+                 f"file={self.folder / 'swtpm.log'},level=1,truncate"]
+        try:
+            subprocess.run(words, env=host_environment(), check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise KapuError(f"swtpm did not start: {error}; see {self.folder / 'swtpm.log'}") \
+                from error
         return ["-chardev", f"socket,id=tpm,path={control}",
                 "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis-device,tpmdev=tpm0"]
 
@@ -174,6 +179,8 @@ class Machine:
         words = self.arguments(reboot=reboot)
         if tpm:
             words += self._start_tpm()
+        if not shutil.which(words[0]):
+            raise KapuError(f"{words[0]} is not installed; run: make packages")
         with open(self.folder / "qemu.log", "wb") as log:
             process = subprocess.Popen(words, env=host_environment(), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, start_new_session=True)
@@ -182,6 +189,7 @@ class Machine:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 process.wait()
+                self.stop()  # swtpm, which no QEMU will end
                 text = (self.folder / "qemu.log").read_text(errors="replace").strip()
                 raise KapuError(f"QEMU did not start: {text}")
             time.sleep(0.01)
@@ -216,16 +224,18 @@ class Machine:
         path = self.secure_console if secure else self.console
         return path.read_bytes().decode(errors="replace") if path.exists() else ""
 
-    def wait_for(self, pattern: str, timeout: float, start: int = 0, secure: bool = False) -> re.Match:
+    def wait_for(self, pattern: str, timeout: float, start: int = 0, secure: bool = False,
+                 partial: bool = False) -> re.Match:
         """Wait until the console, from character `start` on, matches; the match is relative to it.
 
-        Raises when the time is over, or when QEMU has ended and the console does not match.
+        Only complete lines count, unless `partial` (for a prompt). Raises when the time is over, or when QEMU has ended and the console does not match.
         """
         expression = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + timeout
         while True:
             alive = self.pid() is not None
-            found = expression.search(self.text(secure)[start:])
+            text = self.text(secure)[start:]
+            found = expression.search(text if partial else text[:text.rfind("\n") + 1])
             if found:
                 return found
             if not alive or time.monotonic() > deadline:

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * QEMU describes its machine in a device tree of its own, unsigned. Linux never sees it: Linux
- * gets the tree that the release signed. Only three values cross over, none of which names code,
- * memory or a device: the number of cores and two random seeds. Two more seeds, which QEMU keeps
- * apart from those for the normal world, go to OP-TEE.
+ * gets the tree that the release signed. Only two values cross over, neither of which names code,
+ * memory or a device: the number of cores and a random seed. Another seed, which QEMU keeps apart
+ * from that for the normal world, goes to OP-TEE.
+ *
+ * The seeds for address layouts are derived from these, since QEMU makes new "rng-seed" values at
+ * each reset, but "kaslr-seed" values only once.
  *
  * A slot is a firmware package and a root partition. The signed tree has a command line for each
  * slot, which differ in the partition only; BL2 keeps the one of the slot that it came from.
@@ -12,6 +15,7 @@
 #include <string.h>
 
 #include <libfdt.h>
+#include <mbedtls/sha256.h>
 
 #include <common/debug.h>
 #include <lib/mmio.h>
@@ -22,7 +26,8 @@
 #include "device_tree.h"
 #include "slot.h"
 
-#define SEED_MAX 64
+#define SEED_SIZE 32
+#define LAYOUT_SEED_SIZE 8
 
 static void *const tree = (void *)KAPU_DT_BASE;
 static void *const hardware = (void *)KAPU_HARDWARE_DT_BASE;
@@ -67,41 +72,81 @@ static int keep_cores(unsigned int present)
     return 0;
 }
 
-static int copy_seed(const char *name)
+/* The seed that QEMU made for a world, at `path`; wiped by the caller. */
+static int read_seed(const char *path, uint8_t seed[SEED_SIZE])
 {
-    int from = fdt_path_offset(hardware, "/chosen");
-    int to = fdt_path_offset(tree, "/chosen");
-    uint8_t seed[SEED_MAX];
+    int node = fdt_path_offset(hardware, path);
     const void *value;
     int length = 0;
+
+    if (node < 0)
+        return node;
+    value = fdt_getprop(hardware, node, "rng-seed", &length);
+    if (value == NULL || length != SEED_SIZE)
+        return -FDT_ERR_BADVALUE;
+    memcpy(seed, value, SEED_SIZE);
+    return 0;
+}
+
+/* A seed for an address layout, from which the other cannot be computed. */
+static int derive_layout_seed(const uint8_t seed[SEED_SIZE], uint8_t out[LAYOUT_SEED_SIZE])
+{
+    static const char label[] = "kapu address layout";
+    uint8_t input[sizeof(label) + SEED_SIZE];
+    uint8_t digest[SEED_SIZE];
     int err;
 
-    if (from < 0 || to < 0)
-        return -FDT_ERR_NOTFOUND;
-    value = fdt_getprop(hardware, from, name, &length);
-    if (value == NULL || length <= 0 || length > SEED_MAX)
-        return -FDT_ERR_BADVALUE;
-    memcpy(seed, value, (size_t)length);
-    err = fdt_setprop(tree, to, name, seed, length);
+    memcpy(input, label, sizeof(label));
+    memcpy(input + sizeof(label), seed, SEED_SIZE);
+    err = mbedtls_sha256(input, sizeof(input), digest, 0);
+    memcpy(out, digest, LAYOUT_SEED_SIZE);
+    zeromem(input, sizeof(input));
+    zeromem(digest, sizeof(digest));
+    return err == 0 ? 0 : -FDT_ERR_INTERNAL;
+}
+
+static int seed_linux(void)
+{
+    int chosen = fdt_path_offset(tree, "/chosen");
+    uint8_t layout[LAYOUT_SEED_SIZE];
+    uint8_t seed[SEED_SIZE];
+    int err;
+
+    err = chosen < 0 ? chosen : read_seed("/chosen", seed);
+    if (err == 0)
+        err = derive_layout_seed(seed, layout);
+    if (err == 0)
+        err = fdt_setprop(tree, chosen, "kaslr-seed", layout, sizeof(layout));
+    if (err == 0)
+        err = fdt_setprop(tree, chosen, "rng-seed", seed, sizeof(seed));
+    zeromem(layout, sizeof(layout));
     zeromem(seed, sizeof(seed));
     return err;
 }
 
 /* Word by word: the page is mapped as device memory. */
-static int pass_secure_seed(const char *name, uintptr_t to, int size)
+static void write_words(uintptr_t to, const uint8_t *from, size_t n)
 {
-    int from = fdt_path_offset(hardware, "/secure-chosen");
-    const fdt32_t *value;
-    int length = 0;
+    for (size_t i = 0; i < n; i += 4)
+        mmio_write_32(to + i, get_le32(from + i));
+}
 
-    if (from < 0)
-        return from;
-    value = fdt_getprop(hardware, from, name, &length);
-    if (value == NULL || length < size)
-        return -FDT_ERR_BADVALUE;
-    for (int i = 0; i < size / 4; i++)
-        mmio_write_32(to + 4U * (uintptr_t)i, fdt32_ld(&value[i]));
-    return 0;
+static int seed_optee(void)
+{
+    uint8_t layout[LAYOUT_SEED_SIZE];
+    uint8_t seed[SEED_SIZE];
+    int err;
+
+    err = read_seed("/secure-chosen", seed);
+    if (err == 0)
+        err = derive_layout_seed(seed, layout);
+    if (err == 0) {
+        write_words(KAPU_SECURE_SEED_BASE, layout, sizeof(layout));
+        write_words(KAPU_SECURE_SEED_BASE + sizeof(layout), seed, sizeof(seed));
+    }
+    zeromem(layout, sizeof(layout));
+    zeromem(seed, sizeof(seed));
+    return err;
 }
 
 /* Slot A's command line stands in place; slot B's replaces it. */
@@ -143,15 +188,11 @@ int device_tree_complete(void)
     if (err == 0)
         err = cores >= 1U ? keep_cores(cores) : -FDT_ERR_NOTFOUND;
     if (err == 0)
-        err = copy_seed("kaslr-seed");
-    if (err == 0)
-        err = copy_seed("rng-seed");
+        err = seed_linux();
     if (err == 0)
         err = fdt_pack(tree);
     if (err == 0)
-        err = pass_secure_seed("kaslr-seed", KAPU_SECURE_SEED_BASE, 8);
-    if (err == 0)
-        err = pass_secure_seed("rng-seed", KAPU_SECURE_SEED_BASE + 8, 32);
+        err = seed_optee();
     /* The seeds must not stay where any program in Linux that reads memory might find them. */
     zero_normalmem(hardware, PLAT_QEMU_DT_MAX_SIZE);
     flush_dcache_range(KAPU_HARDWARE_DT_BASE, PLAT_QEMU_DT_MAX_SIZE);

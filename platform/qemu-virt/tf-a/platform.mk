@@ -11,7 +11,8 @@ KAPU_BOOT		:= plat/kapu/boot
 KAPU_LIB		:= plat/kapu/lib
 
 SEPARATE_CODE_AND_RODATA	:= 1
-ENABLE_STACK_PROTECTOR		:= 0
+# BL1 and BL2 parse certificates and tables that an attacker may have written.
+ENABLE_STACK_PROTECTOR		:= strong
 ARM_LINUX_KERNEL_AS_BL33	:= 1
 BL32_RAM_LOCATION_ID		:= SEC_DRAM_ID
 ARM_PRELOADED_DTB_BASE		:= KAPU_DT_BASE
