@@ -32,6 +32,9 @@ CFG_PKCS11_TA=y
 # Token PINs are never kept by Linux; RSA with raw X.509 padding is not needed.
 CFG_PKCS11_TA_RSA_X_509=n
 
+# The git commit that OP-TEE would report is that of whatever repository is around the build folder.
+CFG_OS_REV_REPORTS_GIT_SHA1=n
+
 # Nothing for tests, statistics or other buses.
 CFG_ENABLE_EMBEDDED_TESTS=n
 CFG_WITH_STATS=n
