@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import certs, fetch
+from . import certs, fetch, profile
 from .errors import KapuError
 from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set
 from .paths import BUILD, ROOT, host_environment, version
@@ -200,6 +200,11 @@ def build_linux(step: Step, out: Path) -> None:
     shutil.rmtree(work)
 
 
+def build_profile(step: Step, out: Path) -> None:
+    """What the monitor has to know of this kernel; fails when the kernel lacks any of it."""
+    profile.write_profile(step.needs[0].out, out / "kernel.profile")
+
+
 # ---- Programs, root image, device tree, firmware ------------------------------------------------
 
 def meson_build(step: Step, out: Path, *options: str, targets=()) -> Path:
@@ -213,6 +218,13 @@ def build_native(step: Step, out: Path) -> None:
     """Tools that the build itself runs."""
     folder = meson_build(step, out, "-Dbuildtype=release", targets=["tools/sign/kapu-sign"])
     shutil.copy(folder / "tools/sign/kapu-sign", out)
+    shutil.rmtree(folder)
+
+
+def build_operator(step: Step, out: Path) -> None:
+    """The operator's command-line tool."""
+    folder = meson_build(step, out, "-Dbuildtype=release", targets=["operator/kapu/kapu"])
+    shutil.copy(folder / "operator/kapu/kapu", out)
     shutil.rmtree(folder)
 
 
@@ -336,9 +348,12 @@ class Release:
     root: Step
     device_tree: Step
     firmware: Step
+    profile: Step
+    operator: Step
 
     def build(self, say: Progress) -> None:
-        self.firmware.build(say)
+        for step in (self.firmware, self.profile, self.operator):
+            step.build(say)
 
 
 def public_identity(keys: KeySet, role: str, native: Step | None = None) -> str:
@@ -409,7 +424,14 @@ def release(flavour: str = "gateway") -> Release:
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
                     values=[public_identity(keys, role, native) for role in EC_ROLES])
-    return Release(flavour, native, tfa, optee, linux, root, tree, firmware)
+    introspect = ROOT / "lib" / "introspect"
+    kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
+                          files=[ROOT / "tools/kapu" / f"{name}.py" for name in
+                                 ("profile", "patchsites", "kernelimage", "btf")]
+                          + [introspect / "profile.def"])
+    operator = Step("operator", build_operator, files=meson + [ROOT / "operator"],
+                    values=[compiler_version("gcc", "--version"), package_version("libssl-dev")])
+    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile, operator)
 
 
 def link_results(built: Release) -> Path:
@@ -421,7 +443,9 @@ def link_results(built: Release) -> Path:
              "root.img": built.root.out / "root.img", "root.json": built.root.out / "root.json",
              "root-tree": built.root.out / "tree", "Image": built.linux.out / "Image",
              "kernel.config": built.linux.out / "config", "vmlinux": built.linux.out / "vmlinux",
-             "cmdline": built.device_tree.out / "cmdline-a"}
+             "cmdline": built.device_tree.out / "cmdline-a",
+             "kernel.profile": built.profile.out / "kernel.profile",
+             "kapu": built.operator.out / "kapu"}
     if built.flavour == "lab":
         links["headers"] = built.linux.out / "headers"
     for name, target in links.items():
