@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * text.page, text.site, text.jump, rodata.page: every page of kernel text and read-only data is the
+ * signed one, and every declared patch site holds a value that is legal there.
+ */
+#include "internal.h"
+
+#define FAULTS_MAX 40u
+
+struct text_ctx {
+    const struct range *range;
+    uint32_t faults;
+};
+
+static void page_differs(struct introspect *in, const struct page_fault *fault, void *ctx)
+{
+    const struct text_ctx *t = ctx;
+    bool text = t->range->kind == RANGE_TEXT;
+    struct finding f;
+
+    if (fault->site) {
+        finding_start(&f, fault->kind == SITE_FTRACE ? "text.ftrace" : "text.site",
+                      INTROSPECT_ALARM, image_va(in, fault->offset), "patch site");
+        say(&f, fault->kind == SITE_FTRACE ? "traced, or foreign: " : "holds an illegal value: ");
+        say_hex(&f, fault->value);
+    } else {
+        finding_start(&f, text ? "text.page" : "rodata.page", INTROSPECT_ALARM,
+                      image_va(in, fault->offset), text ? "kernel text" : "kernel read-only data");
+        say(&f, "page is not that of the signed image");
+    }
+    say(&f, ", offset ");
+    say_hex(&f, fault->offset);
+    finding_add(in, &f);
+}
+
+/* A jump label is patched to what its key says; one that is not was patched by somebody else. */
+static int jump_labels(struct introspect *in)
+{
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_SITES); n++) {
+        struct site s = profile_site(&in->profile, n);
+        uint32_t word, nop, enabled, now;
+        bool taken;
+        struct finding f;
+        uint64_t key;
+        int err;
+
+        if (s.kind != SITE_JUMP || !has(in, F_static_key_enabled))
+            continue;
+        key = image_va(in, s.extra & ~1u);
+        err = read_u32(in, image_va(in, s.offset), &word);
+        if (err == 0)
+            err = field_u32(in, key, F_static_key_enabled, &enabled);
+        if (err == 0)
+            err = read_u32(in, image_va(in, s.offset), &now);
+        if (err != 0)
+            return err;
+        nop = profile_word(&in->profile, SECTION_WORDS, s.first_word + 1, 0);
+        taken = ((int32_t)enabled > 0) != ((s.extra & 1) != 0);
+        if (word == now && taken == (word == nop)) {
+            finding_start(&f, "text.jump", INTROSPECT_ALARM, image_va(in, s.offset), "jump label");
+            say(&f, word == nop ? "is off" : "is on");
+            say(&f, ", its key says otherwise: ");
+            say_hex(&f, key);
+            finding_add(in, &f);
+        }
+    }
+    return 0;
+}
+
+int check_text(struct introspect *in)
+{
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_RANGES); n++) {
+        struct range r = profile_range(&in->profile, n);
+        struct text_ctx ctx = {&r, 0};
+
+        for (uint32_t at = r.start; at < r.end; at += PAGE_SIZE) {
+            int err = image_page(in, in->text_pa, in->slide, &r, at, page_differs, &ctx);
+
+            if (err < 0)
+                return err;
+        }
+    }
+    return jump_labels(in);
+}

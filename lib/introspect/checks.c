@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of checks: a new check is a file and a line here (docs/writing-a-check.md). */
+#include "internal.h"
+
+static const struct introspect_check checks[] = {
+    {"text", "kernel code and constants", "image pages, patch sites", check_text},
+    {"registers", "system registers", "VBAR, TTBR1, TCR, SCTLR, MAIR", check_registers},
+    {"tables", "kernel page tables", "TTBR1 tables", check_tables},
+    {"syscalls", "system call table", "sys_call_table", check_syscalls},
+    {"pointers", "function pointers in data", ".data", check_pointers},
+};
+
+size_t introspect_checks(const struct introspect_check **table)
+{
+    *table = checks;
+    return sizeof(checks) / sizeof(checks[0]);
+}

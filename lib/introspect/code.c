@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Code that the kernel has beside its image: modules, eBPF, kprobes. The gateway has none of it. */
+#include "internal.h"
+
+#define MODULES_MAX 1024u
+#define PACKS_MAX 1024u
+#define BPF_PACK_SIZE (2u << 20) /* a pack is at most a huge page (times the nodes: one here) */
+
+struct module_walk {
+    node_fn fn;
+    void *ctx;
+};
+
+static int module_node(struct introspect *in, uint64_t node, void *ctx)
+{
+    const struct module_walk *w = ctx;
+
+    return w->fn(in, node - item(in, F_module_list), w->ctx);
+}
+
+int module_walk(struct introspect *in, node_fn fn, void *ctx)
+{
+    struct module_walk w = {fn, ctx};
+
+    if (!has(in, S_modules))
+        return KAPU_ENOENT;
+    return list_walk(in, symbol(in, S_modules), MODULES_MAX, module_node, &w);
+}
+
+static int module_memory(struct introspect *in, uint64_t module, uint32_t type, uint64_t *base,
+                         uint32_t *size)
+{
+    uint64_t at = module + item(in, F_module_mem) + (uint64_t)type * item(in, Z_module_memory);
+    int err = field_u64(in, at, F_module_memory_base, base);
+
+    return err != 0 ? err : field_u32(in, at, F_module_memory_size, size);
+}
+
+int module_read(struct introspect *in, uint64_t va, struct introspect_module *m)
+{
+    int err;
+
+    *m = (struct introspect_module){.va = va};
+    err = read_text(in, va + item(in, F_module_name), m->name, sizeof(m->name));
+    if (err == 0)
+        err = field_u32(in, va, F_module_state, &m->state);
+    return err != 0 ? err : module_memory(in, va, item(in, V_MOD_TEXT), &m->base, &m->size);
+}
+
+struct span {
+    uint64_t va, size;
+};
+
+/* A walk's callbacks say 1 when they know the span. */
+static int module_has(struct introspect *in, uint64_t module, void *ctx)
+{
+    static const enum item types[] = {V_MOD_TEXT, V_MOD_INIT_TEXT};
+    const struct span *s = ctx;
+    uint64_t base;
+    uint32_t size;
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (module_memory(in, module, item(in, types[i]), &base, &size) != 0)
+            continue;
+        size = (size + PAGE_MASK) & ~PAGE_MASK; /* mapped in whole pages */
+        if (s->va >= base && s->va - base < size && s->size <= size - (s->va - base))
+            return 1;
+    }
+    return 0;
+}
+
+static int pack_has(struct introspect *in, uint64_t node, void *ctx)
+{
+    const struct span *s = ctx;
+    uint64_t base;
+
+    if (field_u64(in, node - item(in, F_bpf_prog_pack_list), F_bpf_prog_pack_ptr, &base) != 0)
+        return 0;
+    return s->va >= base && s->va - base < BPF_PACK_SIZE ? 1 : 0;
+}
+
+/* kprobes' copies of instructions: pages that its cache lists. */
+static int slots_have(struct introspect *in, uint64_t node, void *ctx)
+{
+    const struct span *s = ctx;
+    uint64_t page;
+
+    if (field_u64(in, node - item(in, F_kprobe_insn_page_list), F_kprobe_insn_page_insns, &page) !=
+        0)
+        return 0;
+    return s->va >= page && s->va - page < PAGE_SIZE ? 1 : 0;
+}
+
+bool code_is_known(struct introspect *in, uint64_t va, uint64_t size)
+{
+    struct span s = {va, size};
+
+    if (has(in, S_modules) && module_walk(in, module_has, &s) == 1)
+        return true;
+    if (has(in, S_pack_list) &&
+        list_walk(in, symbol(in, S_pack_list), PACKS_MAX, pack_has, &s) == 1)
+        return true;
+    return has(in, S_kprobe_insn_slots) &&
+           list_walk(in, symbol(in, S_kprobe_insn_slots) + item(in, F_kprobe_insn_cache_pages),
+                     PACKS_MAX, slots_have, &s) == 1;
+}
+
+struct listing {
+    introspect_module_fn fn;
+    void *ctx;
+};
+
+static int list_module(struct introspect *in, uint64_t va, void *ctx)
+{
+    const struct listing *l = ctx;
+    struct introspect_module m;
+    int err = module_read(in, va, &m);
+
+    return err != 0 ? err : l->fn(l->ctx, &m);
+}
+
+int introspect_modules(struct introspect *in, introspect_module_fn fn, void *ctx)
+{
+    struct listing l = {fn, ctx};
+
+    return module_walk(in, list_module, &l);
+}

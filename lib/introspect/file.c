@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Files and address spaces of processes. */
+#include "internal.h"
+
+#include <string.h>
+
+#define VMAS_MAX 65536u
+#define NAME_SIZE 256u
+
+/* Puts text in front of what stands at the end of a buffer; *at is where that starts. */
+static void prepend(char *buffer, size_t *at, const char *text)
+{
+    size_t n = 0;
+
+    while (text[n] != '\0')
+        n++;
+    if (n > *at)
+        n = *at;
+    *at -= n;
+    memcpy(buffer + *at, text, n);
+}
+
+/* Folder by folder up to the file system's root; mount points are not crossed. */
+int file_path(struct introspect *in, uint64_t file, char *to, size_t n)
+{
+    char path[512], name[NAME_SIZE];
+    size_t at = sizeof(path) - 1;
+    uint64_t dentry, parent, text;
+    int err = read_u64(in, file + item(in, F_file_f_path) + item(in, F_path_dentry), &dentry);
+
+    path[at] = '\0';
+    for (uint32_t i = 0; err == 0 && i < PATH_PARTS; i++) {
+        err = field_u64(in, dentry, F_dentry_d_parent, &parent);
+        if (err == 0)
+            err = read_u64(in, dentry + item(in, F_dentry_d_name) + item(in, F_qstr_name), &text);
+        if (err != 0)
+            break;
+        if (parent == dentry && i > 0)
+            break;
+        err = read_text(in, text, name, sizeof(name));
+        prepend(path, &at, name);
+        if (parent == dentry)
+            break; /* no folder: a socket, a memfd */
+        prepend(path, &at, "/");
+        dentry = parent;
+    }
+    to[0] = '\0';
+    if (err == 0)
+        text_append(to, n, path + at);
+    return err;
+}
+
+int vma_read(struct introspect *in, uint64_t va, struct vma *v)
+{
+    int err;
+
+    *v = (struct vma){.va = va};
+    err = field_u64(in, va, F_vm_area_struct_vm_start, &v->start);
+    if (err == 0)
+        err = field_u64(in, va, F_vm_area_struct_vm_end, &v->end);
+    if (err == 0)
+        err = field_u64(in, va, F_vm_area_struct_vm_flags, &v->flags);
+    if (err == 0)
+        err = field_u64(in, va, F_vm_area_struct_vm_file, &v->file);
+    return err != 0 ? err : field_u64(in, va, F_vm_area_struct_vm_pgoff, &v->pgoff);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Looks into the memory of a Linux kernel (arm64, 4 KiB pages, 48-bit addresses) and says what is
+ * not as its signed release says. docs/introspection.md tells what each finding means.
+ *
+ * Trust: the profile and the allow-list are signed with the release; the reader still checks every
+ * bound, so that a damaged one gives an error and nothing worse. The memory belongs to an attacker
+ * who may have put anything anywhere and may change it between two reads. Every read is bounded,
+ * every walk and every loop has a limit, and what was read twice may differ.
+ *
+ * Ownership: the caller owns all memory. `struct introspect` points into profile, allow-list and
+ * work memory, which must outlive it. Nothing is allocated, there are no globals; two instances do
+ * not know of each other.
+ *
+ * Units: bytes; addresses are physical (pa) or virtual (va) addresses of the watched system.
+ * Errors: 0 or a negative KAPU_E*. A check that could not do its work returns an error; what is
+ * wrong with the kernel is never an error but a finding.
+ */
+#ifndef KAPU_INTROSPECT_H
+#define KAPU_INTROSPECT_H
+
+#include <kapu/bytes.h>
+#include <kapu/sha256.h>
+
+/* The watched system's memory. Reads n bytes at pa, or fails with a negative value. */
+struct mem {
+    int (*read)(void *ctx, uint64_t pa, void *to, size_t n);
+    void *ctx;
+};
+
+/* EL1 registers of one core, as saved when it entered the secure world or was stopped. */
+struct introspect_regs {
+    uint64_t vbar, ttbr1, tcr, sctlr, mair;
+};
+
+enum introspect_severity {
+    INTROSPECT_WARNING = 1, /* unusual; policy decides */
+    INTROSPECT_ALARM = 2,   /* cannot happen on an intact system */
+};
+
+#define INTROSPECT_OBJECT 64u
+#define INTROSPECT_DETAIL 128u
+
+/* One thing that is not as it should be. */
+struct finding {
+    const char *id; /* stable, "check.what" */
+    enum introspect_severity severity;
+    char object[INTROSPECT_OBJECT]; /* what it is about: a process, a module, a symbol's name */
+    uint64_t address;               /* where, usually a virtual address; 0: nowhere in particular */
+    char detail[INTROSPECT_DETAIL];
+};
+
+/* A profile that was opened (profile_format.h): views of its sections. */
+struct introspect_profile {
+    struct bytes all;
+    uint64_t base; /* linked address of _text */
+    uint32_t pages;
+    struct {
+        uint32_t offset, count;
+    } section[11];
+};
+
+/* An allow-list that was opened (allow_format.h). */
+struct introspect_allow {
+    struct bytes all;
+    struct {
+        uint32_t offset, count;
+    } section[8];
+};
+
+struct introspect_stats {
+    uint64_t bytes_hashed;
+    uint64_t pages_walked; /* page tables read */
+    uint64_t reads;
+};
+
+#define INTROSPECT_CPUS 8u
+#define INTROSPECT_CACHE 256u
+#define INTROSPECT_PENDING 48u
+#define INTROSPECT_WORK_MIN (64u << 10)
+
+struct introspect {
+    /* Given by the caller. */
+    struct introspect_profile profile;
+    struct introspect_allow allow;
+    bool has_allow;
+    struct mem mem;
+    struct kapu_sha256 sha;
+    uint64_t ram_base, ram_size;
+    struct introspect_regs regs[INTROSPECT_CPUS];
+    uint32_t cpus;     /* of which regs are known */
+    uint32_t attempts; /* a finding counts when that many runs of a check see it */
+    void (*report)(void *ctx, const struct finding *f);
+    void *report_ctx;
+    uint8_t *work; /* scratch of the checks */
+    size_t work_n;
+
+    /* Found by introspect_locate(). */
+    uint64_t text_pa; /* where _text is */
+    uint64_t slide;   /* added to linked addresses (KASLR) */
+    uint64_t root_pa; /* kernel's page tables */
+    struct introspect_stats stats;
+
+    /* Inner state. */
+    struct {
+        uint64_t va, pa; /* pages; va 0: empty */
+    } cache[INTROSPECT_CACHE];
+    struct finding pending[INTROSPECT_PENDING];
+    uint32_t pending_n, lost, run;
+    uint8_t seen[INTROSPECT_PENDING];
+    uint8_t page[4096];
+    uint8_t table[4][4096];
+};
+
+struct introspect_setup {
+    struct bytes profile;
+    struct bytes allow; /* {NULL, 0}: none, the checks that need it say KAPU_ENOENT */
+    struct mem mem;
+    struct kapu_sha256 sha;
+    uint64_t ram_base, ram_size;
+    uint8_t *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks */
+    size_t work_n;
+    uint32_t attempts; /* 1 for a dump or a stopped system, 3 for a running one */
+    void (*report)(void *ctx, const struct finding *f);
+    void *report_ctx;
+};
+
+/* Opens profile and allow-list. KAPU_EINVAL, KAPU_ERANGE: damaged; KAPU_EUNSUPPORTED: other version
+ * or other list of items than this library was built with; KAPU_EARG. */
+KAPU_MUST_CHECK int introspect_init(struct introspect *in, const struct introspect_setup *setup);
+
+/*
+ * Finds the kernel. With registers of at least one core: from TTBR1, proven by hashes of its text.
+ * Without (cpus 0): by looking for the kernel's text in all of RAM. KAPU_ENOENT when no kernel with
+ * this profile is there.
+ */
+KAPU_MUST_CHECK int introspect_locate(struct introspect *in, const struct introspect_regs *regs,
+                                      uint32_t cpus);
+
+/* One check. */
+struct introspect_check {
+    const char *id;    /* stable */
+    const char *name;  /* for people */
+    const char *reads; /* what it reads, for people */
+    int (*run)(struct introspect *in);
+};
+
+/* The table of checks. */
+size_t introspect_checks(const struct introspect_check **table);
+
+/*
+ * Runs a check, `attempts` times if it finds something, and reports what all runs saw. The number
+ * of findings, or a negative KAPU_E*: KAPU_ENOENT when the kernel does not have what it is about,
+ * or when the allow-list that it needs was not given; KAPU_EARG when registers are needed and
+ * unknown.
+ */
+KAPU_MUST_CHECK int introspect_run(struct introspect *in, const struct introspect_check *check);
+
+/* What a listing shows. Strings are cut to fit and terminated; control characters become '?'. */
+struct introspect_task {
+    uint64_t va;
+    uint32_t pid, tgid, parent, uid, euid;
+    uint64_t caps; /* effective */
+    uint8_t seccomp;
+    bool kernel, no_new_privs;
+    char comm[16];
+    char exe[128]; /* empty: none */
+};
+
+struct introspect_module {
+    uint64_t va, base;
+    uint32_t size, state;
+    char name[56];
+};
+
+struct introspect_socket {
+    uint64_t va;
+    uint16_t family, type, protocol, state, port, peer_port;
+    uint8_t address[16], peer[16]; /* IPv4 in the first 4 bytes */
+    uint32_t pid;                  /* 0: found in the kernel's tables, in no process */
+    char comm[16];
+};
+
+struct introspect_code {
+    uint32_t pid;
+    uint64_t start, end, flags;
+    uint32_t resident; /* executable pages that are mapped */
+    char comm[16];
+    char file[128]; /* empty: anonymous */
+};
+
+/* Listings call back for each object; a negative result of the callback ends them with it. */
+typedef int (*introspect_task_fn)(void *ctx, const struct introspect_task *t);
+typedef int (*introspect_module_fn)(void *ctx, const struct introspect_module *m);
+typedef int (*introspect_socket_fn)(void *ctx, const struct introspect_socket *s);
+typedef int (*introspect_code_fn)(void *ctx, const struct introspect_code *c);
+KAPU_MUST_CHECK int introspect_tasks(struct introspect *in, introspect_task_fn fn, void *ctx);
+KAPU_MUST_CHECK int introspect_modules(struct introspect *in, introspect_module_fn fn, void *ctx);
+KAPU_MUST_CHECK int introspect_sockets(struct introspect *in, introspect_socket_fn fn, void *ctx);
+KAPU_MUST_CHECK int introspect_code(struct introspect *in, introspect_code_fn fn, void *ctx);
+
+/* The kernel's version string from the profile. */
+struct bytes introspect_banner(const struct introspect *in);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of lib/introspect share. */
+#ifndef KAPU_INTROSPECT_INTERNAL_H
+#define KAPU_INTROSPECT_INTERNAL_H
+
+#include <kapu/introspect.h>
+
+#include "profile_format.h"
+
+#define PAGE_SIZE 4096u
+#define PAGE_MASK 0xfffu
+#define LIST_MAX 65536u /* nodes of one list */
+#define PATH_PARTS 40u  /* folders above a file */
+
+/* Items of profile.def: F_struct_member, Z_struct, S_symbol, V_enumerator. */
+#define FIELD(s, m) F_##s##_##m,
+#define SIZE(s) Z_##s,
+#define SYMBOL(n) S_##n,
+#define VALUE(n) V_##n,
+#define FIELD_IF(o, s, m) FIELD(s, m)
+#define SIZE_IF(o, s) SIZE(s)
+#define SYMBOL_IF(o, n) SYMBOL(n)
+#define VALUE_IF(o, n) VALUE(n)
+enum item {
+#include "profile.def"
+    ITEMS
+};
+#undef FIELD
+#undef SIZE
+#undef SYMBOL
+#undef VALUE
+#undef FIELD_IF
+#undef SIZE_IF
+#undef SYMBOL_IF
+#undef VALUE_IF
+
+/* ---- profile.c: records of the profile, as validated by profile_open() ---- */
+
+struct range {
+    uint32_t start, end, kind, first_hash;
+};
+
+struct site {
+    uint32_t offset, first_word, extra;
+    uint8_t words, kind, variants;
+};
+
+KAPU_MUST_CHECK int profile_open(struct introspect_profile *p, struct bytes data);
+uint32_t profile_count(const struct introspect_profile *p, enum profile_section s);
+/* Value of an item; PROFILE_ABSENT when the kernel does not have it. */
+uint32_t profile_item(const struct introspect_profile *p, enum item i);
+struct range profile_range(const struct introspect_profile *p, uint32_t n);
+struct site profile_site(const struct introspect_profile *p, uint32_t n);
+/* First site at or behind an offset. */
+uint32_t profile_site_from(const struct introspect_profile *p, uint32_t offset);
+/* A 32-bit word of a section of such records. */
+uint32_t profile_word(const struct introspect_profile *p, enum profile_section s, uint32_t n,
+                      uint32_t word);
+const uint8_t *profile_hash(const struct introspect_profile *p, uint32_t n);
+/* The 512 bits of a page's relocated words, or NULL when it has none. */
+const uint8_t *profile_relocs(const struct introspect_profile *p, uint32_t page);
+
+static inline uint32_t item(const struct introspect *in, enum item i)
+{
+    return profile_item(&in->profile, i);
+}
+
+static inline bool has(const struct introspect *in, enum item i)
+{
+    return item(in, i) != PROFILE_ABSENT;
+}
+
+/* Address of an offset of the image, as the running kernel sees it. */
+static inline uint64_t image_va(const struct introspect *in, uint32_t offset)
+{
+    return in->profile.base + in->slide + offset;
+}
+
+static inline uint64_t symbol(const struct introspect *in, enum item i)
+{
+    return image_va(in, item(in, i));
+}
+
+/* ---- allow.c ---- */
+
+KAPU_MUST_CHECK int allow_open(struct introspect_allow *a, struct bytes data);
+
+/* ---- memory.c ---- */
+
+struct leaf {
+    uint64_t va, pa, size;
+    bool write, exec, user, user_exec;
+};
+
+KAPU_MUST_CHECK int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n);
+KAPU_MUST_CHECK int read_va(struct introspect *in, uint64_t va, void *to, size_t n);
+KAPU_MUST_CHECK int read_u64(struct introspect *in, uint64_t va, uint64_t *v);
+KAPU_MUST_CHECK int read_u32(struct introspect *in, uint64_t va, uint32_t *v);
+KAPU_MUST_CHECK int read_u16(struct introspect *in, uint64_t va, uint16_t *v);
+KAPU_MUST_CHECK int read_u8(struct introspect *in, uint64_t va, uint8_t *v);
+/* A pointer or number in a structure at va. */
+KAPU_MUST_CHECK int field_u64(struct introspect *in, uint64_t va, enum item f, uint64_t *v);
+KAPU_MUST_CHECK int field_u32(struct introspect *in, uint64_t va, enum item f, uint32_t *v);
+/* A string of at most n - 1 bytes, terminated and made printable. */
+KAPU_MUST_CHECK int read_text(struct introspect *in, uint64_t va, char *to, size_t n);
+/* Where va leads by the page tables at root; KAPU_ENOENT: nowhere. */
+KAPU_MUST_CHECK int translate(struct introspect *in, uint64_t root, uint64_t va, struct leaf *leaf);
+/* Calls back for every mapped part, ascending. KAPU_ESPACE when there are more tables than `most`.
+ */
+typedef int (*leaf_fn)(struct introspect *in, const struct leaf *leaf, void *ctx);
+KAPU_MUST_CHECK int tables_walk(struct introspect *in, uint64_t root, uint64_t base, uint32_t most,
+                                leaf_fn fn, void *ctx);
+static inline bool is_kernel_va(uint64_t va)
+{
+    return va >> 48 == 0xffff;
+}
+
+/* ---- text.c: content of the image ---- */
+
+struct page_fault {
+    bool site; /* a patch site holds what it may not; else the page has another hash */
+    uint32_t offset, value;
+    uint8_t kind;
+};
+typedef void (*page_fault_fn)(struct introspect *in, const struct page_fault *fault, void *ctx);
+/* Compares one page of a range with what was signed; fn (may be NULL) hears of each difference.
+ * The number of differences, or an error. */
+KAPU_MUST_CHECK int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide,
+                               const struct range *range, uint32_t offset, page_fault_fn fn,
+                               void *ctx);
+/* Whether an address is in kernel text, without and with a function of that type there. */
+bool is_text(const struct introspect *in, uint64_t va);
+
+/* ---- report.c ---- */
+
+void finding_start(struct finding *f, const char *id, enum introspect_severity severity,
+                   uint64_t address, const char *object);
+void say(struct finding *f, const char *text);
+void say_hex(struct finding *f, uint64_t v);
+void say_dec(struct finding *f, uint64_t v);
+void finding_add(struct introspect *in, const struct finding *f);
+/* Appends to a terminated string of n bytes, cutting what does not fit. */
+void text_append(char *to, size_t n, const char *text);
+void text_append_dec(char *to, size_t n, uint64_t v);
+void text_append_hex(char *to, size_t n, uint64_t v);
+bool text_equal(const char *a, const char *b);
+
+/* ---- walk.c: the kernel's containers. A callback's non-zero result ends the walk with it. ---- */
+
+typedef int (*node_fn)(struct introspect *in, uint64_t node, void *ctx);
+/* Circular struct list_head at va; node: address of each list_head but the head. KAPU_EINVAL: not
+ * circular within `most` nodes, or a node's back pointer is wrong. */
+KAPU_MUST_CHECK int list_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn,
+                              void *ctx);
+/* hlist, also with nulls markers: ends at zero or an odd value. */
+KAPU_MUST_CHECK int hlist_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn,
+                               void *ctx);
+/* Red-black tree at a struct rb_root. */
+KAPU_MUST_CHECK int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn,
+                                void *ctx);
+/* Entries of an xarray or IDR. */
+KAPU_MUST_CHECK int xarray_walk(struct introspect *in, uint64_t xarray, uint32_t most, node_fn fn,
+                                void *ctx);
+/* Entries of a maple tree (VMAs). */
+KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t most, node_fn fn,
+                               void *ctx);
+
+/* ---- code.c: code outside the image that the kernel has a record of ---- */
+
+/* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages. */
+KAPU_MUST_CHECK bool code_is_known(struct introspect *in, uint64_t va, uint64_t size);
+KAPU_MUST_CHECK int module_walk(struct introspect *in, node_fn fn, void *ctx);
+KAPU_MUST_CHECK int module_read(struct introspect *in, uint64_t va, struct introspect_module *m);
+
+/* ---- task.c, file.c ---- */
+
+/* Every process and thread of the task list; node: address of the task_struct. */
+KAPU_MUST_CHECK int task_walk(struct introspect *in, node_fn fn, void *ctx);
+/* Group leaders only. */
+KAPU_MUST_CHECK int process_walk(struct introspect *in, node_fn fn, void *ctx);
+KAPU_MUST_CHECK int task_read(struct introspect *in, uint64_t va, struct introspect_task *t);
+/* "comm[pid]" for findings. */
+void task_label(struct introspect *in, uint64_t va, char *to, size_t n);
+/* Path of a struct file, within its file system. */
+KAPU_MUST_CHECK int file_path(struct introspect *in, uint64_t file, char *to, size_t n);
+
+struct vma {
+    uint64_t va, start, end, flags, file, pgoff;
+};
+KAPU_MUST_CHECK int vma_read(struct introspect *in, uint64_t va, struct vma *v);
+#define VM_READ 1u
+#define VM_WRITE 2u
+#define VM_EXEC 4u
+
+/* ---- the checks ---- */
+
+int check_text(struct introspect *in);
+int check_registers(struct introspect *in);
+int check_tables(struct introspect *in);
+int check_syscalls(struct introspect *in);
+int check_pointers(struct introspect *in);
+int check_modules(struct introspect *in);
+int check_processes(struct introspect *in);
+int check_credentials(struct introspect *in);
+int check_state(struct introspect *in);
+
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Findings: making them, and counting only what several runs of a check agree on. */
+#include "internal.h"
+
+#include <string.h>
+
+void text_append(char *to, size_t n, const char *text)
+{
+    size_t at = 0;
+
+    while (at < n && to[at] != '\0')
+        at++;
+    while (at + 1 < n && *text != '\0')
+        to[at++] = *text++;
+    if (at < n)
+        to[at] = '\0';
+}
+
+static void append_number(char *to, size_t n, uint64_t v, unsigned base)
+{
+    char digits[24];
+    size_t at = sizeof(digits) - 1;
+
+    digits[at] = '\0';
+    do {
+        digits[--at] = "0123456789abcdef"[v % base];
+        v /= base;
+    } while (v != 0);
+    text_append(to, n, digits + at);
+}
+
+void text_append_dec(char *to, size_t n, uint64_t v)
+{
+    append_number(to, n, v, 10);
+}
+
+void text_append_hex(char *to, size_t n, uint64_t v)
+{
+    text_append(to, n, "0x");
+    append_number(to, n, v, 16);
+}
+
+bool text_equal(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+void finding_start(struct finding *f, const char *id, enum introspect_severity severity,
+                   uint64_t address, const char *object)
+{
+    memset(f, 0, sizeof(*f));
+    f->id = id;
+    f->severity = severity;
+    f->address = address;
+    text_append(f->object, sizeof(f->object), object);
+}
+
+void say(struct finding *f, const char *text)
+{
+    text_append(f->detail, sizeof(f->detail), text);
+}
+
+void say_hex(struct finding *f, uint64_t v)
+{
+    text_append_hex(f->detail, sizeof(f->detail), v);
+}
+
+void say_dec(struct finding *f, uint64_t v)
+{
+    text_append_dec(f->detail, sizeof(f->detail), v);
+}
+
+static bool same_finding(const struct finding *a, const struct finding *b)
+{
+    return text_equal(a->id, b->id) && a->address == b->address && text_equal(a->object, b->object);
+}
+
+void finding_add(struct introspect *in, const struct finding *f)
+{
+    for (uint32_t i = 0; i < in->pending_n; i++) {
+        if (same_finding(&in->pending[i], f)) {
+            if (in->seen[i] == in->run)
+                in->seen[i]++;
+            return;
+        }
+    }
+    if (in->run > 0)
+        return; /* earlier runs did not see it */
+    if (in->pending_n == INTROSPECT_PENDING) {
+        in->lost++;
+        return;
+    }
+    in->pending[in->pending_n] = *f;
+    in->seen[in->pending_n++] = 1;
+}
+
+static int report_pending(struct introspect *in)
+{
+    struct finding more;
+    int count = 0;
+
+    for (uint32_t i = 0; i < in->pending_n; i++) {
+        if (in->seen[i] == in->attempts) {
+            in->report(in->report_ctx, &in->pending[i]);
+            count++;
+        }
+    }
+    if (in->lost > 0 && count > 0) {
+        finding_start(&more, "report.more", INTROSPECT_WARNING, 0, in->pending[0].id);
+        say_dec(&more, in->lost);
+        say(&more, " more findings of this check are not listed");
+        in->report(in->report_ctx, &more);
+        count++;
+    }
+    return count;
+}
+
+int introspect_run(struct introspect *in, const struct introspect_check *check)
+{
+    int err = 0;
+
+    in->pending_n = 0;
+    in->lost = 0;
+    for (in->run = 0; in->run < in->attempts; in->run++) {
+        memset(in->cache, 0, sizeof(in->cache));
+        err = check->run(in);
+        if (err < 0)
+            return err;
+        if (in->pending_n == 0)
+            return 0;
+    }
+    return report_pending(in);
+}

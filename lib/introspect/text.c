@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The image's text and read-only data against what was signed. A page in memory differs from the
+ * linked one by relocation and at patch sites only: addresses are moved back, each patch site is
+ * checked and given its linked content, and then the page must have the linked page's hash.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+struct page_check {
+    uint8_t *page; /* the copy that is checked and normalised */
+    uint64_t text_pa, slide;
+    uint32_t offset;
+    page_fault_fn fn;
+    void *ctx;
+    int faults;
+};
+
+static uint32_t word_at(const uint8_t *page, uint32_t offset)
+{
+    return get_le32(page + (offset & PAGE_MASK));
+}
+
+static void put_word(uint8_t *page, uint32_t offset, uint32_t v)
+{
+    uint8_t *p = page + (offset & PAGE_MASK);
+
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void put_u64(uint8_t *p, uint64_t v)
+{
+    for (unsigned i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void fault(struct introspect *in, struct page_check *c, const struct site *s,
+                  uint32_t offset)
+{
+    struct page_fault f = {s != NULL, offset, word_at(c->page, offset), s != NULL ? s->kind : 0};
+
+    c->faults++;
+    if (c->fn != NULL)
+        c->fn(in, &f, c->ctx);
+}
+
+/* Which variant the words of a site are, or -1. */
+static int variant_of(const struct introspect *in, const struct site *s, const uint8_t *page)
+{
+    for (uint32_t v = 0; v < s->variants; v++) {
+        uint32_t first = s->first_word + v * s->words, i = 0;
+
+        while (i < s->words && profile_word(&in->profile, SECTION_WORDS, first + i, 0) ==
+                                   word_at(page, s->offset + 4 * i))
+            i++;
+        if (i == s->words)
+            return (int)v;
+    }
+    return -1;
+}
+
+/* A word of the image, found without page tables. */
+static int image_u64(struct introspect *in, const struct page_check *c, uint32_t offset,
+                     uint64_t *v)
+{
+    uint8_t raw[8];
+    int err = read_pa(in, c->text_pa + offset, raw, sizeof(raw));
+
+    *v = err == 0 ? get_le64(raw) : 0;
+    return err;
+}
+
+/* movz and three movk with the halves of a pointer, low first (runtime_const_ptr()). */
+static bool pointer_is_right(struct introspect *in, const struct page_check *c,
+                             const struct site *s)
+{
+    uint64_t value = 0, variable = 0;
+    bool linked = true;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t word = word_at(c->page, s->offset + 4 * i);
+        uint32_t want = profile_word(&in->profile, SECTION_WORDS, s->first_word + i, 0);
+
+        if ((word & 0xffe0001fu) != (want & 0xffe0001fu))
+            return false;
+        linked = linked && word == want;
+        value |= (uint64_t)(word >> 5 & 0xffff) << 16 * i;
+    }
+    return linked || (image_u64(in, c, s->extra, &variable) == 0 && variable == value);
+}
+
+static bool shift_is_right(struct introspect *in, const struct page_check *c, const struct site *s)
+{
+    uint32_t word = word_at(c->page, s->offset);
+    uint32_t want = profile_word(&in->profile, SECTION_WORDS, s->first_word, 0);
+    uint64_t variable = 0;
+
+    if ((word & 0xffc0ffffu) != (want & 0xffc0ffffu))
+        return false;
+    return word == want || (image_u64(in, c, s->extra & ~7u, &variable) == 0 &&
+                            (uint32_t)(variable >> 8 * (s->extra & 4)) == (word >> 16 & 63));
+}
+
+static bool site_is_right(struct introspect *in, const struct page_check *c, const struct site *s)
+{
+    switch (s->kind) {
+    case SITE_VARIANTS:
+    case SITE_JUMP:
+        return variant_of(in, s, c->page) >= 0;
+    case SITE_FTRACE: {
+        int variant = variant_of(in, s, c->page);
+
+        return variant == 0 || variant == 1;
+    }
+    case SITE_POINTER:
+        return pointer_is_right(in, c, s);
+    case SITE_SHIFT:
+        return shift_is_right(in, c, s);
+    default:
+        return false;
+    }
+}
+
+static void undo_relocations(const struct introspect *in, struct page_check *c)
+{
+    const uint8_t *bits = profile_relocs(&in->profile, c->offset / PAGE_SIZE);
+
+    for (uint32_t i = 0; bits != NULL && i < PAGE_SIZE / 8; i++) {
+        uint8_t *word = c->page + 8 * (size_t)i;
+
+        if ((bits[i / 8] >> i % 8 & 1) != 0)
+            put_u64(word, get_le64(word) - c->slide);
+    }
+}
+
+static void undo_patches(struct introspect *in, struct page_check *c)
+{
+    uint32_t sites = profile_count(&in->profile, SECTION_SITES);
+
+    for (uint32_t n = profile_site_from(&in->profile, c->offset); n < sites; n++) {
+        struct site s = profile_site(&in->profile, n);
+
+        if (s.offset - c->offset >= PAGE_SIZE)
+            break;
+        if (!site_is_right(in, c, &s))
+            fault(in, c, &s, s.offset);
+        for (uint32_t i = 0; i < s.words; i++)
+            put_word(c->page, s.offset + 4 * i,
+                     profile_word(&in->profile, SECTION_WORDS, s.first_word + i, 0));
+    }
+}
+
+static void clear_holes(const struct introspect *in, struct page_check *c)
+{
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_HOLES); n++) {
+        uint32_t start = profile_word(&in->profile, SECTION_HOLES, n, 0);
+        uint32_t end = profile_word(&in->profile, SECTION_HOLES, n, 1);
+        uint32_t last = c->offset + (PAGE_SIZE - 1);
+
+        if (start > last || end <= c->offset || end <= start)
+            continue;
+        start = start > c->offset ? start - c->offset : 0;
+        end = end > last ? PAGE_SIZE : end - c->offset;
+        memset(c->page + start, 0, end - start);
+    }
+}
+
+int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide, const struct range *range,
+               uint32_t offset, page_fault_fn fn, void *ctx)
+{
+    struct page_check c = {in->page, text_pa, slide, offset, fn, ctx, 0};
+    uint8_t hash[KAPU_SHA256_SIZE];
+    struct bytes page = {in->page, PAGE_SIZE};
+    int err = read_pa(in, text_pa + offset, in->page, PAGE_SIZE);
+
+    if (err != 0)
+        return err;
+    undo_relocations(in, &c);
+    undo_patches(in, &c);
+    clear_holes(in, &c);
+    if (in->sha.hash(in->sha.ctx, &page, 1, hash) != 0)
+        return KAPU_ECRYPTO;
+    in->stats.bytes_hashed += PAGE_SIZE;
+    if (memcmp(hash,
+               profile_hash(&in->profile, range->first_hash + (offset - range->start) / PAGE_SIZE),
+               sizeof(hash)) != 0)
+        fault(in, &c, NULL, offset);
+    return c.faults;
+}
+
+bool is_text(const struct introspect *in, uint64_t va)
+{
+    return va >= symbol(in, S__stext) && va < symbol(in, S__etext);
+}

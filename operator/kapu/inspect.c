@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kapu inspect: runs every check of lib/introspect over memory and prints what there is. */
+#include "inspect.h"
+
+#include <getopt.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "live.h"
+#include "memory.h"
+#include "result.h"
+
+#define WORK_SIZE (1u << 20)
+#define STATUS_CLEAN 0
+#define STATUS_FINDINGS 1
+#define STATUS_ERROR 2
+
+struct options {
+    const char *file, *live, *release, *profile, *allow;
+    bool json, quiet;
+};
+
+static const char help[] =
+    "usage: kapu inspect [OPTION]... FILE\n"
+    "       kapu inspect [OPTION]... --live NAME\n"
+    "\n"
+    "Looks into the memory of a gateway and compares it with its signed release. FILE is an ELF "
+    "core\n"
+    "of QEMU's dump-guest-memory, or raw RAM starting at 0x40000000. NAME is a gateway of\n"
+    "tools/gateway (build/gateways/NAME) or its folder; it is stopped while being looked at.\n"
+    "\n"
+    "  --release FOLDER  where kernel.profile and allow.list are (default: build/gateway, or the\n"
+    "                    flavour of the gateway NAME)\n"
+    "  --profile FILE    kernel profile, instead of the release's\n"
+    "  --allow FILE      allow-list, instead of the release's\n"
+    "  --json            everything as JSON\n"
+    "  --quiet           findings only\n"
+    "\n"
+    "Exit status: 0 nothing found, 1 findings, 2 could not inspect.\n";
+
+void list_add(struct list *l, const void *item, size_t size)
+{
+    if (l->n == l->capacity) {
+        l->capacity = l->capacity != 0 ? 2 * l->capacity : 64;
+        l->items = realloc(l->items, l->capacity * size);
+        if (l->items == NULL) {
+            perror("kapu");
+            exit(STATUS_ERROR);
+        }
+    }
+    memcpy((uint8_t *)l->items + l->n++ * size, item, size);
+}
+
+const char *check_error(int err)
+{
+    switch (err) {
+    case KAPU_ENOENT:
+        return "this kernel or release does not have it";
+    case KAPU_EARG:
+        return "needs the registers, which are not known";
+    case KAPU_EINVAL:
+        return "a structure of the kernel is broken";
+    case KAPU_ERANGE:
+    case KAPU_EIO:
+        return "memory cannot be read there";
+    case KAPU_ESPACE:
+        return "too many objects";
+    case KAPU_EUNSUPPORTED:
+        return "made for another version of kapu";
+    default:
+        return "failed";
+    }
+}
+
+static int sha256(void *ctx, const struct bytes *part, size_t parts, uint8_t out[32])
+{
+    EVP_MD_CTX *m = ctx;
+    int ok = EVP_DigestInit_ex(m, NULL, NULL);
+
+    for (size_t i = 0; ok && i < parts; i++)
+        ok = EVP_DigestUpdate(m, part[i].p, part[i].n);
+    return ok && EVP_DigestFinal_ex(m, out, NULL) ? 0 : -1;
+}
+
+static int add_task(void *ctx, const struct introspect_task *t)
+{
+    list_add(ctx, t, sizeof(*t));
+    return 0;
+}
+
+static int add_module(void *ctx, const struct introspect_module *m)
+{
+    list_add(ctx, m, sizeof(*m));
+    return 0;
+}
+
+static int add_socket(void *ctx, const struct introspect_socket *s)
+{
+    list_add(ctx, s, sizeof(*s));
+    return 0;
+}
+
+static int add_code(void *ctx, const struct introspect_code *c)
+{
+    list_add(ctx, c, sizeof(*c));
+    return 0;
+}
+
+static void add_finding(void *ctx, const struct finding *f)
+{
+    list_add(ctx, f, sizeof(*f));
+}
+
+/* A whole file; {NULL, 0} when there is none and it may be missing. */
+static int read_file(const char *path, bool may_miss, struct bytes *out)
+{
+    FILE *f = fopen(path, "rb");
+    uint8_t *data = NULL;
+    size_t n = 0, capacity = 0;
+
+    *out = (struct bytes){NULL, 0};
+    if (f == NULL && may_miss)
+        return 0;
+    while (f != NULL && !feof(f) && !ferror(f)) {
+        if (n == capacity) {
+            capacity = capacity != 0 ? 2 * capacity : 1 << 16;
+            data = realloc(data, capacity);
+            if (data == NULL)
+                break;
+        }
+        n += fread(data + n, 1, capacity - n, f);
+    }
+    if (f == NULL || ferror(f) || data == NULL) {
+        perror(path);
+        if (f != NULL)
+            fclose(f);
+        free(data);
+        return -1;
+    }
+    fclose(f);
+    *out = (struct bytes){data, n};
+    return 0;
+}
+
+static void run_checks(struct result *r)
+{
+    const struct introspect_check *table;
+    size_t n = introspect_checks(&table);
+
+    for (size_t i = 0; i < n && i < CHECKS_MAX; i++) {
+        r->checks[i].check = &table[i];
+        r->checks[i].result = introspect_run(r->in, &table[i]);
+        r->checks_n++;
+    }
+}
+
+static void run_listings(struct result *r)
+{
+    r->tasks_err = introspect_tasks(r->in, add_task, &r->tasks);
+    r->modules_err = introspect_modules(r->in, add_module, &r->modules);
+    r->sockets_err = introspect_sockets(r->in, add_socket, &r->sockets);
+    r->code_err = introspect_code(r->in, add_code, &r->code);
+}
+
+static int say_error(const char *what, int err)
+{
+    fprintf(stderr, "kapu: %s: %s (%d)\n", what, check_error(err), err);
+    return STATUS_ERROR;
+}
+
+static void show(const struct options *o, const struct result *r)
+{
+    const struct finding *f = r->findings.items;
+
+    if (o->json) {
+        print_json(stdout, r);
+    } else if (o->quiet) {
+        for (size_t i = 0; i < r->findings.n; i++)
+            printf("%s %s: %s\n", f[i].id, f[i].object, f[i].detail);
+    } else {
+        print_text(stdout, r, isatty(1));
+    }
+}
+
+static int look(const struct options *o, struct memory *memory, const struct live *live,
+                struct bytes profile, struct bytes allow)
+{
+    struct introspect in;
+    struct result r = {.source = o->live != NULL ? o->live : o->file, .in = &in};
+    struct introspect_setup setup = {
+        .profile = profile,
+        .allow = allow,
+        .mem = memory_port(memory),
+        .sha = {sha256, EVP_MD_CTX_new()},
+        .ram_base = memory->ram_base,
+        .ram_size = memory->ram_size,
+        .work = malloc(WORK_SIZE),
+        .work_n = WORK_SIZE,
+        .attempts = 1,
+        .report = add_finding,
+        .report_ctx = &r.findings,
+    };
+    struct timespec begin, end;
+    int err;
+
+    EVP_DigestInit_ex(setup.sha.ctx, EVP_sha256(), NULL);
+    err = introspect_init(&in, &setup);
+    if (err != 0)
+        return say_error("profile or allow-list", err);
+    r.registers = live != NULL && live->cpus > 0;
+    err = introspect_locate(&in, r.registers ? live->regs : NULL, r.registers ? live->cpus : 0);
+    if (err == KAPU_ENOENT) {
+        fprintf(stderr,
+                "kapu: no kernel of this release is in this memory; is it the right release "
+                "(--release)?\n");
+        return STATUS_ERROR;
+    }
+    if (err != 0)
+        return say_error("kernel", err);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    run_checks(&r);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    r.seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    run_listings(&r);
+    show(o, &r);
+    for (size_t i = 0; i < r.checks_n; i++) {
+        /* What could not be looked at is no clean bill of health, unless it is known not to be. */
+        if (r.checks[i].result < 0 && r.checks[i].result != KAPU_ENOENT &&
+            r.checks[i].result != KAPU_EARG)
+            err = STATUS_ERROR;
+    }
+    return r.findings.n > 0 ? STATUS_FINDINGS : err;
+}
+
+/* The release of a gateway is two folders up from it, by its flavour. */
+static void release_of(const char *folder, char *to, size_t n)
+{
+    char path[1200];
+    struct bytes facts;
+    const char *flavour = "gateway";
+
+    snprintf(path, sizeof(path), "%s/instance.json", folder);
+    if (read_file(path, true, &facts) == 0 && facts.n > 0 &&
+        memmem(facts.p, facts.n, "\"flavour\": \"lab\"", 16) != NULL)
+        flavour = "lab";
+    free((void *)(uintptr_t)facts.p);
+    snprintf(to, n, "build/%s", flavour);
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option known[] = {
+        {"live", required_argument, NULL, 'l'},    {"release", required_argument, NULL, 'r'},
+        {"profile", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},          {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 'l':
+            o->live = optarg;
+            break;
+        case 'r':
+            o->release = optarg;
+            break;
+        case 'p':
+            o->profile = optarg;
+            break;
+        case 'a':
+            o->allow = optarg;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'q':
+            o->quiet = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        default:
+            return -1;
+        }
+    }
+    if (optind < argc)
+        o->file = argv[optind++];
+    return optind == argc && (o->file != NULL) != (o->live != NULL) ? 0 : -1;
+}
+
+int command_inspect(int argc, char **argv)
+{
+    struct options o = {0};
+    char folder[600] = "", release[600] = "build/gateway", path[1300];
+    struct bytes profile, allow;
+    struct live live;
+    struct memory memory = {0};
+    int status = STATUS_ERROR;
+
+    if (parse(argc, argv, &o) != 0) {
+        fputs(help, stderr);
+        return STATUS_ERROR;
+    }
+    if (o.live != NULL) {
+        snprintf(folder, sizeof(folder), strchr(o.live, '/') != NULL ? "%s" : "build/gateways/%s",
+                 o.live);
+        release_of(folder, release, sizeof(release));
+    }
+    snprintf(path, sizeof(path), "%s/kernel.profile", o.release != NULL ? o.release : release);
+    if (read_file(o.profile != NULL ? o.profile : path, false, &profile) != 0)
+        return STATUS_ERROR;
+    snprintf(path, sizeof(path), "%s/allow.list", o.release != NULL ? o.release : release);
+    if (read_file(o.allow != NULL ? o.allow : path, o.allow == NULL, &allow) != 0)
+        return STATUS_ERROR;
+    if (o.live != NULL && live_begin(&live, folder) != 0) {
+        live_end(&live);
+        return STATUS_ERROR;
+    }
+    if (memory_open(&memory, o.live != NULL ? live.ram : o.file) == 0)
+        status = look(&o, &memory, o.live != NULL ? &live : NULL, profile, allow);
+    memory_close(&memory);
+    if (o.live != NULL)
+        live_end(&live);
+    return status;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * QEMU's control socket (QMP: JSON, one answer per line) stops the machine and gives its memory;
+ * its gdb stub gives the system registers. Only a handful of fixed commands is sent, so answers are
+ * searched for a word, not parsed.
+ */
+#include "live.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_MS 60000
+#define ANSWER_SIZE 65536
+#define PACKET_SIZE 4096
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof(a.sun_path))
+        return -1;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static ssize_t read_some(int fd, char *to, size_t n)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, ANSWER_MS) == 1 ? read(fd, to, n) : -1;
+}
+
+/* One line of QMP without events; cut to n. */
+static int qmp_line(int fd, char *to, size_t n)
+{
+    size_t at = 0;
+
+    for (;;) {
+        char c;
+
+        if (read_some(fd, &c, 1) != 1)
+            return -1;
+        if (c == '\n') {
+            to[at] = '\0';
+            if (strstr(to, "\"event\"") == NULL || strstr(to, "\"return\"") != NULL)
+                return 0;
+            at = 0;
+        } else if (at + 1 < n) {
+            to[at++] = c;
+        }
+    }
+}
+
+static int qmp(struct live *l, const char *command, char *answer, size_t n)
+{
+    if (write(l->qmp, command, strlen(command)) != (ssize_t)strlen(command) ||
+        write(l->qmp, "\n", 1) != 1 || qmp_line(l->qmp, answer, n) != 0) {
+        fprintf(stderr, "kapu: QEMU closed its control socket\n");
+        return -1;
+    }
+    if (strstr(answer, "\"error\"") != NULL) {
+        fprintf(stderr, "kapu: QEMU refuses: %s\n", answer);
+        return -1;
+    }
+    return 0;
+}
+
+/* Sends a packet of the remote protocol and gets the answer's content; stop replies are skipped. */
+static int gdb(int fd, const char *command, char *answer, size_t n)
+{
+    char packet[256];
+    unsigned sum = 0;
+    int length;
+
+    for (const char *p = command; *p != '\0'; p++)
+        sum += (unsigned char)*p;
+    length = snprintf(packet, sizeof(packet), "$%s#%02x", command, sum & 0xff);
+    if (write(fd, packet, (size_t)length) != length)
+        return -1;
+    do {
+        size_t at = 0;
+        char c = 0;
+
+        while (c != '$')
+            if (read_some(fd, &c, 1) != 1)
+                return -1;
+        while (read_some(fd, &c, 1) == 1 && c != '#')
+            if (at + 1 < n)
+                answer[at++] = c;
+        answer[at] = '\0';
+        if (read_some(fd, packet, 1) != 1 || read_some(fd, packet, 1) != 1 ||
+            write(fd, "+", 1) != 1)
+            return -1;
+    } while (answer[0] == 'T');
+    return 0;
+}
+
+/* The description of the system registers: which number each has. */
+static int gdb_document(int fd, const char *name, char *to, size_t n)
+{
+    char answer[PACKET_SIZE], command[96];
+    size_t at = 0;
+
+    do {
+        size_t part;
+
+        snprintf(command, sizeof(command), "qXfer:features:read:%s:%zx,ffb", name, at);
+        if (gdb(fd, command, answer, sizeof(answer)) != 0 || answer[0] == '\0')
+            return -1;
+        part = strlen(answer + 1);
+        if (part >= n - at)
+            return -1;
+        memcpy(to + at, answer + 1, part + 1);
+        at += part;
+    } while (answer[0] == 'm');
+    return 0;
+}
+
+/* A register's value by its name in the description. */
+static int gdb_register(int fd, const char *document, const char *name, uint64_t *value)
+{
+    char answer[PACKET_SIZE], wanted[64], command[32];
+    const char *at;
+
+    snprintf(wanted, sizeof(wanted), "<reg name=\"%s\"", name);
+    at = strstr(document, wanted);
+    at = at != NULL ? strstr(at, "regnum=\"") : NULL;
+    if (at == NULL)
+        return -1;
+    snprintf(command, sizeof(command), "p%lx", strtoul(at + 8, NULL, 10));
+    if (gdb(fd, command, answer, sizeof(answer)) != 0 || strlen(answer) != 16)
+        return -1;
+    *value = 0;
+    for (int i = 7; i >= 0; i--) { /* little-endian */
+        char byte[3] = {answer[2 * i], answer[2 * i + 1], '\0'};
+
+        *value = *value << 8 | strtoul(byte, NULL, 16);
+    }
+    return 0;
+}
+
+static int read_registers(struct live *l)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } wanted[] = {
+        {"VBAR", offsetof(struct introspect_regs, vbar)},
+        {"TTBR1_EL1", offsetof(struct introspect_regs, ttbr1)},
+        {"TCR_EL1", offsetof(struct introspect_regs, tcr)},
+        {"SCTLR", offsetof(struct introspect_regs, sctlr)},
+        {"MAIR_EL1", offsetof(struct introspect_regs, mair)},
+    };
+    static char document[ANSWER_SIZE];
+    char answer[PACKET_SIZE], command[32];
+
+    if (gdb(l->gdb, "qSupported:xmlRegisters=aarch64", answer, sizeof(answer)) != 0 ||
+        gdb_document(l->gdb, "target.xml", document, sizeof(document)) != 0 ||
+        gdb_document(l->gdb, "system-registers.xml", document, sizeof(document)) != 0)
+        return -1;
+    for (l->cpus = 0; l->cpus < INTROSPECT_CPUS; l->cpus++) {
+        uint8_t *regs = (uint8_t *)&l->regs[l->cpus];
+
+        snprintf(command, sizeof(command), "Hg%x", l->cpus + 1);
+        if (gdb(l->gdb, command, answer, sizeof(answer)) != 0 || strcmp(answer, "OK") != 0)
+            break;
+        for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+            uint64_t value;
+
+            if (gdb_register(l->gdb, document, wanted[i].name, &value) != 0)
+                return -1;
+            memcpy(regs + wanted[i].offset, &value, sizeof(value));
+        }
+    }
+    return l->cpus > 0 ? 0 : -1;
+}
+
+/* The gateway's own stub if it was started with one, else one for as long as we look. */
+static int connect_gdb(struct live *l)
+{
+    char path[600], command[800], answer[ANSWER_SIZE];
+
+    snprintf(path, sizeof(path), "%s/gdb.sock", l->folder);
+    l->gdb = connect_to(path);
+    if (l->gdb >= 0)
+        return 0;
+    snprintf(path, sizeof(path), "%s/inspect.sock", l->folder);
+    snprintf(command, sizeof(command),
+             "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
+             "\"gdbserver unix:%s,server=on,wait=off\"}}",
+             path);
+    if (qmp(l, command, answer, sizeof(answer)) != 0)
+        return -1;
+    l->own_gdb = true;
+    l->gdb = connect_to(path);
+    unlink(path);
+    return l->gdb >= 0 ? 0 : -1;
+}
+
+/* Its memory: the file that backs it, or a dump that we have QEMU write. */
+static int find_memory(struct live *l)
+{
+    char command[800], answer[ANSWER_SIZE];
+
+    snprintf(l->ram, sizeof(l->ram), "%s/ram.img", l->folder);
+    if (access(l->ram, R_OK) == 0)
+        return 0;
+    snprintf(l->ram, sizeof(l->ram), "%s/inspect.core", l->folder);
+    snprintf(command, sizeof(command),
+             "{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":false,"
+             "\"protocol\":\"file:%s\"}}",
+             l->ram);
+    l->dumped = true;
+    return qmp(l, command, answer, sizeof(answer));
+}
+
+int live_begin(struct live *l, const char *folder)
+{
+    char path[600], answer[ANSWER_SIZE];
+    char *real = realpath(folder, NULL);
+
+    memset(l, 0, sizeof(*l));
+    l->gdb = -1;
+    snprintf(l->folder, sizeof(l->folder), "%s", real != NULL ? real : folder);
+    free(real);
+    snprintf(path, sizeof(path), "%s/qmp.sock", l->folder);
+    l->qmp = connect_to(path);
+    if (l->qmp < 0) {
+        fprintf(stderr, "kapu: %s: no gateway runs here\n", folder);
+        return -1;
+    }
+    if (qmp_line(l->qmp, answer, sizeof(answer)) != 0 ||
+        qmp(l, "{\"execute\":\"qmp_capabilities\"}", answer, sizeof(answer)) != 0 ||
+        qmp(l, "{\"execute\":\"query-status\"}", answer, sizeof(answer)) != 0)
+        return -1;
+    l->stopped = strstr(answer, "\"running\": true") != NULL;
+    if (l->stopped && qmp(l, "{\"execute\":\"stop\"}", answer, sizeof(answer)) != 0)
+        return -1;
+    if (connect_gdb(l) != 0 || read_registers(l) != 0) {
+        l->cpus = 0;
+        fprintf(stderr, "kapu: QEMU does not tell the registers; their check is left out\n");
+    }
+    return find_memory(l);
+}
+
+void live_end(struct live *l)
+{
+    char answer[ANSWER_SIZE];
+
+    if (l->gdb >= 0)
+        close(l->gdb);
+    if (l->qmp >= 0) {
+        if (l->own_gdb)
+            (void)qmp(l,
+                      "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
+                      "\"gdbserver none\"}}",
+                      answer, sizeof(answer));
+        if (l->stopped)
+            (void)qmp(l, "{\"execute\":\"cont\"}", answer, sizeof(answer));
+        close(l->qmp);
+    }
+    if (l->dumped)
+        unlink(l->ram);
+}

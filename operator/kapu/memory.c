@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(const char *path, const char *what)
+{
+    fprintf(stderr, "kapu: %s: %s\n", path, what);
+    return -1;
+}
+
+/* The loadable parts of an ELF core; headers are copied out, not cast. */
+static int open_elf(struct memory *m, const char *path)
+{
+    Elf64_Ehdr head;
+    Elf64_Phdr ph;
+
+    memcpy(&head, m->map, sizeof(head));
+    if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_ident[EI_DATA] != ELFDATA2LSB ||
+        head.e_machine != EM_AARCH64 || head.e_phentsize != sizeof(ph))
+        return fail(path, "not an ELF core of a 64-bit Arm machine");
+    for (size_t i = 0; i < head.e_phnum && m->parts < MEMORY_PARTS; i++) {
+        if (head.e_phoff > m->size || (i + 1) * sizeof(ph) > m->size - head.e_phoff)
+            return fail(path, "its program headers lie outside of the file");
+        memcpy(&ph, m->map + head.e_phoff + i * sizeof(ph), sizeof(ph));
+        if (ph.p_type != PT_LOAD || ph.p_filesz == 0)
+            continue;
+        if (ph.p_offset > m->size || ph.p_filesz > m->size - ph.p_offset ||
+            ph.p_paddr > UINT64_MAX - ph.p_filesz)
+            return fail(path, "is cut off: a part of memory lies outside of the file");
+        m->part[m->parts].pa = ph.p_paddr;
+        m->part[m->parts].offset = ph.p_offset;
+        m->part[m->parts++].size = ph.p_filesz;
+    }
+    return m->parts > 0 ? 0 : fail(path, "holds no memory");
+}
+
+int memory_open(struct memory *m, const char *path)
+{
+    struct stat st;
+    void *map;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    memset(m, 0, sizeof(*m));
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        perror(path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    if (st.st_size < (off_t)sizeof(Elf64_Ehdr)) {
+        close(fd);
+        return fail(path, "is too small to be a machine's memory");
+    }
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    if (map == MAP_FAILED) {
+        perror(path);
+        return -1;
+    }
+    m->map = map;
+    m->size = (size_t)st.st_size;
+    m->elf = memcmp(map, ELFMAG, SELFMAG) == 0;
+    if (m->elf && open_elf(m, path) != 0)
+        return -1;
+    if (!m->elf) {
+        m->parts = 1;
+        m->part[0].pa = RAW_RAM_BASE;
+        m->part[0].size = m->size;
+    }
+    for (size_t i = 0; i < m->parts; i++) {
+        if (m->part[i].size > m->ram_size) {
+            m->ram_base = m->part[i].pa;
+            m->ram_size = m->part[i].size;
+        }
+    }
+    return 0;
+}
+
+void memory_close(struct memory *m)
+{
+    if (m->map != NULL)
+        munmap((void *)(uintptr_t)m->map, m->size);
+    m->map = NULL;
+}
+
+static int read_memory(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    const struct memory *m = ctx;
+
+    for (size_t i = 0; i < m->parts; i++) {
+        if (pa >= m->part[i].pa && pa - m->part[i].pa <= m->part[i].size &&
+            n <= m->part[i].size - (pa - m->part[i].pa)) {
+            memcpy(to, m->map + m->part[i].offset + (pa - m->part[i].pa), n);
+            return 0;
+        }
+    }
+    return -1;
+}
+
+struct mem memory_port(struct memory *m)
+{
+    return (struct mem){read_memory, m};
+}

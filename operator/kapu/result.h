@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an inspection found, and the two ways to print it. */
+#ifndef KAPU_CLI_RESULT_H
+#define KAPU_CLI_RESULT_H
+
+#include <stdio.h>
+
+#include <kapu/introspect.h>
+
+#define CHECKS_MAX 64
+
+/* A growing array of records of one size. */
+struct list {
+    void *items;
+    size_t n, capacity;
+};
+
+struct check_result {
+    const struct introspect_check *check;
+    int result; /* number of findings, or a negative KAPU_E* */
+};
+
+struct result {
+    const char *source;
+    struct introspect *in;
+    struct check_result checks[CHECKS_MAX];
+    size_t checks_n;
+    struct list findings, tasks, modules, sockets, code;
+    int tasks_err, modules_err, sockets_err, code_err;
+    bool registers;
+    double seconds;
+};
+
+/* Appends a copy; exits the program when there is no memory. */
+void list_add(struct list *l, const void *item, size_t size);
+
+/* Why a check was not done, for people. */
+const char *check_error(int err);
+
+void print_text(FILE *to, const struct result *r, bool colour);
+void print_json(FILE *to, const struct result *r);
+
+#endif

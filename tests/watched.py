@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gateways whose memory is a file on the host, and registers and memory from outside."""
+
+import mmap
+import re
+from pathlib import Path
+
+from attacks.gdb import Gdb
+from kapu.instance import Instance
+from kapu.qemu import MEMORY_MIB, Machine
+
+RAM_BASE = 0x40000000
+REGISTERS = ("VBAR", "TTBR1_EL1", "TCR_EL1", "SCTLR", "MAIR_EL1")
+
+
+class WatchedMachine(Machine):
+    """As the gateway is started, but for where its memory lies."""
+
+    @property
+    def ram(self) -> Path:
+        return self.folder / "ram.img"
+
+    def arguments(self, *, reboot: bool) -> list[str]:
+        words = super().arguments(reboot=reboot)
+        machine = words.index("-machine") + 1
+        words[machine] += ",memory-backend=ram"
+        return words + ["-object", f"memory-backend-file,id=ram,size={MEMORY_MIB}M,"
+                        f"mem-path={self.ram},share=on",
+                        "-gdb", f"unix:{self.folder / 'gdb.sock'},server=on,wait=off"]
+
+
+def watched_instance(folder: Path, flavour: str = "gateway") -> Instance:
+    instance = Instance.create(folder, flavour)
+    plain = instance.machine
+    instance.machine = WatchedMachine(folder, mac=instance.facts["mac"],
+                                      cores=instance.facts["cores"], cpu=instance.facts["cpu"],
+                                      share=plain.share)
+    return instance
