@@ -1,9 +1,209 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reader of allow-lists. */
+/* Reader of allow-lists. allow_open() proves all bounds once. */
 #include "internal.h"
+
+#include <string.h>
+
+static const uint8_t record_size[ALLOW_SECTIONS] = {16, 32, 4, 32, 4, 8, 1, 1};
+
+_Static_assert(sizeof(((struct introspect_allow *)0)->section) ==
+                   ALLOW_SECTIONS * 2 * sizeof(uint32_t),
+               "struct introspect_allow has room for each section");
+
+static const uint8_t *record(const struct introspect_allow *a, enum allow_section s, uint32_t n)
+{
+    return a->all.p + a->section[s].offset + (size_t)n * record_size[s];
+}
+
+static uint32_t count(const struct introspect_allow *a, enum allow_section s)
+{
+    return a->section[s].count;
+}
+
+static bool is_string(const struct introspect_allow *a, uint32_t offset)
+{
+    return offset < count(a, ALLOW_STRINGS);
+}
+
+static const char *string(const struct introspect_allow *a, uint32_t offset)
+{
+    return (const char *)record(a, ALLOW_STRINGS, offset);
+}
+
+static uint16_t get_le16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static int check_files(const struct introspect_allow *a)
+{
+    uint32_t hashes = count(a, ALLOW_HASHES);
+
+    for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
+        const uint8_t *f = record(a, ALLOW_FILES, i);
+
+        if (!is_string(a, get_le32(f)) || get_le32(f + 8) > hashes ||
+            get_le32(f + 12) > hashes - get_le32(f + 8))
+            return KAPU_ERANGE;
+    }
+    if (count(a, ALLOW_ORDER) != hashes)
+        return KAPU_EINVAL;
+    for (uint32_t i = 0; i < hashes; i++) {
+        if (get_le32(record(a, ALLOW_ORDER, i)) >= hashes)
+            return KAPU_ERANGE;
+    }
+    return 0;
+}
+
+static int check_programs(const struct introspect_allow *a)
+{
+    uint32_t numbers = count(a, ALLOW_NUMBERS);
+
+    for (uint32_t i = 0; i < count(a, ALLOW_PROGRAMS); i++) {
+        const uint8_t *p = record(a, ALLOW_PROGRAMS, i);
+        uint32_t first = get_le32(p + 16), used = 2u * get_le16(p + 20) + get_le16(p + 22);
+
+        if (!is_string(a, get_le32(p)) || first > numbers || used > numbers - first)
+            return KAPU_ERANGE;
+    }
+    for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
+        const uint8_t *s = record(a, ALLOW_STATE, i);
+
+        if (get_le32(s) >= STATE_MODPROBE && !is_string(a, get_le32(s + 4)))
+            return KAPU_ERANGE;
+    }
+    return 0;
+}
 
 int allow_open(struct introspect_allow *a, struct bytes data)
 {
+    struct rd r;
+    int err;
+
     *a = (struct introspect_allow){.all = data};
-    return KAPU_EUNSUPPORTED;
+    if (data.n < ALLOW_HEADER || memcmp(data.p, ALLOW_MAGIC, 8) != 0)
+        return KAPU_EINVAL;
+    if (get_le32(data.p + 8) != ALLOW_VERSION)
+        return KAPU_EUNSUPPORTED;
+    if (get_le32(data.p + 12) != data.n)
+        return KAPU_ERANGE;
+    rd_init(&r, data);
+    (void)rd_bytes(&r, ALLOW_HEADER);
+    for (uint32_t i = 0; i < ALLOW_SECTIONS; i++) {
+        a->section[i].offset = rd_le32(&r);
+        a->section[i].count = rd_le32(&r);
+        if (r.err != 0)
+            return r.err;
+        if (a->section[i].offset > data.n ||
+            a->section[i].count > (data.n - a->section[i].offset) / record_size[i])
+            return KAPU_ERANGE;
+    }
+    if (count(a, ALLOW_STRINGS) > 0 &&
+        *record(a, ALLOW_STRINGS, count(a, ALLOW_STRINGS) - 1) != '\0')
+        return KAPU_EINVAL;
+    err = check_files(a);
+    return err != 0 ? err : check_programs(a);
+}
+
+bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE])
+{
+    uint32_t low = 0, high = count(a, ALLOW_ORDER);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        uint32_t n = get_le32(record(a, ALLOW_ORDER, middle));
+        int order = memcmp(record(a, ALLOW_HASHES, n), hash, KAPU_SHA256_SIZE);
+
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+bool allow_file(const struct introspect_allow *a, const char *path)
+{
+    for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
+        if (text_equal(string(a, get_le32(record(a, ALLOW_FILES, i))), path))
+            return true;
+    }
+    return false;
+}
+
+static void read_program(const struct introspect_allow *a, uint32_t n, struct program *p)
+{
+    const uint8_t *r = record(a, ALLOW_PROGRAMS, n);
+
+    p->flags = get_le32(r + 4);
+    p->caps = get_le64(r + 8);
+    p->first = get_le32(r + 16);
+    p->users = get_le16(r + 20);
+    p->ports = get_le16(r + 22);
+}
+
+int allow_program(const struct introspect_allow *a, const char *path, struct program *p)
+{
+    int any = KAPU_ENOENT;
+
+    for (uint32_t i = 0; i < count(a, ALLOW_PROGRAMS); i++) {
+        const uint8_t *r = record(a, ALLOW_PROGRAMS, i);
+
+        if ((get_le32(r + 4) & ALLOW_ANY) != 0) {
+            if (!allow_file(a, path))
+                continue;
+            read_program(a, i, p);
+            any = 0;
+        } else if (text_equal(string(a, get_le32(r)), path)) {
+            read_program(a, i, p);
+            return 0;
+        }
+    }
+    return any;
+}
+
+static uint32_t number(const struct introspect_allow *a, uint32_t n)
+{
+    return get_le32(record(a, ALLOW_NUMBERS, n));
+}
+
+bool program_user(const struct introspect_allow *a, const struct program *p, uint32_t uid)
+{
+    for (uint32_t i = 0; i < p->users; i++) {
+        if (uid >= number(a, p->first + 2 * i) && uid <= number(a, p->first + 2 * i + 1))
+            return true;
+    }
+    return false;
+}
+
+bool program_port(const struct introspect_allow *a, const struct program *p, uint32_t protocol,
+                  uint32_t port)
+{
+    for (uint32_t i = 0; i < p->ports; i++) {
+        if (number(a, p->first + 2u * p->users + i) == (protocol << 16 | port))
+            return true;
+    }
+    return false;
+}
+
+int allow_state(const struct introspect_allow *a, enum allow_state key, uint32_t *value,
+                const char **text)
+{
+    for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
+        const uint8_t *s = record(a, ALLOW_STATE, i);
+
+        if (get_le32(s) == (uint32_t)key) {
+            *value = get_le32(s + 4);
+            *text = key >= STATE_MODPROBE ? string(a, *value) : NULL;
+            return 0;
+        }
+    }
+    return KAPU_ENOENT;
+}
+
+struct bytes allow_root(const struct introspect_allow *a)
+{
+    return (struct bytes){record(a, ALLOW_ROOT, 0), count(a, ALLOW_ROOT)};
 }

@@ -8,6 +8,13 @@ static const struct introspect_check checks[] = {
     {"tables", "kernel page tables", "TTBR1 tables", check_tables},
     {"syscalls", "system call table", "sys_call_table", check_syscalls},
     {"pointers", "function pointers in data", ".data", check_pointers},
+    {"netfilter", "packet filter hooks", "init_net.nf", check_netfilter},
+    {"modules", "modules", "module list, sysfs, code tree", check_modules},
+    {"processes", "tasks in all views", "task list, pids, tree, run queues", check_processes},
+    {"credentials", "identities and privileges", "struct cred of each task", check_credentials},
+    {"code", "executable memory of processes", "page tables and mappings", check_code},
+    {"sockets", "sockets", "open files, TCP, UDP and packet tables", check_sockets},
+    {"state", "settings and verified root", "variables, device mapper", check_state},
 };
 
 size_t introspect_checks(const struct introspect_check **table)

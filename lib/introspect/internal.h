@@ -5,6 +5,7 @@
 
 #include <kapu/introspect.h>
 
+#include "allow_format.h"
 #include "profile_format.h"
 
 #define PAGE_SIZE 4096u
@@ -83,7 +84,37 @@ static inline uint64_t symbol(const struct introspect *in, enum item i)
 
 /* ---- allow.c ---- */
 
+struct program {
+    uint64_t caps;
+    uint32_t flags, first;
+    uint16_t users, ports;
+};
+
 KAPU_MUST_CHECK int allow_open(struct introspect_allow *a, struct bytes data);
+/* Whether a page of any file of the root image has that hash. */
+bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE]);
+/* Whether a path is an executable file of the root image. */
+bool allow_file(const struct introspect_allow *a, const char *path);
+/* The policy for a program; KAPU_ENOENT: it may not run. */
+KAPU_MUST_CHECK int allow_program(const struct introspect_allow *a, const char *path,
+                                  struct program *p);
+bool program_user(const struct introspect_allow *a, const struct program *p, uint32_t uid);
+bool program_port(const struct introspect_allow *a, const struct program *p, uint32_t protocol,
+                  uint32_t port);
+/* What the policy says of a state; text for strings. KAPU_ENOENT: nothing. */
+KAPU_MUST_CHECK int allow_state(const struct introspect_allow *a, enum allow_state key,
+                                uint32_t *value, const char **text);
+struct bytes allow_root(const struct introspect_allow *a);
+
+/* ---- set.c: addresses seen so far, in the work memory; one set at a time ---- */
+
+typedef int (*set_fn)(struct introspect *in, uint64_t key, uint64_t value, void *ctx);
+void set_clear(struct introspect *in);
+/* Adds key if it is new and sets bits of its number. KAPU_ESPACE: full. */
+KAPU_MUST_CHECK int set_or(struct introspect *in, uint64_t key, uint64_t bits);
+/* The number of a key; 0: not there. */
+uint64_t set_get(const struct introspect *in, uint64_t key);
+KAPU_MUST_CHECK int set_each(struct introspect *in, set_fn fn, void *ctx);
 
 /* ---- memory.c ---- */
 
@@ -184,6 +215,15 @@ void task_label(struct introspect *in, uint64_t va, char *to, size_t n);
 /* Path of a struct file, within its file system. */
 KAPU_MUST_CHECK int file_path(struct introspect *in, uint64_t file, char *to, size_t n);
 
+/* ---- socket.c ---- */
+
+KAPU_MUST_CHECK int socket_read(struct introspect *in, uint64_t sk, struct introspect_socket *s);
+KAPU_MUST_CHECK int process_sockets(struct introspect *in, uint64_t task, node_fn fn, void *ctx);
+/* Listening TCP, bound UDP and packet sockets in the kernel's tables. */
+KAPU_MUST_CHECK int table_sockets(struct introspect *in, node_fn fn, void *ctx);
+
+/* ---- mappings of processes ---- */
+
 struct vma {
     uint64_t va, start, end, flags, file, pgoff;
 };
@@ -203,5 +243,8 @@ int check_modules(struct introspect *in);
 int check_processes(struct introspect *in);
 int check_credentials(struct introspect *in);
 int check_state(struct introspect *in);
+int check_code(struct introspect *in);
+int check_sockets(struct introspect *in);
+int check_netfilter(struct introspect *in);
 
 #endif

@@ -107,6 +107,7 @@ struct introspect {
     } cache[INTROSPECT_CACHE];
     struct finding pending[INTROSPECT_PENDING];
     uint32_t pending_n, lost, run;
+    uint32_t set_n;
     uint8_t seen[INTROSPECT_PENDING];
     uint8_t page[4096];
     uint8_t table[4][4096];

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The allow-list: which code and which programs a root image may run, made by tools/kapu/allow.py
+ * at build time from the image and the policy that a person wrote, read by allow.c. Little-endian.
+ *
+ * Header
+ *    0  8  magic
+ *    8  4  version
+ *   12  4  size of the list in bytes
+ *   16  8 * ALLOW_SECTIONS   for each section: offset from the start, records
+ *
+ * Sections (records)
+ *   FILES    16   executable part of a file: path, first page of the file, first hash, pages
+ *   HASHES   32   SHA-256 of a page of a file; behind the file's end it is zeros
+ *   ORDER     4   numbers of the hashes, ascending by hash
+ *   PROGRAMS 32   path (4), flags (4), capabilities (8), first number (4), ranges of users (2),
+ *                 listening ports (2), unused (8). Numbers: for each range its first and last user,
+ *                 then the ports as protocol << 16 | port.
+ *   NUMBERS   4
+ *   STATE     8   enum allow_state, and its value or its string
+ *   ROOT      1   root hash of dm-verity
+ *   STRINGS   1   each ends with a zero byte; paths and strings are offsets into this
+ */
+#ifndef KAPU_ALLOW_FORMAT_H
+#define KAPU_ALLOW_FORMAT_H
+
+#define ALLOW_MAGIC "KAPUALLO"
+#define ALLOW_VERSION 1u
+#define ALLOW_HEADER 16u
+
+enum allow_section {
+    ALLOW_FILES,
+    ALLOW_HASHES,
+    ALLOW_ORDER,
+    ALLOW_PROGRAMS,
+    ALLOW_NUMBERS,
+    ALLOW_STATE,
+    ALLOW_ROOT,
+    ALLOW_STRINGS,
+    ALLOW_SECTIONS,
+};
+
+/* Flags of a program. */
+#define ALLOW_NO_NEW_PRIVS 1u /* every process of it has no_new_privs set */
+#define ALLOW_SECCOMP 2u      /* every process of it has a system call filter */
+#define ALLOW_RAW 4u          /* it may have raw and packet sockets */
+#define ALLOW_ANY 8u          /* stands for every program in FILES that has no entry of its own */
+
+enum allow_state {
+    STATE_LOCKDOWN = 1,      /* value: enum lockdown_reason */
+    STATE_PTRACE_SCOPE = 2,  /* value */
+    STATE_MMAP_MIN_ADDR = 3, /* value */
+    STATE_MODPROBE = 4,      /* string */
+    STATE_CORE_PATTERN = 5,  /* string */
+    STATE_POWEROFF = 6,      /* string */
+};
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * code.*: every executable page of every process is a page of an executable file of the signed root
+ * image, or of the code that the kernel lends to processes (vDSO). By content, so that neither
+ * mappings nor the page cache have to be believed. Nothing is writable and executable.
+ */
+#include "internal.h"
+
+#define VMAS_MAX 65536u
+#define USER_TABLES 16384u
+#define KERNEL_THREAD 0x00200000u
+
+#define PAGE_GOOD 1u
+#define MM_DONE 2u
+
+struct process {
+    uint64_t task, mm, root;
+    bool first; /* a mapping was seen */
+};
+
+static void wrong(struct introspect *in, const char *id, uint64_t task, uint64_t address,
+                  const char *text, const char *more)
+{
+    char label[48];
+    struct finding f;
+
+    task_label(in, task, label, sizeof(label));
+    finding_start(&f, id, INTROSPECT_ALARM, address, label);
+    say(&f, text);
+    say(&f, more);
+    finding_add(in, &f);
+}
+
+static bool is_vdso(const struct introspect *in, uint64_t pa)
+{
+    uint64_t start = in->text_pa + item(in, S_vdso_start), end = in->text_pa + item(in, S_vdso_end);
+
+    return pa >= start && pa < end; /* its content is checked as read-only data of the kernel */
+}
+
+/* Pages that were found good once are not hashed again for the next process. */
+static int check_page(struct introspect *in, const struct process *p, uint64_t va, uint64_t pa)
+{
+    uint8_t hash[KAPU_SHA256_SIZE];
+    struct bytes page = {in->page, PAGE_SIZE};
+    int err;
+
+    if (is_vdso(in, pa) || (set_get(in, pa) & PAGE_GOOD) != 0)
+        return 0;
+    err = read_pa(in, pa, in->page, PAGE_SIZE);
+    if (err != 0) {
+        wrong(in, "code.page", p->task, va, "executable page is not in RAM", "");
+        return 0;
+    }
+    if (in->sha.hash(in->sha.ctx, &page, 1, hash) != 0)
+        return KAPU_ECRYPTO;
+    in->stats.bytes_hashed += PAGE_SIZE;
+    if (allow_page(&in->allow, hash)) {
+        (void)!set_or(in, pa, PAGE_GOOD); /* a full set costs time only */
+        return 0;
+    }
+    wrong(in, "code.page", p->task, va, "executable page is in no file of the root image", "");
+    return 0;
+}
+
+static int check_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
+{
+    const struct process *p = ctx;
+    int err = 0;
+
+    if (!leaf->user_exec)
+        return 0;
+    if (leaf->user && leaf->write)
+        wrong(in, "code.writable", p->task, leaf->va, "page is writable and executable", "");
+    if (leaf->exec)
+        wrong(in, "code.privileged", p->task, leaf->va,
+              "page of user code that the kernel could run", "");
+    for (uint64_t at = 0; err == 0 && at < leaf->size; at += PAGE_SIZE)
+        err = check_page(in, p, leaf->va + at, leaf->pa + at);
+    return err;
+}
+
+static int check_mapping(struct introspect *in, uint64_t va, void *ctx)
+{
+    const struct process *p = ctx;
+    struct leaf leaf;
+    char path[128];
+    struct vma v;
+    int err = vma_read(in, va, &v);
+
+    if (err != 0 || (v.flags & VM_EXEC) == 0)
+        return err;
+    if ((v.flags & VM_WRITE) != 0)
+        wrong(in, "code.writable", p->task, v.start, "mapping is writable and executable", "");
+    if (v.file == 0) {
+        /* The vDSO is the only one without a file; it is there as soon as it was used. */
+        if (translate(in, p->root, v.start, &leaf) == 0 &&
+            !is_vdso(in, leaf.pa + (v.start - leaf.va)))
+            wrong(in, "code.anonymous", p->task, v.start, "executable mapping has no file", "");
+        return 0;
+    }
+    err = file_path(in, v.file, path, sizeof(path));
+    if (err == 0 && !allow_file(&in->allow, path))
+        wrong(in, "code.file", p->task, v.start,
+              "executes a file that is not in the root image: ", path);
+    return err;
+}
+
+static int check_process(struct introspect *in, uint64_t task, void *ctx)
+{
+    struct process p = {.task = task};
+    uint32_t state, flags;
+    struct leaf leaf;
+    uint64_t pgd;
+    int err = field_u64(in, task, F_task_struct_mm, &p.mm);
+
+    (void)ctx;
+    if (err == 0)
+        err = field_u32(in, task, F_task_struct_exit_state, &state);
+    if (err == 0)
+        err = field_u32(in, task, F_task_struct_flags, &flags);
+    if (err != 0 || p.mm == 0 || state != 0 || (flags & KERNEL_THREAD) != 0 ||
+        (set_get(in, p.mm) & MM_DONE) != 0)
+        return err;
+    err = set_or(in, p.mm, MM_DONE);
+    if (err == 0)
+        err = field_u64(in, p.mm, F_mm_struct_pgd, &pgd);
+    if (err == 0 && is_kernel_va(pgd))
+        err = translate(in, in->root_pa, pgd, &leaf);
+    if (err != 0 || !is_kernel_va(pgd)) {
+        wrong(in, "code.wild", task, p.mm, "page tables cannot be found", "");
+        return 0;
+    }
+    p.root = leaf.pa + (pgd - leaf.va);
+    err = tables_walk(in, p.root, 0, USER_TABLES, check_leaf, &p);
+    if (err == 0)
+        err = maple_walk(in, p.mm + item(in, F_mm_struct_mm_mt), VMAS_MAX, check_mapping, &p);
+    if (err == KAPU_EINVAL || err == KAPU_ERANGE || err == KAPU_ENOENT) {
+        wrong(in, "code.wild", task, p.mm, "the tree of its mappings is broken", "");
+        err = 0;
+    }
+    return err;
+}
+
+int check_code(struct introspect *in)
+{
+    if (!in->has_allow)
+        return KAPU_ENOENT;
+    set_clear(in);
+    return task_walk(in, check_process, NULL);
+}
+
+/* ---- The listing ---- */
+
+struct listing {
+    introspect_code_fn fn;
+    void *ctx;
+    uint64_t task, root;
+};
+
+static int list_mapping(struct introspect *in, uint64_t va, void *ctx)
+{
+    const struct listing *l = ctx;
+    struct introspect_code c = {0};
+    struct leaf leaf;
+    struct vma v;
+    int err = vma_read(in, va, &v);
+
+    if (err != 0 || (v.flags & VM_EXEC) == 0)
+        return err;
+    c.start = v.start;
+    c.end = v.end;
+    c.flags = v.flags;
+    err = field_u32(in, l->task, F_task_struct_pid, &c.pid);
+    if (err == 0)
+        err = read_text(in, l->task + item(in, F_task_struct_comm), c.comm, sizeof(c.comm));
+    if (err == 0 && v.file != 0)
+        err = file_path(in, v.file, c.file, sizeof(c.file));
+    for (uint64_t at = v.start; err == 0 && at < v.end && at - v.start < (1ull << 30);
+         at += PAGE_SIZE)
+        c.resident += translate(in, l->root, at, &leaf) == 0 && leaf.user_exec ? 1 : 0;
+    return err != 0 ? err : l->fn(l->ctx, &c);
+}
+
+static int list_process(struct introspect *in, uint64_t task, void *ctx)
+{
+    struct listing *l = ctx;
+    uint64_t mm, pgd;
+    struct leaf leaf;
+    int err = field_u64(in, task, F_task_struct_mm, &mm);
+
+    if (err != 0 || mm == 0)
+        return err;
+    err = field_u64(in, mm, F_mm_struct_pgd, &pgd);
+    if (err == 0)
+        err = translate(in, in->root_pa, pgd, &leaf);
+    if (err != 0)
+        return err;
+    l->task = task;
+    l->root = leaf.pa + (pgd - leaf.va);
+    return maple_walk(in, mm + item(in, F_mm_struct_mm_mt), VMAS_MAX, list_mapping, l);
+}
+
+int introspect_code(struct introspect *in, introspect_code_fn fn, void *ctx)
+{
+    struct listing l = {fn, ctx, 0, 0};
+
+    return process_walk(in, list_process, &l);
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * credentials.*: who each process is. Two processes never share a struct cred, a process has one
+ * identity, and policy says as whom a program runs, with which capabilities and under which
+ * restrictions.
+ */
+#include "internal.h"
+
+static void wrong(struct introspect *in, const char *id, enum introspect_severity severity,
+                  uint64_t task, const char *text, uint64_t value)
+{
+    char label[48];
+    struct finding f;
+
+    task_label(in, task, label, sizeof(label));
+    finding_start(&f, id, severity, task, label);
+    say(&f, text);
+    say_hex(&f, value);
+    finding_add(in, &f);
+}
+
+/* The set has for each struct cred the thread group that was first seen with it. */
+static int check_sharing(struct introspect *in, uint64_t task, uint64_t cred, uint32_t tgid)
+{
+    uint64_t other = set_get(in, cred);
+
+    if (other == 0)
+        return set_or(in, cred, tgid + 1ull);
+    if (other != tgid + 1ull)
+        wrong(in, "credentials.shared", INTROSPECT_ALARM, task,
+              "has the credentials of another process: ", cred);
+    return 0;
+}
+
+static void check_policy(struct introspect *in, const struct introspect_task *t)
+{
+    struct program p;
+
+    if (t->kernel || t->exe[0] == '\0')
+        return;
+    if (allow_program(&in->allow, t->exe, &p) != 0) {
+        char label[48];
+        struct finding f;
+
+        task_label(in, t->va, label, sizeof(label));
+        finding_start(&f, "credentials.program", INTROSPECT_ALARM, t->va, label);
+        say(&f, "runs a program that policy does not know: ");
+        say(&f, t->exe);
+        finding_add(in, &f);
+        return;
+    }
+    if (!program_user(&in->allow, &p, t->uid) || !program_user(&in->allow, &p, t->euid))
+        wrong(in, "credentials.user", INTROSPECT_ALARM, t->va, "runs as user ", t->euid);
+    if ((t->caps & ~p.caps) != 0)
+        wrong(in, "credentials.capabilities", INTROSPECT_ALARM, t->va,
+              "has capabilities beyond policy: ", t->caps & ~p.caps);
+    if ((p.flags & ALLOW_NO_NEW_PRIVS) != 0 && !t->no_new_privs)
+        wrong(in, "credentials.no_new_privs", INTROSPECT_ALARM, t->va,
+              "could gain privileges: no_new_privs is ", 0);
+    if ((p.flags & ALLOW_SECCOMP) != 0 && t->seccomp == 0)
+        wrong(in, "credentials.seccomp", INTROSPECT_ALARM, t->va,
+              "has no system call filter: mode ", 0);
+}
+
+static int check_task(struct introspect *in, uint64_t task, void *ctx)
+{
+    uint64_t cred, real, user_ns;
+    struct introspect_task t;
+    uint32_t state;
+    int err = field_u32(in, task, F_task_struct_exit_state, &state);
+
+    (void)ctx;
+    if (err == 0)
+        err = field_u64(in, task, F_task_struct_cred, &cred);
+    if (err == 0)
+        err = field_u64(in, task, F_task_struct_real_cred, &real);
+    if (err != 0 || state != 0)
+        return err;
+    if (task_read(in, task, &t) != 0 || field_u64(in, cred, F_cred_user_ns, &user_ns) != 0) {
+        wrong(in, "credentials.wild", INTROSPECT_ALARM, task, "credentials cannot be read at ",
+              cred);
+        return 0;
+    }
+    if (cred != real)
+        wrong(in, "credentials.split", INTROSPECT_WARNING, task,
+              "acts with other credentials than its own: ", cred);
+    if (t.kernel && (t.uid != 0 || t.euid != 0))
+        wrong(in, "credentials.user", INTROSPECT_ALARM, task, "kernel thread runs as user ",
+              t.euid);
+    if (in->has_allow)
+        check_policy(in, &t);
+    return t.pid != 0 ? check_sharing(in, task, real, t.tgid) : 0;
+}
+
+int check_credentials(struct introspect *in)
+{
+    set_clear(in);
+    return task_walk(in, check_task, NULL);
+}

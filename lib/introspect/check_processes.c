@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * processes.*: the kernel keeps tasks in structures that serve different ends: the task list, the
+ * table of process numbers, the tree of parents and children, the run queues. A task that lives and
+ * is missing in one of them was taken out by somebody.
+ */
+#include "internal.h"
+
+#define TASKS_MAX 32768u
+#define CPUS_MAX 64u
+#define ROUNDS 8
+
+#define IN_LIST 1u
+#define IN_PIDS 2u
+#define IN_TREE 4u
+#define IN_QUEUE 8u
+#define WALKED 16u
+
+static int mark_listed(struct introspect *in, uint64_t task, void *ctx)
+{
+    (void)ctx;
+    return set_or(in, task, IN_LIST);
+}
+
+static int mark_pid(struct introspect *in, uint64_t pid, void *ctx)
+{
+    uint64_t node;
+    int err = field_u64(in, pid, F_pid_tasks, &node); /* tasks[PIDTYPE_PID].first */
+
+    (void)ctx;
+    if (err != 0 || node == 0)
+        return err;
+    return set_or(in, node - item(in, F_task_struct_pid_links), IN_PIDS);
+}
+
+static int mark_child(struct introspect *in, uint64_t node, void *ctx)
+{
+    bool *more = ctx;
+    uint64_t task = node - item(in, F_task_struct_sibling);
+
+    if ((set_get(in, task) & IN_TREE) == 0)
+        *more = true;
+    return set_or(in, task, IN_TREE);
+}
+
+static int walk_children(struct introspect *in, uint64_t task, uint64_t views, void *ctx)
+{
+    int err = 0;
+
+    if ((views & WALKED) == 0)
+        err = set_or(in, task, WALKED);
+    if (err == 0 && (views & WALKED) == 0)
+        err = list_walk(in, task + item(in, F_task_struct_children), TASKS_MAX, mark_child, ctx);
+    return err;
+}
+
+static int walk_tree(struct introspect *in)
+{
+    bool more = true;
+    int err = set_or(in, symbol(in, S_init_task), IN_TREE);
+
+    for (int i = 0; err == 0 && more && i < ROUNDS; i++) {
+        more = false;
+        err = set_each(in, walk_children, &more);
+    }
+    return err;
+}
+
+static int mark_queued(struct introspect *in, uint64_t node, void *ctx)
+{
+    (void)ctx;
+    return set_or(in, node - item(in, F_sched_entity_group_node) - item(in, F_task_struct_se),
+                  IN_QUEUE);
+}
+
+static int walk_queues(struct introspect *in)
+{
+    uint64_t base, queue, current;
+    uint32_t cpus;
+    int err = read_u32(in, symbol(in, S_nr_cpu_ids), &cpus);
+
+    for (uint32_t cpu = 0; err == 0 && cpu < cpus && cpu < CPUS_MAX; cpu++) {
+        err = read_u64(in, symbol(in, S___per_cpu_offset) + 8 * (uint64_t)cpu, &base);
+        queue = symbol(in, S_runqueues) + base;
+        if (err == 0)
+            err = field_u64(in, queue, F_rq_curr, &current);
+        if (err == 0)
+            err = set_or(in, current, IN_QUEUE);
+        if (err == 0)
+            err = list_walk(in, queue + item(in, F_rq_cfs_tasks), TASKS_MAX, mark_queued, NULL);
+    }
+    return err;
+}
+
+static void broken(struct introspect *in, const char *view, int err)
+{
+    struct finding f;
+
+    finding_start(&f, "processes.broken", INTROSPECT_ALARM, 0, view);
+    say(&f, err == KAPU_EINVAL ? "is not linked as a list must be" : "leads out of kernel memory");
+    finding_add(in, &f);
+}
+
+static void missing(struct introspect *in, const char *id, uint64_t task, uint64_t views,
+                    const char *where)
+{
+    char label[48];
+    struct finding f;
+
+    task_label(in, task, label, sizeof(label));
+    finding_start(&f, id, INTROSPECT_ALARM, task, label);
+    say(&f, "is not in the ");
+    say(&f, where);
+    say(&f, " but in:");
+    say(&f, (views & IN_LIST) != 0 ? " task list" : "");
+    say(&f, (views & IN_PIDS) != 0 ? " pid table" : "");
+    say(&f, (views & IN_TREE) != 0 ? " tree" : "");
+    say(&f, (views & IN_QUEUE) != 0 ? " run queue" : "");
+    finding_add(in, &f);
+}
+
+static int compare(struct introspect *in, uint64_t task, uint64_t views, void *ctx)
+{
+    uint32_t pid, state;
+    uint64_t leader;
+
+    (void)ctx;
+    if (field_u32(in, task, F_task_struct_pid, &pid) != 0 ||
+        field_u32(in, task, F_task_struct_exit_state, &state) != 0 ||
+        field_u64(in, task, F_task_struct_group_leader, &leader) != 0) {
+        missing(in, "processes.wild", task, views, "kernel's memory");
+        return 0;
+    }
+    if (pid == 0 || state != 0)
+        return 0; /* idle tasks are in no list, and what has ended leaves them one by one */
+    if ((views & IN_LIST) == 0)
+        missing(in, "processes.list", task, views, "task list");
+    if ((views & IN_PIDS) == 0)
+        missing(in, "processes.pid", task, views, "table of process numbers");
+    if (leader == task && (views & IN_TREE) == 0)
+        missing(in, "processes.tree", task, views, "tree of parents and children");
+    return 0;
+}
+
+int check_processes(struct introspect *in)
+{
+    int err;
+
+    set_clear(in);
+    err = task_walk(in, mark_listed, NULL);
+    if (err == KAPU_ESPACE)
+        return err;
+    if (err != 0)
+        broken(in, "task list", err);
+    err = xarray_walk(
+        in, symbol(in, S_init_pid_ns) + item(in, F_pid_namespace_idr) + item(in, F_idr_idr_rt),
+        TASKS_MAX, mark_pid, NULL);
+    if (err != 0)
+        broken(in, "table of process numbers", err);
+    err = walk_queues(in);
+    if (err != 0)
+        broken(in, "run queues", err);
+    err = walk_tree(in);
+    if (err != 0)
+        broken(in, "tree of parents and children", err);
+    return set_each(in, compare, NULL);
+}
