@@ -47,7 +47,7 @@ enum allow_section {
 #define ALLOW_ANY 8u          /* stands for every program in FILES that has no entry of its own */
 
 enum allow_state {
-    STATE_LOCKDOWN = 1,      /* value: enum lockdown_reason */
+    STATE_LOCKDOWN = 1,      /* value: 0 none, 1 integrity, 2 confidentiality */
     STATE_PTRACE_SCOPE = 2,  /* value */
     STATE_MMAP_MIN_ADDR = 3, /* value */
     STATE_MODPROBE = 4,      /* string */

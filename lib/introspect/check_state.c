@@ -34,6 +34,8 @@ static int check_number(struct introspect *in, const struct value *v, uint32_t w
 
     if (!v->wide)
         now = word;
+    if (v->key == STATE_LOCKDOWN && want > 0)
+        want = item(in, want == 1 ? V_LOCKDOWN_INTEGRITY_MAX : V_LOCKDOWN_CONFIDENTIALITY_MAX);
     if (err != 0 || now == want)
         return err;
     finding_start(&f, v->id, INTROSPECT_ALARM, at, v->name);

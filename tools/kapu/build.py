@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import certs, fetch, profile
+from . import allow, certs, fetch, profile
 from .errors import KapuError
 from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set
 from .paths import BUILD, ROOT, host_environment, version
@@ -205,6 +205,19 @@ def build_profile(step: Step, out: Path) -> None:
     profile.write_profile(step.needs[0].out, out / "kernel.profile")
 
 
+def policies(flavour: str) -> list[Path]:
+    names = ["policy"] + (["policy-lab"] if flavour == "lab" else [])
+    return [ROOT / "gateway" / name for name in names]
+
+
+def build_allow_list(step: Step, out: Path) -> None:
+    """What the root image may run: the code in it, and what the policy says of its programs."""
+    root = step.needs[0].out
+    data = allow.make_allow_list(root / "tree", policies(step.values[0]),
+                                 json.loads((root / "root.json").read_text())["root_hash"])
+    (out / "allow.list").write_bytes(data)
+
+
 # ---- Programs, root image, device tree, firmware ------------------------------------------------
 
 def meson_build(step: Step, out: Path, *options: str, targets=()) -> Path:
@@ -349,10 +362,11 @@ class Release:
     device_tree: Step
     firmware: Step
     profile: Step
+    allow: Step
     operator: Step
 
     def build(self, say: Progress) -> None:
-        for step in (self.firmware, self.profile, self.operator):
+        for step in (self.firmware, self.profile, self.allow, self.operator):
             step.build(say)
 
 
@@ -429,9 +443,12 @@ def release(flavour: str = "gateway") -> Release:
                           files=[ROOT / "tools/kapu" / f"{name}.py" for name in
                                  ("profile", "patchsites", "kernelimage", "btf")]
                           + [introspect / "profile.def"])
+    allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
+                      files=policies(flavour) + [ROOT / "tools/kapu/allow.py"])
     operator = Step("operator", build_operator, files=meson + [ROOT / "operator"],
                     values=[compiler_version("gcc", "--version"), package_version("libssl-dev")])
-    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile, operator)
+    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
+                   allow_list, operator)
 
 
 def link_results(built: Release) -> Path:
@@ -445,6 +462,7 @@ def link_results(built: Release) -> Path:
              "kernel.config": built.linux.out / "config", "vmlinux": built.linux.out / "vmlinux",
              "cmdline": built.device_tree.out / "cmdline-a",
              "kernel.profile": built.profile.out / "kernel.profile",
+             "allow.list": built.allow.out / "allow.list",
              "kapu": built.operator.out / "kapu"}
     if built.flavour == "lab":
         links["headers"] = built.linux.out / "headers"

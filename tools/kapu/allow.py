@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Allow-list: which code and which programs a root image may run (lib/introspect/allow_format.h)."""
+
+import hashlib
+import re
+import struct
+from pathlib import Path
+
+from .errors import KapuError
+
+MAGIC, VERSION, HEADER = b"KAPUALLO", 1, 16
+PAGE = 4096
+PT_LOAD, PF_X = 1, 1
+NO_NEW_PRIVS, SECCOMP, RAW, ANY = 1, 2, 4, 8
+PROTOCOLS = {"tcp": 6, "udp": 17}
+# include/uapi/linux/capability.h, from bit 0
+CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap "
+                "linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner "
+                "sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice "
+                "sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap "
+                "mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf "
+                "checkpoint_restore").split()
+LOCKDOWN = {"none": 0, "integrity": 1, "confidentiality": 2}
+STATE = {"lockdown": 1, "ptrace_scope": 2, "mmap_min_addr": 3, "modprobe": 4, "core_pattern": 5,
+         "poweroff": 6}
+FIRST_STRING_STATE = 4
+PROGRAM_KEYS = ("users", "capabilities", "no_new_privs", "seccomp", "listen", "raw_sockets")
+
+
+class Policy:
+    """What persons wrote: state, and programs by path. Later files add to or replace earlier ones."""
+
+    def __init__(self):
+        self.state: dict[str, str] = {}
+        self.programs: dict[str, dict[str, str]] = {}
+        self.places: dict[tuple[str, str], str] = {}
+
+    def read(self, path: Path) -> None:
+        section, keys = None, {}
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            line, place = line.strip(), f"{path.name}, line {number}"
+            if not line or line.startswith("#"):
+                continue
+            if line.startswith("["):
+                section, keys = self._section(line, place)
+                continue
+            name, equals, value = (part.strip() for part in line.partition("="))
+            if section is None or not equals or not value:
+                raise KapuError(f"{place}: expected '[section]' or 'name = value', found '{line}'")
+            known = STATE if section == "state" else PROGRAM_KEYS
+            if name not in known:
+                raise KapuError(f"{place}: '{name}' is not known here; known: {', '.join(known)}")
+            if (section, name) in self.places and self.places[section, name].startswith(
+                    f"{path.name},"):
+                raise KapuError(f"{place}: '{name}' is there twice, first in "
+                                f"{self.places[section, name]}")
+            keys[name] = value
+            self.places[section, name] = place
+
+    def _section(self, line: str, place: str):
+        match = re.fullmatch(r"\[(state|program (/\S+|\*))\]", line)
+        if match is None:
+            raise KapuError(f"{place}: sections are [state], [program /path] and [program *], "
+                            f"not '{line}'")
+        if match.group(1) == "state":
+            return "state", self.state
+        return match.group(2), self.programs.setdefault(match.group(2), {})
+
+    def where(self, section: str, name: str) -> str:
+        return self.places[section, name]
+
+
+def read_users(tree: Path) -> dict[str, int]:
+    users = {}
+    for line in (tree / "etc/passwd").read_text().splitlines():
+        name, _, uid = line.split(":")[:3]
+        users[name] = int(uid)
+    return users
+
+
+def user_ranges(words: str, users: dict[str, int], place: str) -> list[tuple[int, int]]:
+    ranges = []
+    for word in words.split():
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+        if match:
+            first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+            if first > last:
+                raise KapuError(f"{place}: the range {word} is empty")
+            ranges.append((first, last))
+        elif word in users:
+            ranges.append((users[word], users[word]))
+        else:
+            raise KapuError(f"{place}: the image has no user '{word}'; it has "
+                            f"{', '.join(sorted(users))}")
+    return ranges
+
+
+def capability_bits(words: str, place: str) -> int:
+    if words == "all":
+        return (1 << len(CAPABILITIES)) - 1
+    bits = 0
+    for word in words.split():
+        name = word.lower().removeprefix("cap_")
+        if name not in CAPABILITIES:
+            raise KapuError(f"{place}: there is no capability '{word}'")
+        bits |= 1 << CAPABILITIES.index(name)
+    return bits
+
+
+def ports(words: str, place: str) -> list[int]:
+    found = []
+    for word in words.split():
+        protocol, _, port = word.partition("/")
+        if protocol not in PROTOCOLS or not port.isdigit() or not 0 < int(port) < 65536:
+            raise KapuError(f"{place}: a port is tcp/NUMBER or udp/NUMBER, not '{word}'")
+        found.append(PROTOCOLS[protocol] << 16 | int(port))
+    return found
+
+
+def flag(words: str, place: str) -> bool:
+    if words not in ("yes", "no"):
+        raise KapuError(f"{place}: expected yes or no, not '{words}'")
+    return words == "yes"
+
+
+def executable_parts(data: bytes) -> list[tuple[int, int]]:
+    """(first page, pages) of the file that an ELF file's executable segments cover."""
+    if data[:6] != b"\x7fELF\x02\x01":
+        return []
+    table, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    parts = []
+    for i in range(count):
+        kind, flags, offset, _, _, length = struct.unpack_from("<IIQQQQ", data, table + i * size)
+        if kind == PT_LOAD and flags & PF_X and length:
+            first = offset // PAGE
+            parts.append((first, (offset + length - 1) // PAGE - first + 1))
+    return parts
+
+
+class Strings:
+    def __init__(self):
+        self.data, self.places = b"", {}
+
+    def add(self, text: str) -> int:
+        if text not in self.places:
+            self.places[text] = len(self.data)
+            self.data += text.encode() + b"\0"
+        return self.places[text]
+
+
+def file_records(tree: Path, strings: Strings) -> tuple[list[bytes], list[bytes], set[str]]:
+    """Records of FILES and HASHES, and the paths."""
+    files, hashes, paths = [], [], set()
+    for path in sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink()):
+        data = path.read_bytes()
+        name = "/" + str(path.relative_to(tree))
+        for first, count in executable_parts(data):
+            files.append(struct.pack("<IIII", strings.add(name), first, len(hashes), count))
+            paths.add(name)
+            for page in range(first, first + count):
+                content = data[page * PAGE:(page + 1) * PAGE]
+                hashes.append(hashlib.sha256(content.ljust(PAGE, b"\0")).digest())
+    return files, hashes, paths
+
+
+def program_records(policy: Policy, tree: Path, paths: set[str], strings: Strings):
+    """Records of PROGRAMS and NUMBERS."""
+    users, programs, numbers = read_users(tree), [], []
+    for path, keys in sorted(policy.programs.items()):
+        if path != "*" and path not in paths:
+            raise KapuError(f"policy: [program {path}]: the root image has no such program")
+
+        def value(name, read, default):
+            return read(keys[name], policy.where(path, name)) if name in keys else default
+        if "users" not in keys:
+            raise KapuError(f"policy: [program {path}] does not say as which users it runs")
+        ranges = user_ranges(keys["users"], users, policy.where(path, "users"))
+        listen = value("listen", ports, [])
+        flags = ((NO_NEW_PRIVS if value("no_new_privs", flag, False) else 0)
+                 | (SECCOMP if value("seccomp", flag, False) else 0)
+                 | (RAW if value("raw_sockets", flag, False) else 0) | (ANY if path == "*" else 0))
+        programs.append(struct.pack("<IIQIHHQ", strings.add(path), flags,
+                                    value("capabilities", capability_bits, 0), len(numbers),
+                                    len(ranges), len(listen), 0))
+        numbers += [struct.pack("<I", n) for pair in ranges for n in pair]
+        numbers += [struct.pack("<I", port) for port in listen]
+    return programs, numbers
+
+
+def state_records(policy: Policy, strings: Strings) -> list[bytes]:
+    records = []
+    for name, text in sorted(policy.state.items()):
+        place = policy.where("state", name)
+        if STATE[name] >= FIRST_STRING_STATE:
+            value = strings.add(text)
+        elif name == "lockdown":
+            if text not in LOCKDOWN:
+                raise KapuError(f"{place}: lockdown is one of {', '.join(LOCKDOWN)}")
+            value = LOCKDOWN[text]
+        elif text.isdigit() and int(text) < 1 << 32:
+            value = int(text)
+        else:
+            raise KapuError(f"{place}: expected a number, not '{text}'")
+        records.append(struct.pack("<II", STATE[name], value))
+    return records
+
+
+def make_allow_list(tree: Path, policies: list[Path], root_hash: str) -> bytes:
+    """The allow-list of an unpacked root image; a KapuError says what is wrong in a policy."""
+    policy, strings = Policy(), Strings()
+    for path in policies:
+        policy.read(path)
+    files, hashes, paths = file_records(tree, strings)
+    if not hashes:
+        raise KapuError(f"{tree} has no executable file")
+    order = sorted(range(len(hashes)), key=lambda n: hashes[n])
+    programs, numbers = program_records(policy, tree, paths, strings)
+    state = state_records(policy, strings)
+    root = bytes.fromhex(root_hash)
+    sections = (files, hashes, [struct.pack("<I", n) for n in order], programs, numbers, state,
+                [root[i:i + 1] for i in range(len(root))],
+                [strings.data[i:i + 1] for i in range(len(strings.data))])
+    at = HEADER + 8 * len(sections)
+    directory, body = b"", b""
+    for records in sections:
+        data = b"".join(records)
+        directory += struct.pack("<II", at + len(body), len(records))
+        body += data + bytes(-len(data) % 8)
+    return MAGIC + struct.pack("<II", VERSION, at + len(body)) + directory + body
