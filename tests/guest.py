@@ -68,7 +68,7 @@ class Guest:
         if base <= va < base + self.kernel.image.end:
             return self.text_pa + va - base
         if LINEAR_MAP <= va < LINEAR_MAP | 1 << 47:
-            return va - LINEAR_MAP + self.memory_start
+            return (va - LINEAR_MAP + self.memory_start) % (1 << 64)  # it may be "negative"
         entry, at, level = self.entry(self.root(), va)
         assert entry & PTE_VALID, hex(va)
         size = 1 << (39 - 9 * level)

@@ -7,6 +7,7 @@ Each attack is what a rootkit leaves behind. The gateway is stopped, changed, lo
 
 import shutil
 import struct
+import time
 
 import pytest
 
@@ -25,6 +26,7 @@ def stopped(tmp_path_factory):
     machine = instance.machine
     machine.start(reboot=False)
     machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    time.sleep(2)  # what the status program was started with ends
     machine.qmp("stop")
     status, report = inspect("gateway", instance.folder)
     assert (status, report["findings"]) == (0, [])
@@ -109,8 +111,7 @@ def text_is_made_writable(g):
 
 
 def text_has_a_second_writable_mapping(g):
-    alias = free_entry(g, g.field(g.symbol("init_task") if False else task_of(g, "kthreadd"),
-                                  "task_struct", "stack"))
+    alias = free_entry(g, g.field(task_of(g, "kthreadd"), "task_struct", "stack"))
     target = g.text_pa + g.kernel.image.offset("vfs_read") & -PAGE
     entry = g.entry(g.root(), g.symbol("init_task"))[0]
     g.change_entry(g.root(), alias, lambda _: entry & ~0xfffffffff000 & ~(1 << 52) | target)
