@@ -145,7 +145,7 @@ static int check_process(struct introspect *in, uint64_t task, void *ctx)
 int check_code(struct introspect *in)
 {
     if (!in->has_allow)
-        return KAPU_ENOENT;
+        return KAPU_EUNSUPPORTED;
     set_clear(in);
     return task_walk(in, check_process, NULL);
 }
@@ -205,5 +205,6 @@ int introspect_code(struct introspect *in, introspect_code_fn fn, void *ctx)
 {
     struct listing l = {fn, ctx, 0, 0};
 
+    budget_start(in);
     return process_walk(in, list_process, &l);
 }

@@ -65,7 +65,7 @@ static int broken(struct introspect *in, const char *view, int err)
 {
     struct finding f;
 
-    if (err == 0 || err == KAPU_ESPACE)
+    if (err == 0 || err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
         return err;
     finding_start(&f, "modules.broken", INTROSPECT_ALARM, 0, view);
     say(&f, "is not linked as it must be");
@@ -79,7 +79,7 @@ int check_modules(struct introspect *in)
     int err;
 
     if (!has(in, S_modules))
-        return KAPU_ENOENT;
+        return KAPU_EUNSUPPORTED;
     set_clear(in);
     err = broken(in, "module list", module_walk(in, mark_listed, NULL));
     if (err == 0)

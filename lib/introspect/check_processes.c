@@ -148,7 +148,7 @@ int check_processes(struct introspect *in)
 
     set_clear(in);
     err = task_walk(in, mark_listed, NULL);
-    if (err == KAPU_ESPACE)
+    if (err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
         return err;
     if (err != 0)
         broken(in, "task list", err);

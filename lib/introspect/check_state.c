@@ -133,7 +133,7 @@ static int check_verity(struct introspect *in)
 int check_state(struct introspect *in)
 {
     if (!in->has_allow)
-        return KAPU_ENOENT;
+        return KAPU_EUNSUPPORTED;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         const char *text;
         uint32_t want;

@@ -123,5 +123,6 @@ int introspect_modules(struct introspect *in, introspect_module_fn fn, void *ctx
 {
     struct listing l = {fn, ctx};
 
+    budget_start(in);
     return module_walk(in, list_module, &l);
 }

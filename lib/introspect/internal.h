@@ -164,6 +164,8 @@ bool is_text(const struct introspect *in, uint64_t va);
 
 /* ---- report.c ---- */
 
+/* Before each run of a check and each listing: no cache of old tables, and a limit to reads. */
+void budget_start(struct introspect *in);
 void finding_start(struct finding *f, const char *id, enum introspect_severity severity,
                    uint64_t address, const char *object);
 void say(struct finding *f, const char *text);

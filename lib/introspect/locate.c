@@ -26,6 +26,7 @@ int introspect_init(struct introspect *in, const struct introspect_setup *setup)
     in->ram_base = setup->ram_base;
     in->ram_size = setup->ram_size;
     in->attempts = setup->attempts;
+    in->reads_max = setup->reads_max != 0 ? setup->reads_max : INTROSPECT_READS;
     in->report = setup->report;
     in->report_ctx = setup->report_ctx;
     in->work = setup->work;
@@ -134,11 +135,11 @@ static int try_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
     struct slide_search *s = ctx;
     uint64_t stext = in->text_pa + item(in, S__stext), slide;
 
-    if (stext < leaf->pa || stext - leaf->pa >= leaf->size)
-        return 0;
+    if (!leaf->exec || stext < leaf->pa || stext - leaf->pa >= leaf->size)
+        return 0; /* the linear map has it too, but not executable */
     slide = leaf->va + (stext - leaf->pa) - item(in, S__stext) - in->profile.base;
     if (!slide_is(in, slide))
-        return 0; /* an alias, such as the linear map */
+        return 0; /* an alias of this page only */
     s->slide = slide;
     return 1;
 }
@@ -166,6 +167,7 @@ int introspect_locate(struct introspect *in, const struct introspect_regs *regs,
 
     if (cpus > INTROSPECT_CPUS || profile_count(&in->profile, SECTION_RANGES) == 0)
         return KAPU_EARG;
+    budget_start(in);
     in->cpus = cpus;
     for (uint32_t i = 0; i < cpus; i++)
         in->regs[i] = regs[i];

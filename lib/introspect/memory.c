@@ -27,6 +27,9 @@ int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n)
     if (pa < in->ram_base || pa - in->ram_base > in->ram_size ||
         n > in->ram_size - (pa - in->ram_base))
         return KAPU_ERANGE;
+    if (in->budget == 0)
+        return KAPU_ETIMEOUT;
+    in->budget--;
     in->stats.reads++;
     return in->mem.read(in->mem.ctx, pa, to, n) == 0 ? 0 : KAPU_EIO;
 }
@@ -219,9 +222,11 @@ static int walk_enter(struct introspect *in, struct walk *w, unsigned level, uin
     w->above[level] = above;
     w->index[level] = 0;
     err = read_pa(in, table, in->table[level], PAGE_SIZE);
-    if (err != 0) /* a table outside of RAM maps nothing that could be looked at */
+    if (err == KAPU_ERANGE) { /* a table outside of RAM maps nothing that could be looked at */
         memset(in->table[level], 0, PAGE_SIZE);
-    return 0;
+        err = 0;
+    }
+    return err;
 }
 
 /* Handles the next descriptor of a level; *down is set when a lower table was entered. */

@@ -8,6 +8,7 @@
 #define SITE_SIZE 16u
 #define RANGE_SIZE 16u
 #define RELOC_SIZE 68u
+#define IMAGE_PAGES_MAX (1u << 14) /* 64 MiB */
 
 static const uint8_t record_size[PROFILE_SECTIONS] = {
     [SECTION_ITEMS] = 4,    [SECTION_RANGES] = RANGE_SIZE, [SECTION_HOLES] = 8,
@@ -33,7 +34,7 @@ static const char item_names[] =
 #include "profile.def"
     ;
 
-/* Marks the items that every kernel has. */
+/* Which items every kernel has, and which are places in the image. */
 #undef FIELD
 #undef SIZE
 #undef SYMBOL
@@ -42,15 +43,17 @@ static const char item_names[] =
 #undef SIZE_IF
 #undef SYMBOL_IF
 #undef VALUE_IF
-#define FIELD(s, m) 1,
-#define SIZE(s) 1,
-#define SYMBOL(n) 1,
-#define VALUE(n) 1,
+#define REQUIRED 1u
+#define IN_IMAGE 2u
+#define FIELD(s, m) REQUIRED,
+#define SIZE(s) REQUIRED,
+#define SYMBOL(n) REQUIRED | IN_IMAGE,
+#define VALUE(n) REQUIRED,
 #define FIELD_IF(o, s, m) 0,
 #define SIZE_IF(o, s) 0,
-#define SYMBOL_IF(o, n) 0,
+#define SYMBOL_IF(o, n) IN_IMAGE,
 #define VALUE_IF(o, n) 0,
-static const uint8_t item_required[] = {
+static const uint8_t item_kind[] = {
 #include "profile.def"
 };
 
@@ -168,7 +171,11 @@ static int check_items(const struct introspect_profile *p)
     if (profile_count(p, SECTION_ITEMS) != ITEMS)
         return KAPU_EUNSUPPORTED;
     for (uint32_t i = 0; i < ITEMS; i++) {
-        if (item_required[i] != 0 && profile_item(p, (enum item)i) == PROFILE_ABSENT)
+        uint32_t value = profile_item(p, (enum item)i);
+
+        if (value == PROFILE_ABSENT
+                ? (item_kind[i] & REQUIRED) != 0
+                : (item_kind[i] & IN_IMAGE) != 0 && value / PAGE_SIZE > p->pages)
             return KAPU_EINVAL;
     }
     return 0;
@@ -239,7 +246,7 @@ int profile_open(struct introspect_profile *p, struct bytes data)
         return KAPU_ERANGE;
     p->base = get_le64(data.p + 16);
     p->pages = get_le32(data.p + 24);
-    if (!is_kernel_va(p->base) || (p->base & PAGE_MASK) != 0 || p->pages > (1u << 18))
+    if (!is_kernel_va(p->base) || (p->base & PAGE_MASK) != 0 || p->pages > IMAGE_PAGES_MAX)
         return KAPU_EINVAL;
     err = open_sections(p);
     if (err == 0)

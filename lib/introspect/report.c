@@ -119,6 +119,26 @@ static int report_pending(struct introspect *in)
     return count;
 }
 
+/* What a check could not follow is wrong by itself: nobody hides behind broken structures. */
+static void not_followed(struct introspect *in, const struct introspect_check *check, int err)
+{
+    bool endless = err == KAPU_ETIMEOUT || err == KAPU_ESPACE;
+    struct finding f;
+
+    finding_start(&f, endless ? "report.endless" : "report.broken", INTROSPECT_ALARM, 0, check->id);
+    say(&f, endless ? "there is no end to what this check has to read"
+                    : "this check could not follow the kernel's structures to their end");
+    if (in->pending_n == INTROSPECT_PENDING)
+        in->pending_n--; /* it must not get lost */
+    finding_add(in, &f);
+}
+
+void budget_start(struct introspect *in)
+{
+    in->budget = in->reads_max;
+    memset(in->cache, 0, sizeof(in->cache));
+}
+
 int introspect_run(struct introspect *in, const struct introspect_check *check)
 {
     int err = 0;
@@ -126,10 +146,12 @@ int introspect_run(struct introspect *in, const struct introspect_check *check)
     in->pending_n = 0;
     in->lost = 0;
     for (in->run = 0; in->run < in->attempts; in->run++) {
-        memset(in->cache, 0, sizeof(in->cache));
+        budget_start(in);
         err = check->run(in);
-        if (err < 0)
+        if (err == KAPU_EUNSUPPORTED || err == KAPU_EARG || err == KAPU_ECRYPTO)
             return err;
+        if (err < 0)
+            not_followed(in, check, err);
         if (in->pending_n == 0)
             return 0;
     }

@@ -172,6 +172,7 @@ int introspect_sockets(struct introspect *in, introspect_socket_fn fn, void *ctx
     struct listing l = {fn, ctx, 0};
     int err;
 
+    budget_start(in);
     set_clear(in);
     err = process_walk(in, list_process, &l);
     return err != 0 ? err : table_sockets(in, list_orphan, &l);

@@ -149,5 +149,6 @@ int introspect_tasks(struct introspect *in, introspect_task_fn fn, void *ctx)
 {
     struct listing l = {fn, ctx};
 
+    budget_start(in);
     return process_walk(in, list_task, &l);
 }

@@ -159,7 +159,7 @@ static int maple_open(const struct introspect *in, uint64_t encoded, uint64_t ma
         l->pivots = node + item(in, F_maple_arange_64_pivot);
         l->n = MAPLE_SLOTS_ARANGE;
     } else {
-        return KAPU_EUNSUPPORTED; /* dense nodes hold no VMAs */
+        return KAPU_EINVAL; /* dense nodes hold no VMAs */
     }
     return 0;
 }

@@ -58,6 +58,7 @@ const char *check_error(int err)
 {
     switch (err) {
     case KAPU_ENOENT:
+    case KAPU_EUNSUPPORTED:
         return "this kernel or release does not have it";
     case KAPU_EARG:
         return "needs the registers, which are not known";
@@ -68,8 +69,8 @@ const char *check_error(int err)
         return "memory cannot be read there";
     case KAPU_ESPACE:
         return "too many objects";
-    case KAPU_EUNSUPPORTED:
-        return "made for another version of kapu";
+    case KAPU_ETIMEOUT:
+        return "there is no end to it";
     default:
         return "failed";
     }
@@ -208,8 +209,12 @@ static int look(const struct options *o, struct memory *memory, const struct liv
 
     EVP_DigestInit_ex(setup.sha.ctx, EVP_sha256(), NULL);
     err = introspect_init(&in, &setup);
+    if (err == KAPU_EUNSUPPORTED)
+        fprintf(stderr, "kapu: profile or allow-list were made by another version of kapu\n");
+    else if (err != 0)
+        fprintf(stderr, "kapu: profile or allow-list are damaged (%d)\n", err);
     if (err != 0)
-        return say_error("profile or allow-list", err);
+        return STATUS_ERROR;
     r.registers = live != NULL && live->cpus > 0;
     err = introspect_locate(&in, r.registers ? live->regs : NULL, r.registers ? live->cpus : 0);
     if (err == KAPU_ENOENT) {
@@ -228,7 +233,7 @@ static int look(const struct options *o, struct memory *memory, const struct liv
     show(o, &r);
     for (size_t i = 0; i < r.checks_n; i++) {
         /* What could not be looked at is no clean bill of health, unless it is known not to be. */
-        if (r.checks[i].result < 0 && r.checks[i].result != KAPU_ENOENT &&
+        if (r.checks[i].result < 0 && r.checks[i].result != KAPU_EUNSUPPORTED &&
             r.checks[i].result != KAPU_EARG)
             err = STATUS_ERROR;
     }

@@ -78,6 +78,7 @@ struct introspect_stats {
 #define INTROSPECT_CACHE 256u
 #define INTROSPECT_PENDING 48u
 #define INTROSPECT_WORK_MIN (64u << 10)
+#define INTROSPECT_READS (16u << 20) /* an intact gateway takes a hundredth of it */
 
 struct introspect {
     /* Given by the caller. */
@@ -90,6 +91,7 @@ struct introspect {
     struct introspect_regs regs[INTROSPECT_CPUS];
     uint32_t cpus;     /* of which regs are known */
     uint32_t attempts; /* a finding counts when that many runs of a check see it */
+    uint64_t reads_max;
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
     uint8_t *work; /* scratch of the checks */
@@ -108,6 +110,7 @@ struct introspect {
     struct finding pending[INTROSPECT_PENDING];
     uint32_t pending_n, lost, run;
     uint32_t set_n;
+    uint64_t budget; /* reads that the current run may still do */
     uint8_t seen[INTROSPECT_PENDING];
     uint8_t page[4096];
     uint8_t table[4][4096];
@@ -122,6 +125,7 @@ struct introspect_setup {
     uint8_t *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks */
     size_t work_n;
     uint32_t attempts; /* 1 for a dump or a stopped system, 3 for a running one */
+    uint64_t reads_max; /* of one run of a check, so that all ends; 0: INTROSPECT_READS */
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
 };
@@ -150,10 +154,10 @@ struct introspect_check {
 size_t introspect_checks(const struct introspect_check **table);
 
 /*
- * Runs a check, `attempts` times if it finds something, and reports what all runs saw. The number
- * of findings, or a negative KAPU_E*: KAPU_ENOENT when the kernel does not have what it is about,
- * or when the allow-list that it needs was not given; KAPU_EARG when registers are needed and
- * unknown.
+ * Runs a check, `attempts` times if it finds something, and reports what all runs saw. The number of
+ * findings, or KAPU_EUNSUPPORTED when the kernel does not have what it is about or the allow-list
+ * that it needs was not given; KAPU_EARG when it needs registers that are unknown; KAPU_ECRYPTO. A
+ * kernel that cannot be followed to the end is a finding: report.broken, report.endless.
  */
 KAPU_MUST_CHECK int introspect_run(struct introspect *in, const struct introspect_check *check);
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A little kernel in 1 MiB of memory, made of nothing but what lib/introspect reads: profile,
+ * allow-list, page tables, text with a patch site of each kind, tasks in all views, one program.
+ * Tests and the fuzzer start from it and break it.
+ */
+#ifndef KAPU_TEST_KERNEL_MODEL_H
+#define KAPU_TEST_KERNEL_MODEL_H
+
+#include "internal.h"
+
+#define MODEL_RAM_BASE 0x40000000ull
+#define MODEL_RAM_SIZE (1u << 20)
+#define MODEL_TEXT_PA 0x40010000ull
+#define MODEL_LINKED 0xffff800080000000ull
+#define MODEL_SLIDE 0x1200000ull
+#define MODEL_LINEAR 0xffff000000000000ull /* maps all of RAM */
+#define MODEL_TASKS 4u                     /* the first is init_task */
+#define MODEL_PROGRAM "/bin/a"
+#define MODEL_CODE_VA 0x400000ull
+#define MODEL_USER 7u
+
+/* Places in the image. */
+#define MODEL_STEXT 0x1000u
+#define MODEL_ETEXT 0x9000u
+#define MODEL_RODATA_END 0x13000u
+#define MODEL_DATA 0x14000u
+#define MODEL_END 0x18000u
+#define MODEL_SITE 0x2100u    /* variants: nop, 0x11111111 */
+#define MODEL_JUMP 0x2200u    /* jump label whose key is off */
+#define MODEL_POINTER 0x2300u /* movz, 3 movk with the value of memstart_addr */
+#define MODEL_SHIFT 0x2400u   /* lsr by the number in nr_cpu_ids */
+#define MODEL_TABLE 0xa000u   /* three entries */
+#define MODEL_HOOK 0x17ff0u   /* a function pointer in data */
+
+struct kernel_model {
+    uint8_t ram[MODEL_RAM_SIZE];
+    uint8_t profile[16384], allow[1024], work[INTROSPECT_WORK_MIN];
+    size_t profile_n, allow_n;
+    uint32_t item[ITEMS];
+    uint64_t task[MODEL_TASKS], cred[MODEL_TASKS], mm, code_pa, pte_pa;
+    uint64_t next; /* free memory, physical */
+    struct introspect_regs regs;
+    struct finding found[64];
+    size_t found_n;
+};
+
+void model_build(struct kernel_model *m, struct kapu_sha256 sha);
+struct introspect_setup model_setup(struct kernel_model *m, struct kapu_sha256 sha);
+
+uint64_t model_symbol(const struct kernel_model *m, enum item s); /* virtual, as running */
+uint64_t model_pa(uint64_t va);                                   /* of image and linear map */
+void model_put(struct kernel_model *m, uint64_t va, uint64_t v);
+void model_put32(struct kernel_model *m, uint64_t va, uint32_t v);
+uint64_t model_get(const struct kernel_model *m, uint64_t va);
+void model_set(struct kernel_model *m, uint64_t va, enum item field, uint64_t v);
+/* Where the last descriptor for a kernel address is, as linear address. */
+uint64_t model_pte(const struct kernel_model *m, uint64_t va);
+/* Takes a list_head out of its list. */
+void model_unlink(struct kernel_model *m, uint64_t node);
+
+#endif
