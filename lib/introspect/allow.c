@@ -6,8 +6,7 @@
 
 static const uint8_t record_size[ALLOW_SECTIONS] = {16, 32, 4, 32, 4, 8, 1, 1};
 
-_Static_assert(sizeof(((struct introspect_allow *)0)->section) ==
-                   ALLOW_SECTIONS * 2 * sizeof(uint32_t),
+_Static_assert(sizeof(((struct introspect_allow *)0)->section) == ALLOW_SECTIONS * sizeof(uint64_t),
                "struct introspect_allow has room for each section");
 
 static const uint8_t *record(const struct introspect_allow *a, enum allow_section s, uint32_t n)

@@ -109,9 +109,9 @@ static int check_mapping(struct introspect *in, uint64_t va, void *ctx)
 static int check_process(struct introspect *in, uint64_t task, void *ctx)
 {
     struct process p = {.task = task};
-    uint32_t state, flags;
-    struct leaf leaf;
-    uint64_t pgd;
+    uint32_t state = 0, flags = 0;
+    struct leaf leaf = {0};
+    uint64_t pgd = 0;
     int err = field_u64(in, task, F_task_struct_mm, &p.mm);
 
     (void)ctx;

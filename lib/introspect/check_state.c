@@ -83,7 +83,8 @@ static void verity_wrong(struct introspect *in, uint64_t at, const char *object,
 static int check_device(struct introspect *in, uint64_t node, void *ctx)
 {
     struct bytes want = allow_root(&in->allow);
-    uint64_t cell = node - item(in, F_hash_cell_name_node), md, map, targets, type, private, at;
+    uint64_t cell = node - item(in, F_hash_cell_name_node), md = 0, map = 0, targets = 0, type = 0,
+             private = 0, at = 0;
     uint32_t n = 0, size = 0;
     uint8_t digest[64];
     char name[32] = "";

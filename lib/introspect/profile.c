@@ -18,7 +18,7 @@ static const uint8_t record_size[PROFILE_SECTIONS] = {
 };
 
 _Static_assert(sizeof(((struct introspect_profile *)0)->section) ==
-                   PROFILE_SECTIONS * 2 * sizeof(uint32_t),
+                   PROFILE_SECTIONS * sizeof(uint64_t),
                "struct introspect_profile has room for each section");
 
 #define NAME(text) text "\0"

@@ -115,22 +115,31 @@ static void add_finding(void *ctx, const struct finding *f)
     list_add(ctx, f, sizeof(*f));
 }
 
+struct file {
+    uint8_t *p;
+    size_t n;
+};
+
 /* A whole file; {NULL, 0} when there is none and it may be missing. */
-static int read_file(const char *path, bool may_miss, struct bytes *out)
+static int read_file(const char *path, bool may_miss, struct file *out)
 {
     FILE *f = fopen(path, "rb");
     uint8_t *data = NULL;
     size_t n = 0, capacity = 0;
 
-    *out = (struct bytes){NULL, 0};
+    *out = (struct file){NULL, 0};
     if (f == NULL && may_miss)
         return 0;
     while (f != NULL && !feof(f) && !ferror(f)) {
         if (n == capacity) {
+            uint8_t *more = realloc(data, capacity != 0 ? 2 * capacity : 1 << 16);
+
+            if (more == NULL) {
+                perror(path);
+                exit(STATUS_ERROR);
+            }
+            data = more;
             capacity = capacity != 0 ? 2 * capacity : 1 << 16;
-            data = realloc(data, capacity);
-            if (data == NULL)
-                break;
         }
         n += fread(data + n, 1, capacity - n, f);
     }
@@ -142,7 +151,7 @@ static int read_file(const char *path, bool may_miss, struct bytes *out)
         return -1;
     }
     fclose(f);
-    *out = (struct bytes){data, n};
+    *out = (struct file){data, n};
     return 0;
 }
 
@@ -187,13 +196,13 @@ static void show(const struct options *o, const struct result *r)
 }
 
 static int look(const struct options *o, struct memory *memory, const struct live *live,
-                struct bytes profile, struct bytes allow)
+                const struct file *profile, const struct file *allow)
 {
     struct introspect in;
     struct result r = {.source = o->live != NULL ? o->live : o->file, .in = &in};
     struct introspect_setup setup = {
-        .profile = profile,
-        .allow = allow,
+        .profile = {profile->p, profile->n},
+        .allow = {allow->p, allow->n},
         .mem = memory_port(memory),
         .sha = {sha256, EVP_MD_CTX_new()},
         .ram_base = memory->ram_base,
@@ -244,14 +253,14 @@ static int look(const struct options *o, struct memory *memory, const struct liv
 static void release_of(const char *folder, char *to, size_t n)
 {
     char path[1200];
-    struct bytes facts;
+    struct file facts;
     const char *flavour = "gateway";
 
     snprintf(path, sizeof(path), "%s/instance.json", folder);
     if (read_file(path, true, &facts) == 0 && facts.n > 0 &&
         memmem(facts.p, facts.n, "\"flavour\": \"lab\"", 16) != NULL)
         flavour = "lab";
-    free((void *)(uintptr_t)facts.p);
+    free(facts.p);
     snprintf(to, n, "build/%s", flavour);
 }
 
@@ -301,7 +310,7 @@ int command_inspect(int argc, char **argv)
 {
     struct options o = {0};
     char folder[600] = "", release[600] = "build/gateway", path[1300];
-    struct bytes profile, allow;
+    struct file profile, allow;
     struct live live;
     struct memory memory = {0};
     int status = STATUS_ERROR;
@@ -326,7 +335,7 @@ int command_inspect(int argc, char **argv)
         return STATUS_ERROR;
     }
     if (memory_open(&memory, o.live != NULL ? live.ram : o.file) == 0)
-        status = look(&o, &memory, o.live != NULL ? &live : NULL, profile, allow);
+        status = look(&o, &memory, o.live != NULL ? &live : NULL, &profile, &allow);
     memory_close(&memory);
     if (o.live != NULL)
         live_end(&live);

@@ -99,8 +99,11 @@ static int gdb(int fd, const char *command, char *answer, size_t n)
             if (at + 1 < n)
                 answer[at++] = c;
         answer[at] = '\0';
-        if (read_some(fd, packet, 1) != 1 || read_some(fd, packet, 1) != 1 ||
-            write(fd, "+", 1) != 1)
+        for (int i = 0; i < 2; i++) { /* the checksum; this socket loses nothing */
+            if (read_some(fd, &c, 1) != 1)
+                return -1;
+        }
+        if (write(fd, "+", 1) != 1)
             return -1;
     } while (answer[0] == 'T');
     return 0;
@@ -142,8 +145,8 @@ static int gdb_register(int fd, const char *document, const char *name, uint64_t
     if (gdb(fd, command, answer, sizeof(answer)) != 0 || strlen(answer) != 16)
         return -1;
     *value = 0;
-    for (int i = 7; i >= 0; i--) { /* little-endian */
-        char byte[3] = {answer[2 * i], answer[2 * i + 1], '\0'};
+    for (size_t i = 8; i > 0; i--) { /* little-endian */
+        char byte[3] = {answer[2 * i - 2], answer[2 * i - 1], '\0'};
 
         *value = *value << 8 | strtoul(byte, NULL, 16);
     }

@@ -86,7 +86,7 @@ int memory_open(struct memory *m, const char *path)
 void memory_close(struct memory *m)
 {
     if (m->map != NULL)
-        munmap((void *)(uintptr_t)m->map, m->size);
+        munmap(m->map, m->size);
     m->map = NULL;
 }
 

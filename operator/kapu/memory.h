@@ -9,7 +9,7 @@
 #define RAW_RAM_BASE 0x40000000u /* of qemu-virt */
 
 struct memory {
-    const uint8_t *map;
+    uint8_t *map;
     size_t size;
     bool elf;
     uint64_t ram_base, ram_size; /* the largest part */

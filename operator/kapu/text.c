@@ -34,14 +34,27 @@ static void print_task(FILE *to, const struct introspect_task *t, int depth)
             t->uid != t->euid ? " uid!=euid" : "");
 }
 
-static void print_children(FILE *to, const struct list *tasks, uint32_t parent, int depth)
+/* Children below their parents, in the order of the list; what a broken list says cannot loop. */
+static void print_children(FILE *to, const struct list *tasks)
 {
     const struct introspect_task *t = tasks->items;
+    struct {
+        uint32_t parent;
+        size_t next;
+    } stack[DEPTH_MAX] = {{0, 0}};
+    int depth = 1;
 
-    for (size_t i = 0; i < tasks->n && depth < DEPTH_MAX; i++) {
-        if (t[i].parent == parent && t[i].pid != 0) {
-            print_task(to, &t[i], depth);
-            print_children(to, tasks, t[i].pid, depth + 1);
+    while (depth > 0) {
+        size_t i = stack[depth - 1].next++;
+
+        if (i >= tasks->n) {
+            depth--;
+        } else if (t[i].parent == stack[depth - 1].parent && t[i].pid != 0) {
+            print_task(to, &t[i], depth - 1);
+            if (depth < DEPTH_MAX) {
+                stack[depth].parent = t[i].pid;
+                stack[depth++].next = 0;
+            }
         }
     }
 }
@@ -56,7 +69,7 @@ static void print_tasks(FILE *to, const struct result *r, bool colour)
         if (t[i].pid == 0)
             print_task(to, &t[i], 0);
     }
-    print_children(to, &r->tasks, 0, 0);
+    print_children(to, &r->tasks);
     if (r->tasks_err != 0)
         fprintf(to, "  the list ends here: %s\n", check_error(r->tasks_err));
 }
@@ -85,14 +98,13 @@ static void print_sockets(FILE *to, const struct result *r, bool colour)
         char kind[16], local[64] = "", peer[64] = "", text[48];
         bool ip = s[i].family == AF_INET || s[i].family == AF_INET6;
 
-        snprintf(kind, sizeof(kind), "%s",
+        snprintf(kind, sizeof(kind), "%s%s",
                  s[i].family == 17 ? "packet"
                  : s[i].type == 1  ? "tcp"
                  : s[i].type == 2  ? "udp"
                  : s[i].type == 3  ? "raw"
-                                   : "other");
-        if (s[i].family == AF_INET6 && s[i].type <= 3)
-            strcat(kind, "6");
+                                   : "other",
+                 s[i].family == AF_INET6 && s[i].type <= 3 ? "6" : "");
         if (ip) {
             inet_ntop(s[i].family, s[i].address, text, sizeof(text));
             snprintf(local, sizeof(local), "%s:%u", text, s[i].port);

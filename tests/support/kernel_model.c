@@ -149,18 +149,14 @@ static void place_symbols(struct kernel_model *m)
 
 static void place_items(struct kernel_model *m)
 {
+    const char *before = "";
     uint32_t offset = 0, value = 0;
 
     for (size_t i = 0; i < ITEMS; i++) {
-        if (names[i].kind == 'f') {
-            offset =
-                i > 0 && same_structure(names[i].text, names[i - 1].text) ? offset + STRIDE : 0;
-            m->item[i] = offset;
-        } else if (names[i].kind == 'z') {
-            m->item[i] = 64;
-        } else if (names[i].kind == 'v') {
-            m->item[i] = ++value;
-        }
+        if (names[i].kind == 'f')
+            offset = same_structure(names[i].text, before) ? offset + STRIDE : 0;
+        before = names[i].text;
+        m->item[i] = names[i].kind == 'f' ? offset : names[i].kind == 'z' ? 64 : ++value;
     }
     m->item[F_xa_node_slots] = 64;
     m->item[F_maple_range_64_pivot] = 8;
@@ -254,8 +250,8 @@ static void put_hashes(struct kernel_model *m, struct kapu_sha256 sha)
 
 static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
 {
-    uint8_t items[4 * ITEMS], ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
-                                                   pointer[8];
+    uint8_t items[4 * ITEMS] = {0}, ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
+                      pointer[8];
 
     for (uint32_t i = 0; i < ITEMS; i++)
         put(items + 4 * (size_t)i, m->item[i], 4);
