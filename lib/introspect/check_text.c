@@ -44,7 +44,7 @@ static int jump_labels(struct introspect *in)
         uint64_t key;
         int err;
 
-        if (s.kind != SITE_JUMP || !has(in, F_static_key_enabled))
+        if (s.kind != SITE_JUMP)
             continue;
         key = image_va(in, s.extra & ~1u);
         err = read_u32(in, image_va(in, s.offset), &word);

@@ -9,6 +9,7 @@ static const struct introspect_check checks[] = {
     {"syscalls", "system call table", "sys_call_table", check_syscalls},
     {"pointers", "function pointers in data", ".data", check_pointers},
     {"netfilter", "packet filter hooks", "init_net.nf", check_netfilter},
+    {"lsm", "hooks of security modules", "static calls of the LSM framework", check_lsm},
     {"modules", "modules", "module list, sysfs, code tree", check_modules},
     {"processes", "tasks in all views", "task list, pids, tree, run queues", check_processes},
     {"credentials", "identities and privileges", "struct cred of each task", check_credentials},

@@ -248,5 +248,6 @@ int check_state(struct introspect *in);
 int check_code(struct introspect *in);
 int check_sockets(struct introspect *in);
 int check_netfilter(struct introspect *in);
+int check_lsm(struct introspect *in);
 
 #endif

@@ -14,7 +14,7 @@ static const uint8_t record_size[PROFILE_SECTIONS] = {
     [SECTION_ITEMS] = 4,    [SECTION_RANGES] = RANGE_SIZE, [SECTION_HOLES] = 8,
     [SECTION_HASHES] = 32,  [SECTION_RELOCS] = RELOC_SIZE, [SECTION_SITES] = SITE_SIZE,
     [SECTION_WORDS] = 4,    [SECTION_TABLES] = 12,         [SECTION_ENTRIES] = 4,
-    [SECTION_POINTERS] = 8, [SECTION_BANNER] = 1,
+    [SECTION_POINTERS] = 8, [SECTION_BANNER] = 1,          [SECTION_HOOKS] = 16,
 };
 
 _Static_assert(sizeof(((struct introspect_profile *)0)->section) ==

@@ -29,6 +29,8 @@
  *   ENTRIES  4   functions, as offsets
  *   POINTERS 8   words of writable data that the linker set to a function: offset, function
  *   BANNER   1   the kernel's version string
+ *   HOOKS   16   hooks of security modules: offset of its struct security_hook_list, function,
+ *                offset of the first static call that it may use, how many there are
  */
 #ifndef KAPU_PROFILE_FORMAT_H
 #define KAPU_PROFILE_FORMAT_H
@@ -50,6 +52,7 @@ enum profile_section {
     SECTION_ENTRIES,
     SECTION_POINTERS,
     SECTION_BANNER,
+    SECTION_HOOKS,
     PROFILE_SECTIONS,
 };
 

@@ -301,6 +301,26 @@ def root_device_is_not_verified(g):
     g.put_u64(target + g.offset("dm_target", "type"), g.symbol("crypt_target"))
 
 
+def security_hook_is_removed(g):
+    """As if the module had never registered: its slot is switched off and leads to nothing."""
+    g.put_u64(lsm_slot(g, "yama_ptrace_access_check") + g.offset("lsm_static_call", "hl"), 0)
+
+
+def security_hook_leads_elsewhere(g):
+    key = g.field(lsm_slot(g, "yama_ptrace_access_check"), "lsm_static_call", "key")
+    g.put_u64(key + g.offset("static_call_key", "func"), g.symbol("__arm64_sys_sync"))
+
+
+def lsm_slot(g, function: str) -> int:
+    """The static call by which a security module's function is called."""
+    table, size = g.symbol("static_calls_table"), g.kernel.types.size("lsm_static_call")
+    for at in range(table, table + g.kernel.types.size("lsm_static_calls_table"), size):
+        key = g.field(at, "lsm_static_call", "key")
+        if g.field(key, "static_call_key", "func") == g.symbol(function):
+            return at
+    raise AssertionError
+
+
 ATTACKS = (
     (text_is_patched, {"text.page"}),
     (function_is_hooked_inline, {"text.page"}),
@@ -318,6 +338,8 @@ ATTACKS = (
     (function_pointer_leads_out_of_text, {"pointers.foreign"}),
     (function_pointer_has_another_type, {"pointers.type"}),
     (packet_filter_hook_leads_out_of_text, {"netfilter.hook"}),
+    (security_hook_is_removed, {"lsm.missing"}),
+    (security_hook_leads_elsewhere, {"lsm.hook"}),
     (process_is_unlinked_from_the_task_list, {"processes.list"}),
     (process_is_unlinked_from_its_parent, {"processes.tree"}),
     (process_has_no_number, {"processes.pid"}),

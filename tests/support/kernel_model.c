@@ -141,7 +141,10 @@ static void place_symbols(struct kernel_model *m)
         if (names[i].kind != 's')
             continue;
         m->item[i] = next;
-        next += i == S_init_task || i == S_runqueues ? 1024 : i == S_init_net ? 512 : 64;
+        next += i == S_init_task || i == S_runqueues ? 1024
+                : i == S_static_calls_table          ? 128
+                : i == S_init_net                    ? 512
+                                                     : 64;
     }
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         m->item[fixed[i].symbol] = fixed[i].offset;
@@ -251,7 +254,7 @@ static void put_hashes(struct kernel_model *m, struct kapu_sha256 sha)
 static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
 {
     uint8_t items[4 * ITEMS] = {0}, ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
-                      pointer[8];
+                      pointer[8], hook[16];
 
     for (uint32_t i = 0; i < ITEMS; i++)
         put(items + 4 * (size_t)i, m->item[i], 4);
@@ -278,6 +281,9 @@ static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
     put(pointer, MODEL_HOOK | 0x1100ull << 32, 8);
     put_section(m, SECTION_POINTERS, pointer, 8, 1);
     put_section(m, SECTION_BANNER, (const uint8_t *)"model\n", 1, 6);
+    put(hook, m->item[S_super_blocks] | 0x1200ull << 32, 8);
+    put(hook + 8, m->item[S_static_calls_table] | 1ull << 32, 8);
+    put_section(m, SECTION_HOOKS, hook, 16, 1);
     memcpy(m->profile, PROFILE_MAGIC, 8);
     put(m->profile + 8, PROFILE_VERSION, 4);
     put(m->profile + 12, m->profile_n, 4);
@@ -470,6 +476,19 @@ static void make_lists(struct kernel_model *m)
     model_put(m, model_symbol(m, S_module_kset), kset);
 }
 
+/* One hook of a security module, in places that nothing else of the model uses. */
+static void make_hook(struct kernel_model *m)
+{
+    uint64_t slot = model_symbol(m, S_static_calls_table), key = allocate(m, 256),
+             active = allocate(m, 256);
+
+    model_set(m, slot, F_lsm_static_call_key, key);
+    model_set(m, slot, F_lsm_static_call_hl, model_symbol(m, S_super_blocks));
+    model_set(m, slot, F_lsm_static_call_active, active);
+    model_set(m, key, F_static_call_key_func, MODEL_LINKED + MODEL_SLIDE + 0x1200);
+    set32(m, active, F_static_key_enabled, 1);
+}
+
 /* ---- The allow-list ---- */
 
 static void make_allow(struct kernel_model *m, struct kapu_sha256 sha)
@@ -514,6 +533,7 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha)
     make_pids(m);
     make_queues(m);
     make_lists(m);
+    make_hook(m);
     make_program(m);
     make_allow(m, sha);
     model_put32(m, model_symbol(m, S_ptrace_scope), 3);

@@ -385,6 +385,23 @@ static void a_changed_setting_is_found(void **state)
     assert_true(finds("state", "state.ptrace"));
 }
 
+static void a_security_hook_that_is_not_called_is_found(void **state)
+{
+    uint64_t slot = model_symbol(&model, S_static_calls_table);
+    uint64_t key = model_get(&model, slot + model.item[F_lsm_static_call_key]);
+
+    (void)state;
+    model_set(&model, key, F_static_call_key_func, image(0x1300));
+    assert_true(finds("lsm", "lsm.hook"));
+    fresh(NULL);
+    model_set(&model, slot, F_lsm_static_call_hl, 0);
+    assert_true(finds("lsm", "lsm.missing"));
+    fresh(NULL);
+    model_set(&model, model_get(&model, slot + model.item[F_lsm_static_call_active]),
+              F_static_key_enabled, 0);
+    assert_true(finds("lsm", "lsm.missing"));
+}
+
 static void a_module_that_is_in_one_view_only_is_found(void **state)
 {
     uint64_t list = model_symbol(&model, S_modules), module = MODEL_LINEAR + 0x100;
@@ -533,6 +550,7 @@ int main(void)
         TEST(foreign_code_in_a_program_is_found),
         TEST(a_writable_executable_mapping_is_found),
         TEST(a_changed_setting_is_found),
+        TEST(a_security_hook_that_is_not_called_is_found),
         TEST(a_module_that_is_in_one_view_only_is_found),
         TEST(tasks_are_listed_with_their_programs),
         TEST(executable_memory_is_listed),

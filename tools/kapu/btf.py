@@ -6,7 +6,7 @@ import struct
 from .errors import KapuError
 
 MAGIC = 0xeb9f
-STRUCT, UNION, ENUM, ENUM64 = 4, 5, 6, 19
+ARRAY, STRUCT, UNION, ENUM, ENUM64 = 3, 4, 5, 6, 19
 MODIFIERS = (8, 9, 10, 11, 18)  # typedef, volatile, const, restrict, type tag
 # kind -> bytes behind the 12-byte head, for a type with n members
 BEHIND = {1: lambda n: 4, 2: lambda n: 0, 3: lambda n: 12, STRUCT: lambda n: 12 * n,
@@ -70,6 +70,16 @@ class Btf:
         if bits % 8:
             raise KapuError(f"{name}.{member} does not start at a byte")
         return bits // 8
+
+    def elements(self, name: str) -> int:
+        """Elements of the array that is a structure's first member."""
+        _, kind, members, _, at = self.types[self._named(name)[0]]
+        if kind != STRUCT or not members:
+            raise KapuError(f"struct {name} has no members")
+        number = self._strip(struct.unpack_from("<I", self.data, at + 16)[0])
+        if self.types[number][1] != ARRAY:
+            raise KapuError(f"the first member of struct {name} is no array")
+        return struct.unpack_from("<I", self.data, self.types[number][4] + 20)[0]
 
     def _named(self, name: str) -> list[int]:
         if name not in self.structs:

@@ -148,15 +148,37 @@ def table_records(kernel: KernelImage) -> tuple[list[bytes], list[bytes]]:
 
 
 def pointer_records(kernel: KernelImage) -> list[bytes]:
-    """Function pointers that stand in writable data from the start."""
+    """Function pointers that stand in data from the start which is or was writable."""
     text = (kernel.offset("_stext"), kernel.offset("_etext"))
-    start, end = kernel.offset("_data"), kernel.offset("_edata")
+    parts = ((kernel.offset("_data"), kernel.offset("_edata")),
+             (kernel.offset("__start_ro_after_init"), kernel.offset("__end_ro_after_init")))
     records = []
     for at in kernel.relocations:
-        if start <= at < end:
+        if in_any(at, parts):
             target = kernel.pointer(at)
             if text[0] <= target < text[1] and kernel.is_function(target):
                 records.append(struct.pack("<II", at, target))
+    return records
+
+
+def hook_records(kernel: KernelImage, types: Btf) -> list[bytes]:
+    """Hooks of security modules: entries that point into the table of their static calls."""
+    table = kernel.offset("static_calls_table")
+    size, count = types.size("lsm_static_calls_table"), types.elements("lsm_static_calls_table")
+    slots = types.offset("security_hook_list", "scalls")
+    hook = types.offset("security_hook_list", "hook")
+    start, end = kernel.offset("__start_ro_after_init"), kernel.offset("__end_ro_after_init")
+    records = []
+    for at in kernel.relocations:
+        target = kernel.pointer(at)
+        if not start <= at < end or not table <= target < table + size or table <= at < table + size:
+            continue
+        function = kernel.pointer(at - slots + hook)
+        if not kernel.is_function(function):
+            raise KapuError(f"the security hook at {at - slots:#x} has no function")
+        records.append(struct.pack("<IIII", at - slots, function, target, count))
+    if not records:
+        raise KapuError("the kernel has no hook of a security module")
     return records
 
 
@@ -171,7 +193,8 @@ def make_profile(vmlinux: bytes, btf: bytes, image: bytes, config: str,
     kernel = KernelImage(vmlinux)
     kernel.check_image(image)
     items = parse_definitions(definitions or DEFINITIONS.read_text())
-    values = item_values(items, kernel, Btf(btf), enabled_options(config))
+    types = Btf(btf)
+    values = item_values(items, kernel, types, enabled_options(config))
     ranges, holes = ranges_of(kernel), holes_of(kernel)
     sites = patchsites.all_sites(kernel, lambda at: in_any(at, ranges) and not in_any(at, holes))
     site_list, words = site_records(sites)
@@ -185,7 +208,7 @@ def make_profile(vmlinux: bytes, btf: bytes, image: bytes, config: str,
                 [struct.pack("<II", *hole) for hole in holes],
                 page_hashes(kernel, ranges, holes), relocation_maps(kernel, ranges, holes),
                 site_list, words, tables, entries, pointer_records(kernel),
-                [text[i:i + 1] for i in range(len(text))])
+                [text[i:i + 1] for i in range(len(text))], hook_records(kernel, types))
     return pack(kernel.base, kernel.end // PAGE, names_digest(items), sections)
 
 

@@ -57,7 +57,7 @@ struct introspect_profile {
     uint32_t pages;
     struct {
         uint32_t offset, count;
-    } section[11];
+    } section[12];
 };
 
 /* An allow-list that was opened (allow_format.h). */

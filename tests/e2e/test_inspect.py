@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kapu inspect on gateways as people have them: live, from a dump, and on what is no such thing."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from kapu.instance import Instance
+from kapu.paths import BUILD, host_environment
+
+BOOT_SECONDS = 240
+LOOKS = 20
+KAPU = BUILD / "gateway" / "kapu"
+
+
+def run(*words) -> subprocess.CompletedProcess:
+    return subprocess.run([KAPU, "inspect", "--release", BUILD / "gateway", *words],
+                          env=host_environment(), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def booted(tmp_path_factory):
+    instance = Instance.create(tmp_path_factory.mktemp("inspect") / "gw")
+    instance.machine.start(reboot=False)
+    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    yield instance
+    instance.machine.stop()
+    shutil.rmtree(instance.folder)
+
+
+@pytest.fixture(scope="module")
+def dump(booted):
+    """An ELF core as QEMU writes it."""
+    path = booted.folder / "dump.core"
+    booted.machine.qmp("dump-guest-memory", paging=False, protocol=f"file:{path}")
+    yield path
+    path.unlink()
+
+
+def test_a_running_gateway_is_clean_each_time(booted):
+    """Stopped at any moment, early and late: no false alarm."""
+    for _ in range(LOOKS):
+        result = run("--json", "--live", booted.folder)
+        report = json.loads(result.stdout)
+        assert (result.returncode, report["findings"]) == (0, [])
+        assert [c["id"] for c in report["checks"] if not c["done"]] == ["modules"]
+        time.sleep(0.05)
+    assert booted.machine.qmp("query-status")["status"] == "running"
+
+
+def test_it_leaves_nothing_behind(booted):
+    assert run("--quiet", "--live", booted.folder).returncode == 0
+    assert not list(booted.folder.glob("inspect*"))
+
+
+def test_what_the_gateway_runs_is_listed(booted):
+    report = json.loads(run("--json", "--live", booted.folder).stdout)
+    programs = {t["name"]: t for t in report["processes"]}
+    assert programs["systemd"]["pid"] == 1
+    supplicant = programs["tee-supplicant"]
+    assert (supplicant["program"], supplicant["uid"]) == ("/usr/bin/tee-supplicant", 103)
+    assert {"port": 68, "type": 2}.items() <= next(
+        s for s in report["sockets"] if s["name"] == "systemd-network" and s["port"] == 68).items()
+    assert any("libc.so.6" in c["file"] and c["resident_pages"] > 10 for c in report["code"])
+
+
+def test_a_dump_is_clean_and_says_what_it_lacks(dump):
+    result = run(dump)
+    assert result.returncode == 0
+    assert "registers    system registers                   not checked" in result.stdout
+    assert "/usr/lib/systemd/systemd" in result.stdout
+
+
+def test_a_changed_byte_of_kernel_text_in_a_dump_is_found(dump):
+    report = json.loads(run("--json", dump).stdout)
+    text = int(report["text_pa"], 16) + 0x30000
+    changed = dump.with_name("changed.core")
+    shutil.copy(dump, changed)
+    with open(changed, "r+b") as file:
+        offset = file_offset(file, text)
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+    result = run("--quiet", changed)
+    changed.unlink()
+    assert result.returncode == 1 and result.stdout.startswith("text.")
+
+
+def file_offset(core, pa: int) -> int:
+    head = core.read(64)
+    table, count = int.from_bytes(head[32:40], "little"), int.from_bytes(head[56:58], "little")
+    for i in range(count):
+        core.seek(table + 56 * i)
+        segment = core.read(56)
+        offset, _, start, size = (int.from_bytes(segment[at:at + 8], "little")
+                                  for at in (8, 16, 24, 32))
+        if segment[:4] == b"\1\0\0\0" and start <= pa < start + size:
+            return offset + pa - start
+    raise AssertionError(hex(pa))
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"", "too small"), (bytes(1 << 20), "no kernel"), (b"\x7fELF" + bytes(4096), "not an ELF core")])
+def test_what_is_no_memory_of_a_gateway_is_refused(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    result = run(tmp_path / "file")
+    assert result.returncode == 2 and message in result.stderr
+
+
+def test_a_gateway_that_does_not_run_is_refused(tmp_path):
+    result = run("--live", tmp_path)
+    assert result.returncode == 2 and "no gateway runs here" in result.stderr
+
+
+def test_a_damaged_profile_is_refused(tmp_path, dump):
+    profile = bytearray((BUILD / "gateway" / "kernel.profile").read_bytes())
+    (tmp_path / "cut").write_bytes(profile[:-9])
+    result = run("--profile", tmp_path / "cut", dump)
+    assert result.returncode == 2 and "damaged" in result.stderr
+    profile[28] ^= 1
+    (tmp_path / "other").write_bytes(profile)
+    result = run("--profile", tmp_path / "other", dump)
+    assert result.returncode == 2 and "another version" in result.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--live"], ["a", "b"], ["--no-such"], ["a", "--live", "b"]])
+def test_wrong_use_shows_the_usage(words):
+    result = run(*words)
+    assert result.returncode == 2 and "usage: kapu inspect" in result.stderr
