@@ -13,7 +13,7 @@
 #include "memory.h"
 #include "result.h"
 
-#define WORK_SIZE (1u << 20)
+#define WORK_SIZE (256u << 10)
 #define STATUS_CLEAN 0
 #define STATUS_FINDINGS 1
 #define STATUS_ERROR 2
@@ -155,14 +155,26 @@ static int read_file(const char *path, bool may_miss, struct file *out)
     return 0;
 }
 
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void run_checks(struct result *r)
 {
     const struct introspect_check *table;
     size_t n = introspect_checks(&table);
 
     for (size_t i = 0; i < n && i < CHECKS_MAX; i++) {
+        double begin = now();
+
         r->checks[i].check = &table[i];
         r->checks[i].result = introspect_run(r->in, &table[i]);
+        r->checks[i].seconds = now() - begin;
+        r->seconds += r->checks[i].seconds;
         r->checks_n++;
     }
 }
@@ -213,7 +225,6 @@ static int look(const struct options *o, struct memory *memory, const struct liv
         .report = add_finding,
         .report_ctx = &r.findings,
     };
-    struct timespec begin, end;
     int err;
 
     EVP_DigestInit_ex(setup.sha.ctx, EVP_sha256(), NULL);
@@ -234,10 +245,7 @@ static int look(const struct options *o, struct memory *memory, const struct liv
     }
     if (err != 0)
         return say_error("kernel", err);
-    clock_gettime(CLOCK_MONOTONIC, &begin);
     run_checks(&r);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    r.seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
     run_listings(&r);
     show(o, &r);
     for (size_t i = 0; i < r.checks_n; i++) {

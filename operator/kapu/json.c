@@ -59,6 +59,7 @@ static void checks(FILE *to, const struct result *r)
         fprintf(to, "\"done\": %s, ", c->result >= 0 ? "true" : "false");
         if (c->result < 0)
             string(to, "why", check_error(c->result), ", ");
+        fprintf(to, "\"seconds\": %.6f, ", c->seconds);
         number(to, "findings", c->result > 0 ? (uint64_t)c->result : 0,
                i + 1 < r->checks_n ? "},\n" : "}\n");
     }

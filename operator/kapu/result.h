@@ -18,6 +18,7 @@ struct list {
 struct check_result {
     const struct introspect_check *check;
     int result; /* number of findings, or a negative KAPU_E* */
+    double seconds;
 };
 
 struct result {

@@ -147,7 +147,8 @@ static void print_checks(FILE *to, const struct result *r, bool colour)
         const struct check_result *c = &r->checks[i];
         const char *code = c->result == 0 ? GREEN : c->result > 0 ? RED : YELLOW;
 
-        fprintf(to, "  %-12s %-34s %s", c->check->id, c->check->name, paint(colour, code));
+        fprintf(to, "  %-12s %-34s %6.1f ms  %s", c->check->id, c->check->name, 1000 * c->seconds,
+                paint(colour, code));
         if (c->result >= 0)
             fprintf(to, c->result == 0 ? "clean" : "%d finding%s", c->result,
                     c->result == 1 ? "" : "s");
