@@ -123,6 +123,23 @@ bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256
     return false;
 }
 
+int allow_page_of(const struct introspect_allow *a, const char *path, uint64_t page,
+                  const uint8_t hash[KAPU_SHA256_SIZE], bool *same)
+{
+    for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
+        const uint8_t *f = record(a, ALLOW_FILES, i);
+        uint64_t first = get_le32(f + 4);
+
+        if (page < first || page - first >= get_le32(f + 12) ||
+            !text_equal(string(a, get_le32(f)), path))
+            continue;
+        *same = memcmp(record(a, ALLOW_HASHES, get_le32(f + 8) + (uint32_t)(page - first)), hash,
+                       KAPU_SHA256_SIZE) == 0;
+        return 0;
+    }
+    return KAPU_ENOENT;
+}
+
 bool allow_file(const struct introspect_allow *a, const char *path)
 {
     for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {

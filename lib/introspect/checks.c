@@ -14,6 +14,7 @@ static const struct introspect_check checks[] = {
     {"processes", "tasks in all views", "task list, pids, tree, run queues", check_processes},
     {"credentials", "identities and privileges", "struct cred of each task", check_credentials},
     {"code", "executable memory of processes", "page tables and mappings", check_code},
+    {"cache", "page cache of the root image", "inodes and folios of the root", check_cache},
     {"sockets", "sockets", "open files, TCP, UDP and packet tables", check_sockets},
     {"state", "settings and verified root", "variables, device mapper", check_state},
 };

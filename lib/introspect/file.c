@@ -21,12 +21,12 @@ static void prepend(char *buffer, size_t *at, const char *text)
 }
 
 /* Folder by folder up to the file system's root; mount points are not crossed. */
-int file_path(struct introspect *in, uint64_t file, char *to, size_t n)
+int dentry_path(struct introspect *in, uint64_t dentry, char *to, size_t n)
 {
     char path[512], name[NAME_SIZE];
     size_t at = sizeof(path) - 1;
-    uint64_t dentry, parent, text;
-    int err = read_u64(in, file + item(in, F_file_f_path) + item(in, F_path_dentry), &dentry);
+    uint64_t parent, text;
+    int err = 0;
 
     path[at] = '\0';
     for (uint32_t i = 0; err == 0 && i < PATH_PARTS; i++) {
@@ -48,6 +48,14 @@ int file_path(struct introspect *in, uint64_t file, char *to, size_t n)
     if (err == 0)
         text_append(to, n, path + at);
     return err;
+}
+
+int file_path(struct introspect *in, uint64_t file, char *to, size_t n)
+{
+    uint64_t dentry;
+    int err = read_u64(in, file + item(in, F_file_f_path) + item(in, F_path_dentry), &dentry);
+
+    return err != 0 ? err : dentry_path(in, dentry, to, n);
 }
 
 int vma_read(struct introspect *in, uint64_t va, struct vma *v)

@@ -93,6 +93,10 @@ struct program {
 KAPU_MUST_CHECK int allow_open(struct introspect_allow *a, struct bytes data);
 /* Whether a page of any file of the root image has that hash. */
 bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE]);
+/* Whether that hash is the one of a page of a file, by its number; KAPU_ENOENT: no executable page.
+ */
+KAPU_MUST_CHECK int allow_page_of(const struct introspect_allow *a, const char *path, uint64_t page,
+                                  const uint8_t hash[KAPU_SHA256_SIZE], bool *same);
 /* Whether a path is an executable file of the root image. */
 bool allow_file(const struct introspect_allow *a, const char *path);
 /* The policy for a program; KAPU_ENOENT: it may not run. */
@@ -214,7 +218,8 @@ KAPU_MUST_CHECK int process_walk(struct introspect *in, node_fn fn, void *ctx);
 KAPU_MUST_CHECK int task_read(struct introspect *in, uint64_t va, struct introspect_task *t);
 /* "comm[pid]" for findings. */
 void task_label(struct introspect *in, uint64_t va, char *to, size_t n);
-/* Path of a struct file, within its file system. */
+/* Path of a struct dentry or file, within its file system. */
+KAPU_MUST_CHECK int dentry_path(struct introspect *in, uint64_t dentry, char *to, size_t n);
 KAPU_MUST_CHECK int file_path(struct introspect *in, uint64_t file, char *to, size_t n);
 
 /* ---- socket.c ---- */
@@ -249,5 +254,6 @@ int check_code(struct introspect *in);
 int check_sockets(struct introspect *in);
 int check_netfilter(struct introspect *in);
 int check_lsm(struct introspect *in);
+int check_cache(struct introspect *in);
 
 #endif

@@ -12,7 +12,9 @@ import time
 import pytest
 
 from guest import PAGE, PTE_PXN, PTE_RDONLY, PTE_USER, PTE_UXN, PTE_WRITE, Guest, Kernel, inspect
-from watched import watched_instance
+from kapu.allow import executable_parts
+from kapu.paths import BUILD
+from watched import RAM_BASE, watched_instance
 
 BOOT_SECONDS = 240
 NOP = struct.pack("<I", 0xd503201f)
@@ -221,6 +223,20 @@ def shared_library_is_changed_in_the_page_cache(g):
     g.write_pa((entry & 0xfffffffff000) + 128, NOP)
 
 
+def program_that_does_not_run_is_changed_in_the_page_cache(g):
+    """As an unprivileged writer to the page cache does: the next who starts it runs other code."""
+    program = (BUILD / "gateway/root-tree/usr/bin/kapu-status").read_bytes()
+    first, count = executable_parts(program)[0]
+    for page in range(first, first + count):
+        content = program[page * PAGE:(page + 1) * PAGE].ljust(PAGE, b"\0")
+        at = g.ram.find(content)
+        while at >= 0:
+            if at % PAGE == 0:
+                g.write_pa(RAM_BASE + at + 16, NOP)
+            at = g.ram.find(content, at + PAGE)
+    assert g.undo
+
+
 def stack_of_a_program_is_executable(g):
     task = task_of(g, "tee-supplicant")
     mm = g.field(task, "task_struct", "mm")
@@ -352,7 +368,8 @@ ATTACKS = (
     (no_new_privs_is_cleared, {"credentials.no_new_privs"}),
     (system_call_filter_is_cleared, {"credentials.seccomp"}),
     (program_is_another_than_it_says, {"credentials.program", "code.file"}),
-    (shared_library_is_changed_in_the_page_cache, {"code.page"}),
+    (shared_library_is_changed_in_the_page_cache, {"code.page", "cache.page"}),
+    (program_that_does_not_run_is_changed_in_the_page_cache, {"cache.page"}),
     (stack_of_a_program_is_executable, {"code.writable", "code.page"}),
     (program_runs_injected_code, {"code.page"}),
     (socket_listens_to_another_port, {"sockets.listen"}),

@@ -471,6 +471,7 @@ static void make_lists(struct kernel_model *m)
 
     list_init(m, model_symbol(m, S_modules));
     list_init(m, model_symbol(m, S_pack_list));
+    list_init(m, model_symbol(m, S_super_blocks));
     list_init(m, model_symbol(m, S_kprobe_insn_slots) + m->item[F_kprobe_insn_cache_pages]);
     list_init(m, kset + m->item[F_kset_list]);
     model_put(m, model_symbol(m, S_module_kset), kset);

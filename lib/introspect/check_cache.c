@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * cache.page: what the kernel holds in memory of executable files of the root image is what the
+ * image has there, page by page, also when no process uses it now: the next one would run it.
+ */
+#include "internal.h"
+
+#define FILE_SYSTEMS_MAX 1024u
+#define INODES_MAX 65536u
+#define FOLIOS_MAX 65536u
+#define EROFS_MAGIC 0xe0f5e1e2u
+#define ORDER_MAX 10u
+#define VMEMMAP_START 0xfffffdffc0000000ull /* 48-bit addresses, struct page of 64 bytes */
+
+struct file {
+    char path[128];
+    uint64_t memory_start;
+};
+
+static void wrong(struct introspect *in, const struct file *file, uint64_t pa, uint64_t page)
+{
+    struct finding f;
+
+    finding_start(&f, "cache.page", INTROSPECT_ALARM, pa, "page cache");
+    say(&f, "page ");
+    say_dec(&f, page);
+    say(&f, " is not that of ");
+    say(&f, file->path);
+    finding_add(in, &f);
+}
+
+static int check_page(struct introspect *in, const struct file *file, uint64_t pa, uint64_t number)
+{
+    uint8_t hash[KAPU_SHA256_SIZE] = {0};
+    struct bytes page = {in->page, PAGE_SIZE};
+    bool same = true;
+    int err;
+
+    if (allow_page_of(&in->allow, file->path, number, hash, &same) != 0)
+        return 0; /* no executable part of the file */
+    err = read_pa(in, pa, in->page, PAGE_SIZE);
+    if (err != 0)
+        return err;
+    if (in->sha.hash(in->sha.ctx, &page, 1, hash) != 0)
+        return KAPU_ECRYPTO;
+    in->stats.bytes_hashed += PAGE_SIZE;
+    err = allow_page_of(&in->allow, file->path, number, hash, &same);
+    if (err == 0 && !same)
+        wrong(in, file, pa, number);
+    return err;
+}
+
+/* A folio: pages that lie side by side in file and memory. Its first struct page tells where. */
+static int check_folio(struct introspect *in, uint64_t folio, void *ctx)
+{
+    const struct file *file = ctx;
+    uint64_t flags, index, pa, more = 0;
+    int err = field_u64(in, folio, F_folio_flags, &flags);
+
+    if (err == 0)
+        err = field_u64(in, folio, F_folio_index, &index);
+    if (err == 0 && (flags >> (item(in, V_PG_head) & 63) & 1) != 0)
+        err = field_u64(in, folio, F_folio__flags_1, &more); /* the lowest byte is the order */
+    if (err != 0 || (flags >> (item(in, V_PG_uptodate) & 63) & 1) == 0)
+        return err; /* else it is being read from the disk */
+    if ((more & 0xff) > ORDER_MAX)
+        return KAPU_EINVAL;
+    pa = (folio - VMEMMAP_START) / item(in, Z_page) * PAGE_SIZE + file->memory_start;
+    for (uint64_t i = 0; err == 0 && i < 1ull << (more & 0xff); i++)
+        err = check_page(in, file, pa + i * PAGE_SIZE, index + i);
+    return err;
+}
+
+static int check_inode(struct introspect *in, uint64_t node, void *ctx)
+{
+    uint64_t inode = node - item(in, F_inode_i_sb_list), alias, mapping;
+    struct file *file = ctx;
+    int err = field_u64(in, inode, F_inode_i_dentry, &alias);
+
+    if (err != 0 || alias == 0)
+        return err; /* no name now: nobody can start it by one */
+    err = dentry_path(in, alias - item(in, F_dentry_d_u), file->path, sizeof(file->path));
+    if (err != 0 || !allow_file(&in->allow, file->path))
+        return err;
+    err = field_u64(in, inode, F_inode_i_mapping, &mapping);
+    if (err != 0)
+        return err;
+    return xarray_walk(in, mapping + item(in, F_address_space_i_pages), FOLIOS_MAX, check_folio,
+                       ctx);
+}
+
+static int check_file_system(struct introspect *in, uint64_t node, void *ctx)
+{
+    uint64_t sb = node - item(in, F_super_block_s_list), magic;
+    int err = field_u64(in, sb, F_super_block_s_magic, &magic);
+
+    if (err != 0 || magic != EROFS_MAGIC)
+        return err;
+    return list_walk(in, sb + item(in, F_super_block_s_inodes), INODES_MAX, check_inode, ctx);
+}
+
+int check_cache(struct introspect *in)
+{
+    struct file file;
+    int err;
+
+    if (!in->has_allow)
+        return KAPU_EUNSUPPORTED;
+    if (item(in, Z_page) == 0)
+        return KAPU_EINVAL;
+    file.path[0] = '\0';
+    err = read_u64(in, symbol(in, S_memstart_addr), &file.memory_start);
+    return err != 0 ? err
+                    : list_walk(in, symbol(in, S_super_blocks), FILE_SYSTEMS_MAX, check_file_system,
+                                &file);
+}
