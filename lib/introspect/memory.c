@@ -146,10 +146,10 @@ int read_u32(struct introspect *in, uint64_t va, uint32_t *v)
 
 int read_u16(struct introspect *in, uint64_t va, uint16_t *v)
 {
-    uint8_t raw[2];
+    uint8_t raw[2] = {0};
     int err = read_va(in, va, raw, sizeof(raw));
 
-    *v = err == 0 ? (uint16_t)(raw[0] | raw[1] << 8) : 0;
+    *v = (uint16_t)(raw[0] | raw[1] << 8);
     return err;
 }
 

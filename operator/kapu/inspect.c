@@ -187,12 +187,6 @@ static void run_listings(struct result *r)
     r->code_err = introspect_code(r->in, add_code, &r->code);
 }
 
-static int say_error(const char *what, int err)
-{
-    fprintf(stderr, "kapu: %s: %s (%d)\n", what, check_error(err), err);
-    return STATUS_ERROR;
-}
-
 static void show(const struct options *o, const struct result *r)
 {
     const struct finding *f = r->findings.items;
@@ -207,54 +201,79 @@ static void show(const struct options *o, const struct result *r)
     }
 }
 
-static int look(const struct options *o, struct memory *memory, const struct live *live,
-                const struct file *profile, const struct file *allow)
+/* Opens profile and allow-list, finds the kernel. */
+static int prepare(struct introspect *in, const struct introspect_setup *setup,
+                   const struct live *live)
 {
-    struct introspect in;
-    struct result r = {.source = o->live != NULL ? o->live : o->file, .in = &in};
-    struct introspect_setup setup = {
-        .profile = {profile->p, profile->n},
-        .allow = {allow->p, allow->n},
-        .mem = memory_port(memory),
-        .sha = {sha256, EVP_MD_CTX_new()},
-        .ram_base = memory->ram_base,
-        .ram_size = memory->ram_size,
-        .work = malloc(WORK_SIZE),
-        .work_n = WORK_SIZE,
-        .attempts = 1,
-        .report = add_finding,
-        .report_ctx = &r.findings,
-    };
-    int err;
+    int err = introspect_init(in, setup);
 
-    EVP_DigestInit_ex(setup.sha.ctx, EVP_sha256(), NULL);
-    err = introspect_init(&in, &setup);
     if (err == KAPU_EUNSUPPORTED)
         fprintf(stderr, "kapu: profile or allow-list were made by another version of kapu\n");
     else if (err != 0)
         fprintf(stderr, "kapu: profile or allow-list are damaged (%d)\n", err);
     if (err != 0)
-        return STATUS_ERROR;
-    r.registers = live != NULL && live->cpus > 0;
-    err = introspect_locate(&in, r.registers ? live->regs : NULL, r.registers ? live->cpus : 0);
-    if (err == KAPU_ENOENT) {
+        return err;
+    err = introspect_locate(in, live != NULL ? live->regs : NULL, live != NULL ? live->cpus : 0);
+    if (err == KAPU_ENOENT)
         fprintf(stderr,
                 "kapu: no kernel of this release is in this memory; is it the right release "
                 "(--release)?\n");
-        return STATUS_ERROR;
-    }
-    if (err != 0)
-        return say_error("kernel", err);
-    run_checks(&r);
-    run_listings(&r);
-    show(o, &r);
-    for (size_t i = 0; i < r.checks_n; i++) {
+    else if (err != 0)
+        fprintf(stderr, "kapu: kernel: %s (%d)\n", check_error(err), err);
+    return err;
+}
+
+static int verdict(const struct result *r)
+{
+    if (r->findings.n > 0)
+        return STATUS_FINDINGS;
+    for (size_t i = 0; i < r->checks_n; i++) {
         /* What could not be looked at is no clean bill of health, unless it is known not to be. */
-        if (r.checks[i].result < 0 && r.checks[i].result != KAPU_EUNSUPPORTED &&
-            r.checks[i].result != KAPU_EARG)
-            err = STATUS_ERROR;
+        if (r->checks[i].result < 0 && r->checks[i].result != KAPU_EUNSUPPORTED &&
+            r->checks[i].result != KAPU_EARG)
+            return STATUS_ERROR;
     }
-    return r.findings.n > 0 ? STATUS_FINDINGS : err;
+    return STATUS_CLEAN;
+}
+
+static int look(const struct options *o, struct memory *memory, const struct live *live,
+                const struct file *profile, const struct file *allow)
+{
+    struct introspect in;
+    struct result r = {.source = o->live != NULL ? o->live : o->file, .in = &in};
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    uint8_t *work = malloc(WORK_SIZE);
+    struct introspect_setup setup = {
+        .profile = {profile->p, profile->n},
+        .allow = {allow->p, allow->n},
+        .mem = memory_port(memory),
+        .sha = {sha256, digest},
+        .ram_base = memory->ram_base,
+        .ram_size = memory->ram_size,
+        .work = work,
+        .work_n = WORK_SIZE,
+        .attempts = 1,
+        .report = add_finding,
+        .report_ctx = &r.findings,
+    };
+    int status = STATUS_ERROR;
+
+    if (digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && work != NULL &&
+        prepare(&in, &setup, live) == 0) {
+        r.registers = live != NULL && live->cpus > 0;
+        run_checks(&r);
+        run_listings(&r);
+        show(o, &r);
+        status = verdict(&r);
+    }
+    free(r.findings.items);
+    free(r.tasks.items);
+    free(r.modules.items);
+    free(r.sockets.items);
+    free(r.code.items);
+    free(work);
+    EVP_MD_CTX_free(digest);
+    return status;
 }
 
 /* The release of a gateway is two folders up from it, by its flavour. */
@@ -314,12 +333,29 @@ static int parse(int argc, char **argv, struct options *o)
     return optind == argc && (o->file != NULL) != (o->live != NULL) ? 0 : -1;
 }
 
+/* The files of a release, each of which an option may replace. */
+static int read_release(const struct options *o, const char *release, struct file *profile,
+                        struct file *allow)
+{
+    char path[1300];
+
+    snprintf(path, sizeof(path), "%s/kernel.profile", release);
+    if (read_file(o->profile != NULL ? o->profile : path, false, profile) != 0)
+        return -1;
+    snprintf(path, sizeof(path), "%s/allow.list", release);
+    if (read_file(o->allow != NULL ? o->allow : path, o->allow == NULL, allow) != 0)
+        return -1;
+    if (allow->n == 0)
+        fprintf(stderr, "kapu: there is no %s; what needs it is not checked\n", path);
+    return 0;
+}
+
 int command_inspect(int argc, char **argv)
 {
     struct options o = {0};
-    char folder[600] = "", release[600] = "build/gateway", path[1300];
-    struct file profile, allow;
-    struct live live;
+    char folder[600] = "", release[600] = "build/gateway";
+    struct file profile = {0}, allow = {0};
+    struct live live = {.qmp = -1, .gdb = -1};
     struct memory memory = {0};
     int status = STATUS_ERROR;
 
@@ -332,20 +368,13 @@ int command_inspect(int argc, char **argv)
                  o.live);
         release_of(folder, release, sizeof(release));
     }
-    snprintf(path, sizeof(path), "%s/kernel.profile", o.release != NULL ? o.release : release);
-    if (read_file(o.profile != NULL ? o.profile : path, false, &profile) != 0)
-        return STATUS_ERROR;
-    snprintf(path, sizeof(path), "%s/allow.list", o.release != NULL ? o.release : release);
-    if (read_file(o.allow != NULL ? o.allow : path, o.allow == NULL, &allow) != 0)
-        return STATUS_ERROR;
-    if (o.live != NULL && live_begin(&live, folder) != 0) {
-        live_end(&live);
-        return STATUS_ERROR;
-    }
-    if (memory_open(&memory, o.live != NULL ? live.ram : o.file) == 0)
+    if (read_release(&o, o.release != NULL ? o.release : release, &profile, &allow) == 0 &&
+        (o.live == NULL || live_begin(&live, folder) == 0) &&
+        memory_open(&memory, o.live != NULL ? live.ram : o.file) == 0)
         status = look(&o, &memory, o.live != NULL ? &live : NULL, &profile, &allow);
     memory_close(&memory);
-    if (o.live != NULL)
-        live_end(&live);
+    live_end(&live);
+    free(profile.p);
+    free(allow.p);
     return status;
 }

@@ -234,7 +234,7 @@ int live_begin(struct live *l, const char *folder)
     char *real = realpath(folder, NULL);
 
     memset(l, 0, sizeof(*l));
-    l->gdb = -1;
+    l->gdb = l->qmp = -1;
     snprintf(l->folder, sizeof(l->folder), "%s", real != NULL ? real : folder);
     free(real);
     snprintf(path, sizeof(path), "%s/qmp.sock", l->folder);
