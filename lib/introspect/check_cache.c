@@ -9,12 +9,9 @@
 #define INODES_MAX 65536u
 #define FOLIOS_MAX 65536u
 #define EROFS_MAGIC 0xe0f5e1e2u
-#define ORDER_MAX 10u
-#define VMEMMAP_START 0xfffffdffc0000000ull /* 48-bit addresses, struct page of 64 bytes */
 
 struct file {
     char path[128];
-    uint64_t memory_start;
 };
 
 static void wrong(struct introspect *in, const struct file *file, uint64_t pa, uint64_t page)
@@ -54,19 +51,18 @@ static int check_page(struct introspect *in, const struct file *file, uint64_t p
 static int check_folio(struct introspect *in, uint64_t folio, void *ctx)
 {
     const struct file *file = ctx;
-    uint64_t flags, index, pa, more = 0;
+    uint64_t flags, index, pa, n;
     int err = field_u64(in, folio, F_folio_flags, &flags);
 
     if (err == 0)
         err = field_u64(in, folio, F_folio_index, &index);
-    if (err == 0 && (flags >> (item(in, V_PG_head) & 63) & 1) != 0)
-        err = field_u64(in, folio, F_folio__flags_1, &more); /* the lowest byte is the order */
+    if (err == 0)
+        err = folio_pages(in, folio, &n);
+    if (err == 0)
+        err = page_pa(in, folio, &pa);
     if (err != 0 || (flags >> (item(in, V_PG_uptodate) & 63) & 1) == 0)
         return err; /* else it is being read from the disk */
-    if ((more & 0xff) > ORDER_MAX)
-        return KAPU_EINVAL;
-    pa = (folio - VMEMMAP_START) / item(in, Z_page) * PAGE_SIZE + file->memory_start;
-    for (uint64_t i = 0; err == 0 && i < 1ull << (more & 0xff); i++)
+    for (uint64_t i = 0; err == 0 && i < n; i++)
         err = check_page(in, file, pa + i * PAGE_SIZE, index + i);
     return err;
 }
@@ -101,16 +97,9 @@ static int check_file_system(struct introspect *in, uint64_t node, void *ctx)
 
 int check_cache(struct introspect *in)
 {
-    struct file file;
-    int err;
+    struct file file = {{0}};
 
     if (!in->has_allow)
         return KAPU_EUNSUPPORTED;
-    if (item(in, Z_page) == 0)
-        return KAPU_EINVAL;
-    file.path[0] = '\0';
-    err = read_u64(in, symbol(in, S_memstart_addr), &file.memory_start);
-    return err != 0 ? err
-                    : list_walk(in, symbol(in, S_super_blocks), FILE_SYSTEMS_MAX, check_file_system,
-                                &file);
+    return list_walk(in, symbol(in, S_super_blocks), FILE_SYSTEMS_MAX, check_file_system, &file);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * processes.*: the kernel keeps tasks in structures that serve different ends: the task list, the
- * table of process numbers, the tree of parents and children, the run queues. A task that lives and
- * is missing in one of them was taken out by somebody.
+ * table of process numbers, the tree of parents and children, the run queues; and all memory for
+ * tasks is in slabs. A task that lives and is missing in one of them was taken out by somebody.
  */
 #include "internal.h"
 
@@ -14,7 +14,9 @@
 #define IN_PIDS 2u
 #define IN_TREE 4u
 #define IN_QUEUE 8u
-#define WALKED 16u
+#define IN_SLAB 16u
+#define WALKED 32u
+#define SLEEPS 0x4fu /* __state: interruptible, uninterruptible, stopped, traced, parked */
 
 static int mark_listed(struct introspect *in, uint64_t task, void *ctx)
 {
@@ -43,15 +45,30 @@ static int mark_child(struct introspect *in, uint64_t node, void *ctx)
     return set_or(in, task, IN_TREE);
 }
 
+static void broken(struct introspect *in, const char *view, uint64_t at, int err)
+{
+    struct finding f;
+
+    finding_start(&f, "processes.broken", INTROSPECT_ALARM, at, view);
+    say(&f, err == KAPU_EINVAL ? "is not linked as a list must be" : "leads out of kernel memory");
+    finding_add(in, &f);
+}
+
 static int walk_children(struct introspect *in, uint64_t task, uint64_t views, void *ctx)
 {
-    int err = 0;
+    char label[48];
+    int err;
 
-    if ((views & WALKED) == 0)
-        err = set_or(in, task, WALKED);
-    if (err == 0 && (views & WALKED) == 0)
+    if ((views & WALKED) != 0)
+        return 0;
+    err = set_or(in, task, WALKED);
+    if (err == 0)
         err = list_walk(in, task + item(in, F_task_struct_children), TASKS_MAX, mark_child, ctx);
-    return err;
+    if (err == 0 || err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
+        return err;
+    task_label(in, task, label, sizeof(label));
+    broken(in, label, task, err); /* the others' children still count */
+    return 0;
 }
 
 static int walk_tree(struct introspect *in)
@@ -92,13 +109,21 @@ static int walk_queues(struct introspect *in)
     return err;
 }
 
-static void broken(struct introspect *in, const char *view, int err)
+/*
+ * Memory of a task that sleeps. One that runs is in a run queue; and one that is being made looks
+ * like its parent, which runs.
+ */
+static int mark_memory(struct introspect *in, uint64_t task, void *ctx)
 {
-    struct finding f;
+    uint32_t state, ended;
+    int err = field_u32(in, task, F_task_struct___state, &state);
 
-    finding_start(&f, "processes.broken", INTROSPECT_ALARM, 0, view);
-    say(&f, err == KAPU_EINVAL ? "is not linked as a list must be" : "leads out of kernel memory");
-    finding_add(in, &f);
+    (void)ctx;
+    if (err == 0)
+        err = field_u32(in, task, F_task_struct_exit_state, &ended);
+    if (err != 0 || (state & SLEEPS) == 0 || ended != 0)
+        return err;
+    return set_or(in, task, IN_SLAB);
 }
 
 static void missing(struct introspect *in, const char *id, uint64_t task, uint64_t views,
@@ -116,6 +141,7 @@ static void missing(struct introspect *in, const char *id, uint64_t task, uint64
     say(&f, (views & IN_PIDS) != 0 ? " pid table" : "");
     say(&f, (views & IN_TREE) != 0 ? " tree" : "");
     say(&f, (views & IN_QUEUE) != 0 ? " run queue" : "");
+    say(&f, (views & IN_SLAB) != 0 ? " memory" : "");
     finding_add(in, &f);
 }
 
@@ -151,17 +177,20 @@ int check_processes(struct introspect *in)
     if (err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
         return err;
     if (err != 0)
-        broken(in, "task list", err);
+        broken(in, "task list", 0, err);
     err = xarray_walk(
         in, symbol(in, S_init_pid_ns) + item(in, F_pid_namespace_idr) + item(in, F_idr_idr_rt),
         TASKS_MAX, mark_pid, NULL);
     if (err != 0)
-        broken(in, "table of process numbers", err);
+        broken(in, "table of process numbers", 0, err);
     err = walk_queues(in);
     if (err != 0)
-        broken(in, "run queues", err);
+        broken(in, "run queues", 0, err);
+    err = slab_walk(in, symbol(in, S_task_struct_cachep), mark_memory, NULL);
+    if (err != 0)
+        broken(in, "memory of tasks", 0, err);
     err = walk_tree(in);
     if (err != 0)
-        broken(in, "tree of parents and children", err);
+        broken(in, "tree of parents and children", 0, err);
     return set_each(in, compare, NULL);
 }

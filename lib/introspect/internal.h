@@ -182,6 +182,13 @@ void text_append_dec(char *to, size_t n, uint64_t v);
 void text_append_hex(char *to, size_t n, uint64_t v);
 bool text_equal(const char *a, const char *b);
 
+/* ---- page.c: the kernel's struct page of each page of RAM ---- */
+
+/* Physical address of the memory that a struct page stands for; KAPU_ERANGE: of no RAM. */
+KAPU_MUST_CHECK int page_pa(struct introspect *in, uint64_t page, uint64_t *pa);
+/* Pages of a folio, 1 when it is a single one. */
+KAPU_MUST_CHECK int folio_pages(struct introspect *in, uint64_t folio, uint64_t *n);
+
 /* ---- walk.c: the kernel's containers. A callback's non-zero result ends the walk with it. ---- */
 
 typedef int (*node_fn)(struct introspect *in, uint64_t node, void *ctx);
@@ -230,6 +237,10 @@ KAPU_MUST_CHECK int process_sockets(struct introspect *in, uint64_t task, node_f
 KAPU_MUST_CHECK int table_sockets(struct introspect *in, node_fn fn, void *ctx);
 
 /* ---- mappings of processes ---- */
+
+/* Every object of a slab cache, in use or not, by its linear address; `cache` is the address of the
+ * variable that points to the cache. */
+KAPU_MUST_CHECK int slab_walk(struct introspect *in, uint64_t cache, node_fn fn, void *ctx);
 
 struct vma {
     uint64_t va, start, end, flags, file, pgoff;

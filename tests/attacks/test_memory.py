@@ -174,6 +174,12 @@ def process_is_unlinked_everywhere_but_its_number(g):
     process_is_unlinked_from_its_parent(g)
 
 
+def sleeping_process_is_unlinked_everywhere(g):
+    """No list, table or tree has it any more: only its memory is left, and somebody who wakes it."""
+    process_is_unlinked_everywhere_but_its_number(g)
+    process_has_no_number(g)
+
+
 def task_list_is_cut(g):
     node = task_of(g, "systemd-udevd") + g.offset("task_struct", "tasks")
     g.put_u64(node, 0xdead000000000100)
@@ -360,6 +366,8 @@ ATTACKS = (
     (process_is_unlinked_from_its_parent, {"processes.tree"}),
     (process_has_no_number, {"processes.pid"}),
     (process_is_unlinked_everywhere_but_its_number, {"processes.list", "processes.tree"}),
+    (sleeping_process_is_unlinked_everywhere,
+     {"processes.list", "processes.tree", "processes.pid"}),
     (task_list_is_cut, {"processes.broken"}),
     (task_list_is_a_cycle, {"processes.broken"}),
     (credentials_become_root, {"credentials.user"}),

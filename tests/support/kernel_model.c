@@ -353,6 +353,23 @@ static void make_tables(struct kernel_model *m)
                                    : PTE_KERNEL_RW);
 }
 
+/* The kernel's array of struct page, and one slab: the page with the tasks but the first. */
+static void make_slab(struct kernel_model *m)
+{
+    uint64_t root = MODEL_TEXT_PA + m->item[S_swapper_pg_dir],
+             size = MODEL_RAM_SIZE / PAGE_SIZE * 64, array = allocate(m, size),
+             cache = allocate(m, 256);
+
+    m->item[Z_page] = 64;
+    m->slab = allocate(m, PAGE_SIZE);
+    for (uint64_t i = 0; i < size; i += PAGE_SIZE)
+        map(m, root, 0xfffffdffc0000000ull + i, model_pa(array) + i, PTE_KERNEL_RW);
+    model_put(m, model_symbol(m, S_task_struct_cachep), cache);
+    set32(m, cache, F_kmem_cache_size, 1024);
+    model_set(m, array + (model_pa(m->slab) - MODEL_RAM_BASE) / PAGE_SIZE * 64, F_slab_slab_cache,
+              cache);
+}
+
 /* ---- Tasks ---- */
 
 static void list_init(struct kernel_model *m, uint64_t head)
@@ -388,14 +405,15 @@ static void make_pids(struct kernel_model *m)
 
 static void make_task(struct kernel_model *m, uint32_t i, const char *comm)
 {
-    uint64_t t = i == 0 ? model_symbol(m, S_init_task) : allocate(m, 1024), cred = allocate(m, 512),
-             sig = allocate(m, 256);
+    uint64_t t = i == 0 ? model_symbol(m, S_init_task) : m->slab + 1024ull * i,
+             cred = allocate(m, 512), sig = allocate(m, 256);
 
     m->task[i] = t;
     m->cred[i] = cred;
     set_text(m, t + m->item[F_task_struct_comm], comm);
     set32(m, t, F_task_struct_pid, i);
     set32(m, t, F_task_struct_tgid, i);
+    set32(m, t, F_task_struct___state, i == 3 ? 1 : 0);
     set32(m, t, F_task_struct_flags, i < 3 ? 0x00200000u : 0);
     model_set(m, t, F_task_struct_cred, cred);
     model_set(m, t, F_task_struct_real_cred, cred);
@@ -529,6 +547,7 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha)
     make_profile(m, sha);
     boot(m);
     make_tables(m);
+    make_slab(m);
     for (uint32_t i = 0; i < MODEL_TASKS; i++)
         make_task(m, i, comm[i]);
     make_pids(m);

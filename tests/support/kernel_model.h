@@ -38,7 +38,7 @@ struct kernel_model {
     uint8_t profile[16384], allow[1024], work[INTROSPECT_WORK_MIN];
     size_t profile_n, allow_n;
     uint32_t item[ITEMS];
-    uint64_t task[MODEL_TASKS], cred[MODEL_TASKS], mm, code_pa, pte_pa;
+    uint64_t task[MODEL_TASKS], cred[MODEL_TASKS], mm, code_pa, slab;
     uint64_t next; /* free memory, physical */
     struct introspect_regs regs;
     struct finding found[64];

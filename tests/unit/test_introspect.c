@@ -300,6 +300,17 @@ static void a_task_is_missed_in_each_view(void **state)
     assert_true(finds("processes", "processes.list")); /* the run queue has it */
 }
 
+static void a_task_that_is_in_no_structure_at_all_is_found_by_its_memory(void **state)
+{
+    uint64_t pid = model_get(&model, model.task[3] + model.item[F_task_struct_thread_pid]);
+
+    (void)state;
+    model_unlink(&model, model.task[3] + model.item[F_task_struct_tasks]);
+    model_unlink(&model, model.task[3] + model.item[F_task_struct_sibling]);
+    model_set(&model, pid, F_pid_tasks, 0);
+    assert_true(finds("processes", "processes.list"));
+}
+
 static void a_task_that_ends_is_missed_nowhere(void **state)
 {
     (void)state;
@@ -542,6 +553,7 @@ int main(void)
         TEST(tables_that_lead_to_themselves_end),
         TEST(a_foreign_function_pointer_is_found),
         TEST(a_task_is_missed_in_each_view),
+        TEST(a_task_that_is_in_no_structure_at_all_is_found_by_its_memory),
         TEST(a_task_that_ends_is_missed_nowhere),
         TEST(a_cyclic_task_list_is_found),
         TEST(a_wild_task_list_is_found),
