@@ -70,14 +70,16 @@ static int walk_objects(struct introspect *in, const struct slab_search *s, uint
 /* The struct pages that stand in one page of the array. */
 static int walk_pages(struct introspect *in, const struct slab_search *s, uint64_t at)
 {
-    uint32_t owner = item(in, F_slab_slab_cache);
+    uint32_t owner = item(in, F_slab_slab_cache), type = item(in, F_page_page_type);
     uint8_t pages[PAGE_SIZE];
     int err = read_va(in, at, pages, sizeof(pages));
 
     if (err == KAPU_ENOENT || err == KAPU_ERANGE)
         return 0; /* the array has no page there: no such memory */
     for (uint32_t i = 0; err == 0 && i < PAGE_SIZE; i += STRUCT_PAGE) {
-        if (get_le64(pages + i + owner) == s->cache)
+        /* The type as well: what a freed slab's page says else may be old. */
+        if (get_le64(pages + i + owner) == s->cache &&
+            get_le32(pages + i + type) >> 24 == item(in, V_PGTY_slab))
             err = walk_objects(in, s, at + i);
     }
     return err;
@@ -101,7 +103,8 @@ int slab_walk(struct introspect *in, uint64_t cache, node_fn fn, void *ctx)
     if (err != 0)
         return err;
     if (size < OBJECT_MIN || (align & (align - 1)) != 0 || item(in, Z_page) != STRUCT_PAGE ||
-        item(in, F_slab_slab_cache) > STRUCT_PAGE - 8)
+        item(in, F_slab_slab_cache) > STRUCT_PAGE - 8 ||
+        item(in, F_page_page_type) > STRUCT_PAGE - 4)
         return KAPU_EINVAL;
     s.size = size;
     if (object < PAGE_SIZE)

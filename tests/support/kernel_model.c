@@ -161,6 +161,9 @@ static void place_items(struct kernel_model *m)
         before = names[i].text;
         m->item[i] = names[i].kind == 'f' ? offset : names[i].kind == 'z' ? 64 : ++value;
     }
+    m->item[Z_page] = 64;
+    m->item[F_page_page_type] = 48;
+    m->item[V_PGTY_slab] = 0xf5;
     m->item[F_xa_node_slots] = 64;
     m->item[F_maple_range_64_pivot] = 8;
     m->item[F_maple_range_64_slot] = 128;
@@ -360,14 +363,14 @@ static void make_slab(struct kernel_model *m)
              size = MODEL_RAM_SIZE / PAGE_SIZE * 64, array = allocate(m, size),
              cache = allocate(m, 256);
 
-    m->item[Z_page] = 64;
     m->slab = allocate(m, PAGE_SIZE);
     for (uint64_t i = 0; i < size; i += PAGE_SIZE)
         map(m, root, 0xfffffdffc0000000ull + i, model_pa(array) + i, PTE_KERNEL_RW);
     model_put(m, model_symbol(m, S_task_struct_cachep), cache);
     set32(m, cache, F_kmem_cache_size, 1024);
-    model_set(m, array + (model_pa(m->slab) - MODEL_RAM_BASE) / PAGE_SIZE * 64, F_slab_slab_cache,
-              cache);
+    array += (model_pa(m->slab) - MODEL_RAM_BASE) / PAGE_SIZE * 64;
+    model_set(m, array, F_slab_slab_cache, cache);
+    set32(m, array, F_page_page_type, 0xf5000000u);
 }
 
 /* ---- Tasks ---- */
