@@ -59,6 +59,8 @@ static int walk_objects(struct introspect *in, const struct slab_search *s, uint
     if (pages == 1 &&
         s->guarded != 0) { /* KFENCE puts some objects alone in a page, at its end or its start */
         err = read_u64(in, first, &word);
+        if (err == KAPU_ENOENT)
+            return 0; /* and takes away the page of one that was freed */
         if (err == 0 && word == KFENCE_CANARY)
             return s->fn(in, first + s->guarded, s->ctx);
     }
