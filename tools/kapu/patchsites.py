@@ -200,6 +200,8 @@ def traced_functions(kernel: KernelImage) -> list[Site]:
     sites = []
     for at in range(kernel.offset("__start_mcount_loc"), kernel.offset("__stop_mcount_loc"), 8):
         place = kernel.pointer(at)
+        if place == -kernel.base:
+            continue  # null: of a function that the linker left out
         linked = (kernel.word(place), kernel.word(place + 4))
         if linked != (NOP, NOP):
             raise KapuError(f"the traced function at {place:#x} does not start with two nops")
@@ -217,7 +219,7 @@ def split_at_pages(site: Site) -> list[Site]:
     room = (PAGE - site.offset % PAGE) // 4
     if site.words <= room:
         return [site]
-    if site.kind not in (VARIANTS,):
+    if site.kind not in (VARIANTS, FTRACE):
         raise KapuError(f"the patch site at {site.offset:#x} crosses a page")
     return [Site(site.offset, site.kind, [v[:room] for v in site.variants], site.extra),
             Site(site.offset + 4 * room, site.kind, [v[room:] for v in site.variants], site.extra)]
