@@ -56,12 +56,12 @@ static int walk_objects(struct introspect *in, const struct slab_search *s, uint
     if (err != 0)
         return err;
     first = pa - s->start + LINEAR_MAP;
-    if (pages == 1 &&
-        s->guarded != 0) { /* KFENCE puts some objects alone in a page, at its end or its start */
+    if (pages == 1) {
+        /* KFENCE puts some objects alone in a page, at its start or end, and unmaps freed ones. */
         err = read_u64(in, first, &word);
         if (err == KAPU_ENOENT)
-            return 0; /* and takes away the page of one that was freed */
-        if (err == 0 && word == KFENCE_CANARY)
+            return 0;
+        if (err == 0 && s->guarded != 0 && word == KFENCE_CANARY)
             return s->fn(in, first + s->guarded, s->ctx);
     }
     for (uint64_t at = 0; err == 0 && s->size <= pages * PAGE_SIZE - at; at += s->size)
