@@ -14,6 +14,8 @@
 #include "result.h"
 
 #define WORK_SIZE (256u << 10)
+#define LOOKS 3 /* at a running gateway, when the one before found something */
+#define LOOK_PAUSE_US 200000
 #define STATUS_CLEAN 0
 #define STATUS_FINDINGS 1
 #define STATUS_ERROR 2
@@ -30,7 +32,9 @@ static const char help[] =
     "Looks into the memory of a gateway and compares it with its signed release. FILE is an ELF "
     "core\n"
     "of QEMU's dump-guest-memory, or raw RAM starting at 0x40000000. NAME is a gateway of\n"
-    "tools/gateway (build/gateways/NAME) or its folder; it is stopped while being looked at.\n"
+    "tools/gateway (build/gateways/NAME) or its folder; it is stopped while being looked at, and "
+    "looked\n"
+    "at up to three times: a finding is what each look saw.\n"
     "\n"
     "  --release FOLDER  where kernel.profile and allow.list are (default: build/gateway, or the\n"
     "                    flavour of the gateway NAME)\n"
@@ -236,11 +240,10 @@ static int verdict(const struct result *r)
     return STATUS_CLEAN;
 }
 
-static int look(const struct options *o, struct memory *memory, const struct live *live,
-                const struct file *profile, const struct file *allow)
+/* Only one look: what it finds is in r, which the caller frees. */
+static int look(struct memory *memory, const struct live *live, const struct file *profile,
+                const struct file *allow, struct result *r)
 {
-    struct introspect in;
-    struct result r = {.source = o->live != NULL ? o->live : o->file, .in = &in};
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     uint8_t *work = malloc(WORK_SIZE);
     struct introspect_setup setup = {
@@ -254,25 +257,117 @@ static int look(const struct options *o, struct memory *memory, const struct liv
         .work_n = WORK_SIZE,
         .attempts = 1,
         .report = add_finding,
-        .report_ctx = &r.findings,
+        .report_ctx = &r->findings,
     };
     int status = STATUS_ERROR;
 
     if (digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && work != NULL &&
-        prepare(&in, &setup, live) == 0) {
-        r.registers = live != NULL && live->cpus > 0;
-        run_checks(&r);
-        run_listings(&r);
-        show(o, &r);
-        status = verdict(&r);
+        prepare(r->in, &setup, live) == 0) {
+        r->registers = live != NULL && live->cpus > 0;
+        run_checks(r);
+        run_listings(r);
+        status = verdict(r);
     }
-    free(r.findings.items);
-    free(r.tasks.items);
-    free(r.modules.items);
-    free(r.sockets.items);
-    free(r.code.items);
     free(work);
     EVP_MD_CTX_free(digest);
+    return status;
+}
+
+static void free_result(struct result *r)
+{
+    free(r->findings.items);
+    free(r->tasks.items);
+    free(r->modules.items);
+    free(r->sockets.items);
+    free(r->code.items);
+}
+
+static bool has_finding(const struct list *l, const struct finding *f)
+{
+    const struct finding *other = l->items;
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(other[i].id, f->id) == 0 && other[i].address == f->address &&
+            strcmp(other[i].object, f->object) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_check(const struct finding *f, const char *check)
+{
+    size_t n = strlen(check);
+
+    return (strncmp(f->id, check, n) == 0 && f->id[n] == '.') ||
+           (strncmp(f->id, "report.", 7) == 0 && strcmp(f->object, check) == 0);
+}
+
+/* Keeps the findings that an earlier look had too, and counts them again. */
+static void confirm(struct result *r, const struct list *earlier)
+{
+    struct finding *f = r->findings.items;
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->findings.n; i++) {
+        if (has_finding(earlier, &f[i]))
+            f[n++] = f[i];
+    }
+    r->findings.n = n;
+    for (size_t i = 0; i < r->checks_n; i++) {
+        int count = 0;
+
+        for (size_t j = 0; j < n; j++)
+            count += is_of_check(&f[j], r->checks[i].check->id) ? 1 : 0;
+        if (r->checks[i].result > 0)
+            r->checks[i].result = count;
+    }
+}
+
+/* Looks at a dump, or at a gateway that is stopped for it; *went_on: it runs between two looks. */
+static int look_at(const struct options *o, const char *folder, const struct file *profile,
+                   const struct file *allow, struct result *r, bool *went_on)
+{
+    struct live live = {.qmp = -1, .gdb = -1};
+    struct memory memory = {0};
+    int status = STATUS_ERROR;
+
+    if ((o->live == NULL || live_begin(&live, folder) == 0) &&
+        memory_open(&memory, o->live != NULL ? live.ram : o->file) == 0)
+        status = look(&memory, o->live != NULL ? &live : NULL, profile, allow, r);
+    *went_on = live.stopped;
+    memory_close(&memory);
+    live_end(&live);
+    return status;
+}
+
+/*
+ * A gateway can be stopped in the middle of a change, when a module has left the kernel's list and
+ * still has memory, for example. What is wrong stays: it is there at each of some looks.
+ */
+static int look_until_sure(const struct options *o, const char *folder, const struct file *profile,
+                           const struct file *allow)
+{
+    struct introspect in;
+    struct result r = {0}, earlier = {0};
+    bool went_on = false;
+    int status = STATUS_ERROR;
+
+    for (int i = 0; i < LOOKS; i++) {
+        r = (struct result){.source = o->live != NULL ? o->live : o->file, .in = &in};
+        status = look_at(o, folder, profile, allow, &r, &went_on);
+        if (i > 0)
+            confirm(&r, &earlier.findings);
+        free_result(&earlier);
+        if (status != STATUS_ERROR)
+            status = verdict(&r);
+        if (status != STATUS_FINDINGS || !went_on || i + 1 == LOOKS)
+            break;
+        earlier = r;
+        usleep(LOOK_PAUSE_US);
+    }
+    if (status != STATUS_ERROR || r.checks_n > 0)
+        show(o, &r);
+    free_result(&r);
     return status;
 }
 
@@ -355,8 +450,6 @@ int command_inspect(int argc, char **argv)
     struct options o = {0};
     char folder[600] = "", release[600] = "build/gateway";
     struct file profile = {0}, allow = {0};
-    struct live live = {.qmp = -1, .gdb = -1};
-    struct memory memory = {0};
     int status = STATUS_ERROR;
 
     if (parse(argc, argv, &o) != 0) {
@@ -368,12 +461,8 @@ int command_inspect(int argc, char **argv)
                  o.live);
         release_of(folder, release, sizeof(release));
     }
-    if (read_release(&o, o.release != NULL ? o.release : release, &profile, &allow) == 0 &&
-        (o.live == NULL || live_begin(&live, folder) == 0) &&
-        memory_open(&memory, o.live != NULL ? live.ram : o.file) == 0)
-        status = look(&o, &memory, o.live != NULL ? &live : NULL, &profile, &allow);
-    memory_close(&memory);
-    live_end(&live);
+    if (read_release(&o, o.release != NULL ? o.release : release, &profile, &allow) == 0)
+        status = look_until_sure(&o, folder, &profile, &allow);
     free(profile.p);
     free(allow.p);
     return status;
