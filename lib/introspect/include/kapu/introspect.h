@@ -124,7 +124,7 @@ struct introspect_setup {
     uint64_t ram_base, ram_size;
     uint8_t *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks */
     size_t work_n;
-    uint32_t attempts; /* 1 for a dump or a stopped system, 3 for a running one */
+    uint32_t attempts;  /* 1 for a dump or a stopped system, 3 for a running one */
     uint64_t reads_max; /* of one run of a check, so that all ends; 0: INTROSPECT_READS */
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
@@ -154,10 +154,11 @@ struct introspect_check {
 size_t introspect_checks(const struct introspect_check **table);
 
 /*
- * Runs a check, `attempts` times if it finds something, and reports what all runs saw. The number of
- * findings, or KAPU_EUNSUPPORTED when the kernel does not have what it is about or the allow-list
- * that it needs was not given; KAPU_EARG when it needs registers that are unknown; KAPU_ECRYPTO. A
- * kernel that cannot be followed to the end is a finding: report.broken, report.endless.
+ * Runs a check, `attempts` times if it finds something, and reports what all runs saw. The number
+ * of findings, or KAPU_EUNSUPPORTED when the kernel does not have what it is about or the
+ * allow-list that it needs was not given; KAPU_EARG when it needs registers that are unknown;
+ * KAPU_ECRYPTO. A kernel that cannot be followed to the end is a finding: report.broken,
+ * report.endless.
  */
 KAPU_MUST_CHECK int introspect_run(struct introspect *in, const struct introspect_check *check);
 
