@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board without disk or TPM, for tests of the boot chain: it runs BL1 and BL2 and stops there.
+"""A board without a disk, for tests of the boot chain: it runs BL1 and BL2 and stops there.
 
 Everything is real but for what a test changes: ROM, packages and keys come from the build.
 """
@@ -7,7 +7,7 @@ Everything is real but for what a test changes: ROM, packages and keys come from
 import shutil
 from pathlib import Path
 
-from kapu import build, certs, fip
+from kapu import build, certs, fip, tpm
 from kapu.instance import FLASH_SIZE, SLOT_SIZE, sparse_file, write_at
 from kapu.keys import KeySet, key_set
 from kapu.qemu import Machine
@@ -20,16 +20,23 @@ BASE = {"a": 0, "b": SLOT_SIZE}
 class Board:
     """ROM and slots in a folder; tests damage the slots, run it, and read the verdict."""
 
-    def __init__(self, folder: Path, rom: Path, package: Path, slots: str = "ab"):
+    def __init__(self, folder: Path, rom: Path, package: Path, factory: Path, slots: str = "ab"):
         folder.mkdir(parents=True)
         self.folder = folder
         self.slots = folder / "slots.img"
-        sparse_file(folder / "rom.img", FLASH_SIZE)
-        write_at(folder / "rom.img", 0, rom, FLASH_SIZE)
+        tpm.clone(factory, folder)
+        self.write_rom(rom)
         sparse_file(self.slots, FLASH_SIZE)
         for slot in slots:
             self.write_package(slot, package)
         self.machine = Machine(folder, cores=1)
+
+    def write_rom(self, rom: Path) -> None:
+        """BL1, and the board's fuses behind it."""
+        (self.folder / "rom.img").unlink(missing_ok=True)
+        sparse_file(self.folder / "rom.img", FLASH_SIZE)
+        write_at(self.folder / "rom.img", 0, rom, FLASH_SIZE)
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
     def write_package(self, slot: str, package: Path) -> None:
         self.write(BASE[slot], bytes(SLOT_SIZE) if self.slots.stat().st_blocks else b"")
@@ -54,7 +61,7 @@ class Board:
     def run(self) -> str:
         """Boot until the chain of trust has decided; returns the console up to there."""
         self.machine.console.unlink(missing_ok=True)
-        self.machine.start(tpm=False)
+        self.machine.start()
         try:
             self.machine.wait_for(VERDICT, SECONDS)
         finally:

@@ -34,7 +34,7 @@ class Debugged(Board):
         original = self.machine.arguments
         self.machine.arguments = lambda **options: original(**options) + [
             "-S", "-gdb", f"unix:{self.gdb_socket},server=on,wait=off"]
-        self.machine.start(tpm=False)
+        self.machine.start()
         self.gdb = Gdb(self.gdb_socket)
         self.qmp = Qmp(self.machine.qmp_socket)
 

@@ -26,7 +26,8 @@ PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
 
-FIRMWARE_LIBRARIES = ("base", "fip")  # of lib/, in BL1 and BL2
+# of lib/, in BL1 and BL2
+FIRMWARE_LIBRARIES = ("base", "fip", "tis", "tpm2", "eventlog", "bootstate", "fusebox")
 
 # Image of the chain of trust -> fiptool option.
 FIP_IMAGES = {"bl2": "tb-fw", "bl31": "soc-fw", "optee": "tos-fw", "linux": "nt-fw",
@@ -133,8 +134,10 @@ def build_tfa(step: Step, out: Path) -> None:
     shutil.copytree(ROOT / "boot" / "tf-a", added / "boot")
     for library in FIRMWARE_LIBRARIES:
         shutil.copytree(ROOT / "lib" / library, added / "lib" / library)
+    shutil.copytree(ROOT / "wire", added / "wire")
     public = certs.Signer(native / "kapu-sign", key_set()).public_der("root")
     (added / "boot" / "root_key_hash.h").write_text(root_key_header(public))
+    (out / "root-key.sha256").write_text(hashlib.sha256(public).hexdigest() + "\n")
     step.run("make", "-j2", "PLAT=kapu_qemu_virt", "CROSS_COMPILE=aarch64-linux-gnu-", "DEBUG=0",
              "LOG_LEVEL=20", "E=0",  # mbedTLS 3.6 has redundant declarations that TF-A warns of
              "TRUSTED_BOARD_BOOT=1", "KEY_ALG=ecdsa", "KEY_SIZE=256", "HASH_ALG=sha256",
@@ -213,6 +216,13 @@ def build_native(step: Step, out: Path) -> None:
     """Tools that the build itself runs."""
     folder = meson_build(step, out, "-Dbuildtype=release", targets=["tools/sign/kapu-sign"])
     shutil.copy(folder / "tools/sign/kapu-sign", out)
+    shutil.rmtree(folder)
+
+
+def build_operator(step: Step, out: Path) -> None:
+    """The operator's programs, for this host."""
+    folder = meson_build(step, out, "-Dbuildtype=release", targets=["operator/kapu/kapu"])
+    shutil.copy(folder / "operator/kapu/kapu", out)
     shutil.rmtree(folder)
 
 
@@ -336,9 +346,11 @@ class Release:
     root: Step
     device_tree: Step
     firmware: Step
+    operator: Step
 
     def build(self, say: Progress) -> None:
         self.firmware.build(say)
+        self.operator.build(say)
 
 
 def public_identity(keys: KeySet, role: str, native: Step | None = None) -> str:
@@ -359,12 +371,21 @@ def third_party(name: str) -> list[Path]:
 def tfa_step(name: str, native: Step, *patches: Path) -> Step:
     keys = key_set()
     return Step(name, build_tfa, needs=[native],
-                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "VERSION",
+                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "wire", ROOT / "VERSION",
                        *(ROOT / "lib" / library for library in FIRMWARE_LIBRARIES),
                        *third_party("arm-trusted-firmware"), *third_party("mbedtls"), *patches],
                 values=[compiler_version("aarch64-linux-gnu-gcc", "--version"),
                         fetch.identity("arm-trusted-firmware"), fetch.identity("mbedtls"),
                         public_identity(keys, "root", native)])
+
+
+MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib")
+
+
+def operator_step() -> Step:
+    return Step("operator", build_operator,
+                files=[*MESON_FILES, ROOT / "operator", ROOT / "VERSION"],
+                values=[compiler_version("gcc", "--version")])
 
 
 def release(flavour: str = "gateway") -> Release:
@@ -375,9 +396,7 @@ def release(flavour: str = "gateway") -> Release:
     cross_gcc = compiler_version("aarch64-linux-gnu-gcc", "--version")
     clang = compiler_version("clang-16", "--version")
     kernel = ROOT / "gateway" / "kernel"
-    meson = [ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib"]
-
-    native = Step("native", build_native, files=meson + [ROOT / "tools/sign"],
+    native = Step("native", build_native, files=[*MESON_FILES, ROOT / "tools/sign"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
                       files=[ROOT / "secure/optee", PLATFORM / "optee",
@@ -395,7 +414,7 @@ def release(flavour: str = "gateway") -> Release:
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
     programs = Step("programs", build_programs, values=[cross_gcc],
-                    files=meson + [ROOT / "gateway/status", PLATFORM / "arm64.cross"])
+                    files=[*MESON_FILES, ROOT / "gateway/status", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION"],
@@ -409,7 +428,7 @@ def release(flavour: str = "gateway") -> Release:
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
                     values=[public_identity(keys, role, native) for role in EC_ROLES])
-    return Release(flavour, native, tfa, optee, linux, root, tree, firmware)
+    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, operator_step())
 
 
 def link_results(built: Release) -> Path:
@@ -421,7 +440,9 @@ def link_results(built: Release) -> Path:
              "root.img": built.root.out / "root.img", "root.json": built.root.out / "root.json",
              "root-tree": built.root.out / "tree", "Image": built.linux.out / "Image",
              "kernel.config": built.linux.out / "config", "vmlinux": built.linux.out / "vmlinux",
-             "cmdline": built.device_tree.out / "cmdline-a"}
+             "cmdline": built.device_tree.out / "cmdline-a",
+             "root-key.sha256": built.tfa.out / "root-key.sha256",
+             "kapu": built.operator.out / "kapu"}
     if built.flavour == "lab":
         links["headers"] = built.linux.out / "headers"
     for name, target in links.items():

@@ -16,6 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import tpm
 from .errors import KapuError
 from .paths import host_environment
 
@@ -118,6 +119,7 @@ class Machine:
         self.secure_console = folder / "secure.log"
         self.console_socket = folder / "console.sock"
         self.qmp_socket = folder / "qmp.sock"
+        self.tpm_socket: Path | None = None  # of something that stands between QEMU and the TPM
 
     # -- processes
 
@@ -125,19 +127,9 @@ class Machine:
         return read_pid(self.folder / "qemu.pid")
 
     def _start_tpm(self) -> list[str]:
-        state = self.folder / "tpm"
-        state.mkdir(exist_ok=True)
         control = self.folder / "tpm.sock"
-        words = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
-                        f"type=unixio,path={control}", "--terminate", "--daemon", "--pid",
-                        f"file={self.folder / 'swtpm.pid'}", "--log",
-                 f"file={self.folder / 'swtpm.log'},level=1,truncate"]
-        try:
-            subprocess.run(words, env=host_environment(), check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise KapuError(f"swtpm did not start: {error}; see {self.folder / 'swtpm.log'}") \
-                from error
-        return ["-chardev", f"socket,id=tpm,path={control}",
+        tpm.start_swtpm(self.folder, "--ctrl", f"type=unixio,path={control}")
+        return ["-chardev", f"socket,id=tpm,path={self.tpm_socket or control}",
                 "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis-device,tpmdev=tpm0"]
 
     def arguments(self, *, reboot: bool) -> list[str]:
@@ -168,7 +160,7 @@ class Machine:
                       "bus=virtio-mmio-bus.3"]
         return words + ([] if reboot else ["-no-reboot"])
 
-    def start(self, *, tpm: bool = True, reboot: bool = True) -> None:
+    def start(self, *, with_tpm: bool = True, reboot: bool = True) -> None:
         if self.pid():
             raise KapuError(f"{self.folder} is running already (process {self.pid()})")
         if len(str(self.console_socket)) > SOCKET_PATH_MAX:
@@ -177,7 +169,7 @@ class Machine:
         for old in (self.qmp_socket, self.console_socket, self.folder / "qemu.pid"):
             old.unlink(missing_ok=True)
         words = self.arguments(reboot=reboot)
-        if tpm:
+        if with_tpm:
             words += self._start_tpm()
         if not shutil.which(words[0]):
             raise KapuError(f"{words[0]} is not installed; run: make packages")
