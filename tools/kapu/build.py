@@ -25,6 +25,7 @@ from .steps import Progress, Step
 PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
+UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/update_ta.h
 
 # of lib/, in BL1 and BL2
 FIRMWARE_LIBRARIES = ("base", "fip", "tis", "tpm2", "eventlog", "bootstate", "fusebox")
@@ -74,11 +75,16 @@ def unpack_source(step: Step, name: str, out: Path) -> Path:
 
 # ---- OP-TEE -----------------------------------------------------------------------------------
 
+# Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder.
+OPTEE_FOLDERS = {"core": ROOT / "secure/core", "pta": ROOT / "secure/pta", "lib": ROOT / "lib",
+                 "wire": ROOT / "wire"}
+
+
 def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
     step.run("make", "-j2", "PLATFORM=vexpress-qemu_armv8a", "CROSS_COMPILE=aarch64-linux-gnu-",
              "CROSS_COMPILE64=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3", "O=out",
              *settings(ROOT / "secure" / "optee" / "config.mk"),
-             "CFG_OPTEE_CONFIG=kapu/optee.mk", "KAPU_OPTEE_PLATFORM=kapu",
+             "CFG_OPTEE_CONFIG=kapu/platform/optee.mk",
              f"TEE_IMPL_VERSION={fetch.locked('optee-os')['version']}",
              "BUILD_DATE=2026-01-01", "V=1",
              *([f"TA_SIGN_KEY={key}"] if key else []), *targets, cwd=tree)
@@ -87,10 +93,23 @@ def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
 def build_optee_base(step: Step, out: Path) -> None:
     """OP-TEE with nothing of a checkout's keys in it: nearly all of the work, and cacheable."""
     tree = unpack_source(step, "optee-os", out)
-    shutil.copytree(PLATFORM / "optee", tree / "kapu")
+    for patch in (file for file in step.files if file.suffix == ".patch"):
+        step.run("patch", "-d", tree, "-p1", "-i", patch)  # a test's, to take something out
+    shutil.copytree(PLATFORM / "optee", tree / "kapu/platform")
+    for name, folder in OPTEE_FOLDERS.items():
+        shutil.copytree(folder, tree / "kapu" / name)
     for script in (tree / "scripts").glob("*.py"):
         script.chmod(0o755)
     optee_make(step, tree, key=None)
+
+
+def build_ta(step: Step, tree: Path, source: Path, key: Path) -> None:
+    """A trusted application of ours, with the development kit that OP-TEE's build left."""
+    work = tree / "kapu" / source.name
+    shutil.copytree(source, work)
+    shutil.copytree(ROOT / "wire", work / "wire")
+    step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
+             f"TA_DEV_KIT_DIR={tree / 'out/export-ta_arm64'}", f"TA_SIGN_KEY={key}", "O=out")
 
 
 def build_optee(step: Step, out: Path) -> None:
@@ -106,10 +125,11 @@ def build_optee(step: Step, out: Path) -> None:
     optee_make(step, tree, key=str(key))
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     # OP-TEE's default signature, PSS, has a random salt: no two builds would be the same.
-    step.run("/usr/bin/python3", tree / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
-             "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", PKCS11_TA,
-             "--in", tree / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf",
-             "--out", out / f"{PKCS11_TA}.ta")
+    build_ta(step, tree, ROOT / "secure/ta/update", key)
+    for uuid, folder in {PKCS11_TA: tree / "out/ta/pkcs11", UPDATE_TA: tree / "kapu/update/out"}.items():
+        step.run("/usr/bin/python3", tree / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
+                 "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", uuid,
+                 "--in", folder / f"{uuid}.stripped.elf", "--out", out / f"{uuid}.ta")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
     shutil.rmtree(tree)
     key.unlink()
@@ -228,10 +248,11 @@ def build_operator(step: Step, out: Path) -> None:
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
+    programs = ("gateway/status/kapu-status", "gateway/boot-tool/kapu-boot")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
-                         "-Dbuildtype=release", targets=["gateway/status/kapu-status"])
-    step.run("aarch64-linux-gnu-strip", "-o", out / "kapu-status",
-             folder / "gateway/status/kapu-status")
+                         "-Dbuildtype=release", targets=programs)
+    for program in programs:
+        step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
 
 
@@ -256,6 +277,9 @@ def build_root(step: Step, out: Path) -> None:
     added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
              f"{optee / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
+    if flavour == "lab":
+        added += [f"{programs / 'kapu-boot'}:/usr/bin/kapu-boot:0755",
+                  f"{optee / (UPDATE_TA + '.ta')}:/usr/lib/optee_armtz/{UPDATE_TA}.ta:0444"]
     command = ["/usr/bin/python3", ROOT / "tools/rootimage.py"]
     for recipe in recipes(flavour):
         command += ["--recipe", recipe]
@@ -399,10 +423,11 @@ def release(flavour: str = "gateway") -> Release:
     native = Step("native", build_native, files=[*MESON_FILES, ROOT / "tools/sign"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
-                      files=[ROOT / "secure/optee", PLATFORM / "optee",
+                      files=[ROOT / "secure/optee", PLATFORM / "optee", *OPTEE_FOLDERS.values(),
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
     optee = Step("optee", build_optee, needs=[optee_base],
+                 files=[ROOT / "secure/ta", ROOT / "wire"],
                  values=[public_identity(keys, TA_ROLE)])
     tfa = tfa_step("tf-a", native)
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
@@ -414,7 +439,8 @@ def release(flavour: str = "gateway") -> Release:
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
     programs = Step("programs", build_programs, values=[cross_gcc],
-                    files=[*MESON_FILES, ROOT / "gateway/status", PLATFORM / "arm64.cross"])
+                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee",
+                           ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION"],

@@ -113,7 +113,7 @@ static int seed_linux(void)
 static void write_words(uintptr_t to, const uint8_t *from, size_t n)
 {
     for (size_t i = 0; i < n; i += 4)
-        mmio_write_32(to + i, get_le32(from + i));
+        mmio_write_32(to + i, kapu_le32(from + i));
 }
 
 static int seed_optee(void)
