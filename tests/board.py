@@ -4,7 +4,10 @@
 Everything is real but for what a test changes: ROM, packages and keys come from the build.
 """
 
+import hashlib
+import json
 import shutil
+import struct
 from pathlib import Path
 
 from kapu import build, certs, fip, tpm
@@ -13,6 +16,7 @@ from kapu.keys import KeySet, key_set
 from kapu.qemu import Machine
 
 VERDICT = r"kapu: HALT: .*$|kapu: slot ([AB]): all images verified"
+SECURE_VERDICT = r"kapu: HALT: .*$|Primary CPU switching to normal world boot"
 SECONDS = 60
 BASE = {"a": 0, "b": SLOT_SIZE}
 
@@ -67,6 +71,48 @@ class Board:
         finally:
             self.machine.stop()
         return self.machine.text()
+
+    def run_secure(self) -> str:
+        """Boot until OP-TEE has decided too, or the chain has refused; the secure console."""
+        self.machine.console.unlink(missing_ok=True)
+        self.machine.secure_console.unlink(missing_ok=True)
+        self.machine.start()
+        try:
+            self.machine.wait_for(SECURE_VERDICT, SECONDS, secure=True)
+        finally:
+            self.machine.stop()
+        return self.machine.text(secure=True)
+
+    def run_to_halt(self) -> str:
+        """Boot, and boot again at each reset, until the board halts; the console."""
+        self.machine.console.unlink(missing_ok=True)
+        self.machine.start()
+        try:
+            self.machine.wait_for(r"kapu: HALT: ", SECONDS)
+        finally:
+            self.machine.stop()
+        return self.machine.text()
+
+    def tpm_tool(self, *commands: str) -> str:
+        """Run tpm2-tools commands on the TPM while the board is off, before any firmware ran."""
+        with tpm.served(self.folder) as socket:
+            script = " && ".join(["tpm2_startup -c", *commands])
+            return tpm.run(["env", f"TPM2TOOLS_TCTI=swtpm:path={socket}", "sh", "-c", script],
+                           "tpm2-tools")
+
+    def facts(self) -> dict:
+        """What `kapu factory show` reads in the TPM while the board is off."""
+        return json.loads(tpm.show(self.folder, True))
+
+    def set_counter_base(self, base: int) -> None:
+        """Change where the counter starts in the board's fuses: a lower base is a higher counter."""
+        record = bytearray((self.folder / tpm.FUSES).read_bytes()[:-32])
+        record[-16:-8] = struct.pack(">Q", base)
+        (self.folder / tpm.FUSES).write_bytes(record + hashlib.sha256(record).digest())
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
+
+    def counter_base(self) -> int:
+        return struct.unpack(">Q", (self.folder / tpm.FUSES).read_bytes()[-48:-40])[0]
 
     def destroy(self) -> None:
         self.machine.stop()

@@ -25,6 +25,12 @@ def firmware() -> Firmware:
 def factory(firmware, tmp_path_factory) -> Path:
     """A TPM and the record of its board, provisioned for the release; boards are made from copies."""
     folder = tmp_path_factory.mktemp("factory")
+    with tpm.served(folder) as socket:  # a TPM with a past: its new counters do not start at 1
+        steps = ["tpm2_startup -c", "tpm2_nvdefine -C o 0x01800000 -s 8 -a "
+                 "'ownerwrite|ownerread|nt=counter'", *["tpm2_nvincrement -C o 0x01800000"] * 10,
+                 "tpm2_nvundefine -C o 0x01800000"]
+        tpm.run(["env", f"TPM2TOOLS_TCTI=swtpm:path={socket}", "sh", "-c", " && ".join(steps)],
+                "tpm2-tools")
     tpm.provision(folder, str(uuid.uuid4()),
                   (firmware.release.tfa.out / "root-key.sha256").read_text().strip())
     return folder

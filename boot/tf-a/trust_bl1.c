@@ -12,6 +12,7 @@
 
 #include "crypto.h"
 #include "handover.h"
+#include "platform.h"
 #include "root_key_hash.h" /* made by the build: ROOT_KEY_HASH, 32 byte values */
 #include "trust_internal.h"
 
@@ -41,9 +42,13 @@ static void notice_health(void)
 
 void trust_begin(struct bootstate *state)
 {
+    uint8_t seed[32];
     uint32_t counter = 0;
 
     mmio_write_32(trust_word(HANDOVER_VALID), 0);
+    if (platform_random_seed(seed) != 0)
+        trust_die("random numbers", "the machine gives no seed");
+    zeromem(seed, sizeof(seed));
     read_board();
     trust_find_tpm();
     trust_need(fusebox_start(&trust.box));

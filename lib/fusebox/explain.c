@@ -15,6 +15,7 @@ static const struct row rows[] = {
     {KAPU_EAUTH, 0, "the answer was changed on the way from the TPM"},
     {KAPU_ESTRIPPED, 0, "the answer came without its protection"},
     {KAPU_EREPLAY, 0, "the answer is an old one"},
+    {KAPU_ECRYPTO, 0, "a hash, a cipher or the random numbers fail"},
     {KAPU_EPLAIN, 0, "would have travelled in clear"},
     {KAPU_ERANGE, 0,
      "has a value that this board cannot have: another TPM, or an older state of it"},

@@ -10,7 +10,7 @@
 
 #define MICROSECONDS 1000000ULL
 
-register_phys_mem_pgdir(MEM_AREA_IO_SEC, PLATFORM_TPM, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_IO_SEC, PLATFORM_TPM, SMALL_PAGE_SIZE);
 
 static vaddr_t at(uint32_t offset)
 {

@@ -11,6 +11,7 @@
 #include <string_ext.h>
 #include <trace.h>
 
+#include <kapu/eventlog.h>
 #include <kapu/trust.h>
 
 #include "handover.h"
@@ -18,8 +19,8 @@
 #include "platform.h"
 
 /* The page of the handover words is mapped by the platform's seed.c. */
-register_phys_mem_pgdir(MEM_AREA_ROM_SEC, PLATFORM_FUSES, SMALL_PAGE_SIZE);
-register_phys_mem_pgdir(MEM_AREA_RAM_SEC, PLATFORM_EVENT_LOG, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_ROM_SEC, PLATFORM_FUSES, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_EVENT_LOG, SMALL_PAGE_SIZE);
 
 /* One TPM; the mutex is held over each use. */
 static struct mutex lock = MUTEX_INITIALIZER;
@@ -78,6 +79,20 @@ static void need(int err)
         give_up(box.at, fusebox_explain(err, &tpm));
 }
 
+/* The last event of the boot phase, so that the log accounts for all PCRs. */
+static void log_cap(void)
+{
+    static const uint8_t separator[4];
+    struct eventlog log = {};
+    uint8_t digest[32];
+
+    box.at = "event log";
+    need(fusebox_cap_digest(&core_crypto.sha256, digest));
+    need(eventlog_resume(&log, event_log, boot.log_size, sizeof(event_log)));
+    need(eventlog_add(&log, FUSEBOX_PCR_CAP, EVENTLOG_EV_SEPARATOR, digest, BYTES_OF(separator)));
+    boot.log_size = log.n;
+}
+
 /* More randomness than the seed that the machine gave: twice what an event of the generator takes,
  * so that it is used at the next read. */
 static void mix_random(void)
@@ -132,6 +147,7 @@ static TEE_Result trust_init(void)
     need(fusebox_init_salted(&box, &tpm, &board));
     need(fusebox_take_root(&box, root));
     have_root = true;
+    log_cap();
     mix_random();
     say_what_booted();
     return TEE_SUCCESS;

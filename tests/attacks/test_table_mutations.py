@@ -72,9 +72,9 @@ def small_package(firmware, folder, images=None):
 
 
 @pytest.fixture
-def debugged(firmware, tmp_path):
+def debugged(firmware, factory, tmp_path):
     package, kernel = small_package(firmware, tmp_path)
-    made = Debugged(tmp_path / "board", firmware.rom, package, slots="a")
+    made = Debugged(tmp_path / "board", firmware.rom, package, factory, slots="a")
     made.kernel = kernel
     try:
         made.start()

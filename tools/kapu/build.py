@@ -37,6 +37,7 @@ COMMAND_LINE_MAX = 2048  # COMMAND_LINE_SIZE of Linux on arm64
 ROM_SIZE = 128 * 1024   # BL1's part of flash 0 (SEC_ROM_SIZE of the platform)
 FLASH_SIZE = 64 << 20   # QEMU virt has two flashes of this size
 SLOT_SIZE = 32 << 20    # KAPU_SLOT_SIZE of the platform
+SECURITY_COUNTER_MAX = (1 << 31) - 1  # what a certificate carries as a positive number of 32 bits
 
 
 def settings(path: Path) -> list[str]:
@@ -93,8 +94,6 @@ def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
 def build_optee_base(step: Step, out: Path) -> None:
     """OP-TEE with nothing of a checkout's keys in it: nearly all of the work, and cacheable."""
     tree = unpack_source(step, "optee-os", out)
-    for patch in (file for file in step.files if file.suffix == ".patch"):
-        step.run("patch", "-d", tree, "-p1", "-i", patch)  # a test's, to take something out
     shutil.copytree(PLATFORM / "optee", tree / "kapu/platform")
     for name, folder in OPTEE_FOLDERS.items():
         shutil.copytree(folder, tree / "kapu" / name)
@@ -117,6 +116,9 @@ def build_optee(step: Step, out: Path) -> None:
     base = step.needs[0].out / "optee-os"
     tree = out / "optee-os"
     step.run("cp", "-a", base, tree)
+    if step.overlay:
+        shutil.copytree(step.overlay / "optee", tree / "kapu", dirs_exist_ok=True,
+                        copy_function=shutil.copy)  # newer than what was built
     # make goes by times: the key in use must look newer than what was built with another
     key = out / "ta-key.pem"
     key.symlink_to(key_set()[TA_ROLE])
@@ -155,6 +157,8 @@ def build_tfa(step: Step, out: Path) -> None:
     for library in FIRMWARE_LIBRARIES:
         shutil.copytree(ROOT / "lib" / library, added / "lib" / library)
     shutil.copytree(ROOT / "wire", added / "wire")
+    if step.overlay:
+        shutil.copytree(step.overlay / "tf-a", added, dirs_exist_ok=True)
     public = certs.Signer(native / "kapu-sign", key_set()).public_der("root")
     (added / "boot" / "root_key_hash.h").write_text(root_key_header(public))
     (out / "root-key.sha256").write_text(hashlib.sha256(public).hexdigest() + "\n")
@@ -350,11 +354,11 @@ def build_firmware(step: Step, out: Path) -> None:
 
 def security_counter() -> int:
     """Rises with a release that closes a hole which older releases must not reopen."""
-    counter = int((ROOT / "SECURITY_COUNTER").read_text())
-    if counter != 0:
-        raise KapuError(f"SECURITY_COUNTER is {counter}, but nothing stores and enforces counters "
-                        "yet: only 0 boots")
-    return counter
+    text = (ROOT / "SECURITY_COUNTER").read_text().strip()
+    if not text.isdigit() or int(text) > SECURITY_COUNTER_MAX:
+        raise KapuError(f"SECURITY_COUNTER says '{text}'; it is a number from 0 to "
+                        f"{SECURITY_COUNTER_MAX}")
+    return int(text)
 
 
 # ---- The whole --------------------------------------------------------------------------------
@@ -392,9 +396,9 @@ def third_party(name: str) -> list[Path]:
     return [folder] if folder.exists() else []
 
 
-def tfa_step(name: str, native: Step, *patches: Path) -> Step:
+def tfa_step(name: str, native: Step, *patches: Path, overlay: Path | None = None) -> Step:
     keys = key_set()
-    return Step(name, build_tfa, needs=[native],
+    return Step(name, build_tfa, needs=[native], overlay=overlay,
                 files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "wire", ROOT / "VERSION",
                        *(ROOT / "lib" / library for library in FIRMWARE_LIBRARIES),
                        *third_party("arm-trusted-firmware"), *third_party("mbedtls"), *patches],
@@ -412,6 +416,11 @@ def operator_step() -> Step:
                 values=[compiler_version("gcc", "--version")])
 
 
+def optee_step(name: str, base: Step, overlay: Path | None = None) -> Step:
+    return Step(name, build_optee, needs=[base], files=[ROOT / "secure/ta", ROOT / "wire"],
+                overlay=overlay, values=[public_identity(key_set(), TA_ROLE)])
+
+
 def release(flavour: str = "gateway") -> Release:
     keys = key_set()
     if flavour == "lab" and keys.folder != development_folder():
@@ -426,9 +435,7 @@ def release(flavour: str = "gateway") -> Release:
                       files=[ROOT / "secure/optee", PLATFORM / "optee", *OPTEE_FOLDERS.values(),
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
-    optee = Step("optee", build_optee, needs=[optee_base],
-                 files=[ROOT / "secure/ta", ROOT / "wire"],
-                 values=[public_identity(keys, TA_ROLE)])
+    optee = optee_step("optee", optee_base)
     tfa = tfa_step("tf-a", native)
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
                  files=kernel_fragments(flavour) + [kernel / "configure.sh",

@@ -11,8 +11,10 @@ which stands for the TPM's manufacturer.
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,7 +70,6 @@ def served(folder: Path):
 def wait_for_end(folder: Path) -> None:
     """swtpm ends by itself when its client has left; nobody may use its state before."""
     from .qemu import end_process, process_alive, read_pid  # it uses this module
-    import time
     deadline = time.monotonic() + 5
     pid = read_pid(folder / "swtpm.pid")
     while pid and process_alive(pid) and time.monotonic() < deadline:
@@ -121,6 +122,37 @@ def show(folder: Path, as_json: bool) -> str:
     with served(folder) as socket:
         return run([tool, "factory", "show", "--tpm", socket, "--fuses", folder / FUSES,
                     *(["--json"] if as_json else [])], folder.name)
+
+
+PCRS = {0: "ROM, BL2, BL31, OP-TEE", 7: "root key that verified them", 8: "Linux",
+        9: "device tree, command line, root hash", 14: "cap: set when the boot phase is over"}
+
+
+def said_at_boot(secure_console: str) -> dict:
+    """What the secure world said of the last boot; nothing but the secure world writes there."""
+    at = secure_console.rfind("kapu: board ")
+    text = secure_console[at:] if at >= 0 else ""
+    board = re.search(r"kapu: board (\S+)", text)
+    state = re.search(r"kapu: slot ([AB]), (confirmed|on trial); security counter (\d+), "
+                      r"of this release (\d+)", text)
+    if not board or not state:
+        raise KapuError("the secure world has not come up (yet); see secure.log")
+    return {"board": board.group(1), "slot": state.group(1).lower(),
+            "trial": state.group(2) == "on trial", "security_counter": int(state.group(3)),
+            "release_counter": int(state.group(4)),
+            "pcrs": dict(re.findall(r"kapu: PCR +(\d+) ([0-9a-f]{64})", text))}
+
+
+def table(facts: dict) -> str:
+    lines = [f"board             {facts['board']}",
+             f"security counter  {facts['security_counter']}, of the running release "
+             f"{facts['release_counter']}",
+             f"boot state        slot {facts['slot'].upper()}, "
+             + ("on trial" if facts["trial"] else "confirmed"),
+             "", f"PCR  {'value (SHA-256)':<64}  what"]
+    lines += [f"{number:>3}  {facts['pcrs'].get(str(number), '?'):<64}  {what}"
+              for number, what in PCRS.items()]
+    return "\n".join(lines) + "\n"
 
 
 def burn(fuses: Path, rom: Path) -> None:

@@ -10,7 +10,7 @@
 #define RESET_PIN 2U
 #define GPIO_DATA (RESET_PIN << 2)
 
-register_phys_mem_pgdir(MEM_AREA_IO_SEC, SECURE_GPIO, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_IO_SEC, SECURE_GPIO, SMALL_PAGE_SIZE);
 
 void platform_reset(void)
 {

@@ -19,7 +19,7 @@
 #define GENERATOR_SEED (PLATFORM_HANDOVER + HANDOVER_RANDOM_SEED)
 #define GENERATOR_SEED_WORDS 8
 
-register_phys_mem_pgdir(MEM_AREA_IO_SEC, PLATFORM_HANDOVER, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_IO_SEC, PLATFORM_HANDOVER, SMALL_PAGE_SIZE);
 
 /* Called before there is an address space: the address is physical. Used once, so wiped here. */
 unsigned long plat_get_aslr_seed(void)
