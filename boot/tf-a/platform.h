@@ -3,12 +3,17 @@
 #ifndef KAPU_PLATFORM_H
 #define KAPU_PLATFORM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <kapu/tis.h>
 
 /* Reset the whole board and its TPM, secure RAM kept. */
 void platform_reset(void) __attribute__((noreturn));
+
+/* BL1: whether the TPM's registers can be touched at all; whether a TPM answers is another matter.
+ */
+bool platform_has_tpm(void);
 
 /* Registers of the TPM, and a clock. */
 extern const struct tis_port platform_tpm;

@@ -50,6 +50,8 @@ void trust_begin(struct bootstate *state)
         trust_die("random numbers", "the machine gives no seed");
     zeromem(seed, sizeof(seed));
     read_board();
+    if (!platform_has_tpm())
+        trust_die("TPM", "this board has none");
     trust_find_tpm();
     trust_need(fusebox_start(&trust.box));
     notice_health();

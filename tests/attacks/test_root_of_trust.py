@@ -110,7 +110,12 @@ def halted(board, what: str, why: str) -> None:
 def test_without_a_tpm_the_board_halts(board):
     start = board.machine.start
     board.machine.start = lambda **options: start(with_tpm=False, **options)
-    halted(board, "TPM", "nothing answers, or not as a TPM does")
+    halted(board, "TPM", "this board has none")
+
+
+def test_a_tpm_that_answers_nonsense_halts_the_board(board, bus):
+    bus.on_command = lambda code, command: b"\x80\x01\0\0\0\x0c\0\0\0\0\0\0"
+    halted(board, "TPM", "is not in the state that it must have")
 
 
 def test_a_board_without_fuses_halts(board):
@@ -176,12 +181,13 @@ def test_a_boot_state_that_was_made_again_halts_the_board(board):
 
 def test_a_locked_out_tpm_is_told_and_does_no_harm(board):
     """Anybody who reaches the bus can lock a TPM by wrong guesses at an object of his own."""
-    guesses = "; ".join(["tpm2_unseal -c o.ctx -p wrong 2>/dev/null"] * 40)
+    guesses = "; ".join(["tpm2_unseal -c o.ctx -p wrong 2>/dev/null; tpm2_flushcontext -t"] * 8)
     board.tpm_tool("cd $(mktemp -d)",
                    "tpm2_createprimary -Q -C n -c p.ctx",
                    "echo secret | tpm2_create -Q -C p.ctx -p right -i - -u u -r r",
-                   "tpm2_load -Q -C p.ctx -u u -r r -c o.ctx",
-                   f"{{ {guesses}; true; }}",
+                   "tpm2_flushcontext -t", "tpm2_load -Q -C p.ctx -u u -r r -c o.ctx",
+                   "tpm2_flushcontext -t",
+                   f"{{ {guesses}; }}",
                    "tpm2_getcap properties-variable | grep -q 'inLockout: *1'")
     assert UP in board.run_secure()
     assert "kapu: the TPM is locked out by wrong authorisations" in board.machine.text()

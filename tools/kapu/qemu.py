@@ -7,10 +7,8 @@ too, so that a person can attach.
 """
 
 import json
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -19,44 +17,12 @@ from pathlib import Path
 from . import tpm
 from .errors import KapuError
 from .paths import host_environment
+from .processes import end_process, read_pid
 
 CORES = 2
 MEMORY_MIB = 1024
 CPU = "cortex-a57"
 SOCKET_PATH_MAX = 107  # unix(7): sun_path, without its end
-
-
-def process_alive(pid: int) -> bool:
-    """Whether a process of ours runs; one that ended but was not waited for does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def read_pid(path: Path) -> int | None:
-    """The process of a pid file, if it still runs and was started from our folder."""
-    try:
-        pid = int(path.read_text())
-        started_here = str(path.parent) in Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return None
-    return pid if started_here and process_alive(pid) else None
-
-
-def end_process(pid: int, patience: float = 5.0) -> None:
-    """Ask a process to end, then make it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            if not process_alive(pid):
-                return
-            time.sleep(0.02)
 
 
 def connect(path: Path, timeout: float = 30.0) -> socket.socket:
@@ -128,7 +94,7 @@ class Machine:
 
     def _start_tpm(self) -> list[str]:
         control = self.folder / "tpm.sock"
-        tpm.start_swtpm(self.folder, "--ctrl", f"type=unixio,path={control}")
+        tpm.start_swtpm(self.folder, "--ctrl", f"type=unixio,path={control}", "--terminate")
         return ["-chardev", f"socket,id=tpm,path={self.tpm_socket or control}",
                 "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis-device,tpmdev=tpm0"]
 

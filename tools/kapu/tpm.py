@@ -14,13 +14,13 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from . import build
 from .errors import KapuError
 from .paths import BUILD, host_environment
+from .processes import end_process, read_pid
 from .steps import Progress
 
 CA = BUILD / "ek-ca"
@@ -46,36 +46,29 @@ def run(words: list, what: str) -> str:
 
 
 def start_swtpm(folder: Path, *channels: str) -> None:
-    """Start swtpm on a board's state; it ends when its client leaves."""
+    """Start swtpm on a board's state, as a process of its own."""
     state = folder / "tpm"
     state.mkdir(exist_ok=True)
-    run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--terminate",
-         "--daemon", "--pid", f"file={folder / 'swtpm.pid'}", "--log",
+    run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon", "--pid", f"file={folder / 'swtpm.pid'}", "--log",
          f"file={folder / 'swtpm.log'},level=1,truncate"], "swtpm does not start")
 
 
 @contextmanager
 def served(folder: Path):
-    """The TPM of a board that is off, behind a socket for commands: yields the socket's path."""
+    """The TPM of a board that is off, as after a reset, behind a socket for commands: yields the
+    socket's path. Clients may come and go; tpm2-tools find the control socket beside it."""
     path = folder / "tpm-data.sock"
-    path.unlink(missing_ok=True)
-    start_swtpm(folder, "--server", f"type=unixio,path={path}", "--flags", "not-need-init")
+    control = folder / "tpm-data.sock.ctrl"
+    start_swtpm(folder, "--server", f"type=unixio,path={path}", "--ctrl",
+                f"type=unixio,path={control}", "--flags", "not-need-init")
     try:
         yield path
     finally:
-        wait_for_end(folder)
-        path.unlink(missing_ok=True)
-
-
-def wait_for_end(folder: Path) -> None:
-    """swtpm ends by itself when its client has left; nobody may use its state before."""
-    from .qemu import end_process, process_alive, read_pid  # it uses this module
-    deadline = time.monotonic() + 5
-    pid = read_pid(folder / "swtpm.pid")
-    while pid and process_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    if pid and process_alive(pid):
-        end_process(pid)
+        pid = read_pid(folder / "swtpm.pid")
+        if pid:
+            end_process(pid)
+        for left in (path, control):
+            left.unlink(missing_ok=True)
 
 
 def operator_tool() -> Path:
