@@ -122,8 +122,8 @@ class Board:
 class Firmware:
     """The build's results, and new packages made from them with other images or other keys."""
 
-    def __init__(self):
-        self.release = build.release("gateway")
+    def __init__(self, flavour: str = "gateway"):
+        self.release = build.release(flavour)
         self.rom = self.release.firmware.out / "rom.img"
         self.package = self.release.firmware.out / "firmware.fip"
         tfa = self.release.tfa.out
