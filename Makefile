@@ -2,7 +2,7 @@
 # This file only dispatches; tools/ does the work. `make help` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lab run fetch packages lint fuzz repro hardening-report clean
+.PHONY: help demo test build lab run fetch packages lint fuzz repro hardening-report tpm-report clean
 NAME ?= first
 
 help: ## list the targets
@@ -41,6 +41,9 @@ repro: packages fetch ## build twice in two folders and compare FIP, kernel and 
 
 hardening-report: packages fetch ## kernel, unit and file hardening of the built gateway
 	@tools/hardening-report
+
+tpm-report: packages fetch ## what the TPM adds to sizes and to the time of a boot
+	@tools/tpm-report --pairs $(or $(PAIRS),5)
 
 clean: ## remove build/ (keys and the cache outside the tree stay)
 	@tools/clean

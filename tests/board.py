@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board without disk or TPM, for tests of the boot chain: it runs BL1 and BL2 and stops there.
+"""A board without a disk, for tests of the boot chain: it runs BL1 and BL2 and stops there.
 
 Everything is real but for what a test changes: ROM, packages and keys come from the build.
 """
 
+import hashlib
+import json
 import shutil
+import struct
 from pathlib import Path
 
-from kapu import build, certs, fip
+from kapu import build, certs, fip, tpm
 from kapu.instance import FLASH_SIZE, SLOT_SIZE, sparse_file, write_at
 from kapu.keys import KeySet, key_set
 from kapu.qemu import Machine
 
 VERDICT = r"kapu: HALT: .*$|kapu: slot ([AB]): all images verified"
+SECURE_VERDICT = r"kapu: HALT: .*$|Primary CPU switching to normal world boot"
 SECONDS = 60
 BASE = {"a": 0, "b": SLOT_SIZE}
 
@@ -20,16 +24,23 @@ BASE = {"a": 0, "b": SLOT_SIZE}
 class Board:
     """ROM and slots in a folder; tests damage the slots, run it, and read the verdict."""
 
-    def __init__(self, folder: Path, rom: Path, package: Path, slots: str = "ab"):
+    def __init__(self, folder: Path, rom: Path, package: Path, factory: Path, slots: str = "ab"):
         folder.mkdir(parents=True)
         self.folder = folder
         self.slots = folder / "slots.img"
-        sparse_file(folder / "rom.img", FLASH_SIZE)
-        write_at(folder / "rom.img", 0, rom, FLASH_SIZE)
+        tpm.clone(factory, folder)
+        self.write_rom(rom)
         sparse_file(self.slots, FLASH_SIZE)
         for slot in slots:
             self.write_package(slot, package)
         self.machine = Machine(folder, cores=1)
+
+    def write_rom(self, rom: Path) -> None:
+        """BL1, and the board's fuses behind it."""
+        (self.folder / "rom.img").unlink(missing_ok=True)
+        sparse_file(self.folder / "rom.img", FLASH_SIZE)
+        write_at(self.folder / "rom.img", 0, rom, FLASH_SIZE)
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
     def write_package(self, slot: str, package: Path) -> None:
         self.write(BASE[slot], bytes(SLOT_SIZE) if self.slots.stat().st_blocks else b"")
@@ -54,12 +65,54 @@ class Board:
     def run(self) -> str:
         """Boot until the chain of trust has decided; returns the console up to there."""
         self.machine.console.unlink(missing_ok=True)
-        self.machine.start(tpm=False)
+        self.machine.start()
         try:
             self.machine.wait_for(VERDICT, SECONDS)
         finally:
             self.machine.stop()
         return self.machine.text()
+
+    def run_secure(self) -> str:
+        """Boot until OP-TEE has decided too, or the chain has refused; the secure console."""
+        self.machine.console.unlink(missing_ok=True)
+        self.machine.secure_console.unlink(missing_ok=True)
+        self.machine.start()
+        try:
+            self.machine.wait_for(SECURE_VERDICT, SECONDS, secure=True)
+        finally:
+            self.machine.stop()
+        return self.machine.text(secure=True)
+
+    def run_to_halt(self) -> str:
+        """Boot, and boot again at each reset, until the board halts; the console."""
+        self.machine.console.unlink(missing_ok=True)
+        self.machine.start()
+        try:
+            self.machine.wait_for(r"kapu: HALT: ", SECONDS)
+        finally:
+            self.machine.stop()
+        return self.machine.text()
+
+    def tpm_tool(self, *commands: str) -> str:
+        """Run tpm2-tools commands on the TPM while the board is off, before any firmware ran."""
+        with tpm.served(self.folder) as socket:
+            script = " && ".join(["tpm2_startup -c", *commands])
+            return tpm.run(["env", f"TPM2TOOLS_TCTI=swtpm:path={socket}", "sh", "-c", script],
+                           "tpm2-tools")
+
+    def facts(self) -> dict:
+        """What `kapu factory show` reads in the TPM while the board is off."""
+        return json.loads(tpm.show(self.folder, True))
+
+    def set_counter_base(self, base: int) -> None:
+        """Change where the counter starts in the board's fuses: a lower base is a higher counter."""
+        record = bytearray((self.folder / tpm.FUSES).read_bytes()[:-32])
+        record[-16:-8] = struct.pack(">Q", base)
+        (self.folder / tpm.FUSES).write_bytes(record + hashlib.sha256(record).digest())
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
+
+    def counter_base(self) -> int:
+        return struct.unpack(">Q", (self.folder / tpm.FUSES).read_bytes()[-48:-40])[0]
 
     def destroy(self) -> None:
         self.machine.stop()
@@ -69,8 +122,8 @@ class Board:
 class Firmware:
     """The build's results, and new packages made from them with other images or other keys."""
 
-    def __init__(self):
-        self.release = build.release("gateway")
+    def __init__(self, flavour: str = "gateway"):
+        self.release = build.release(flavour)
         self.rom = self.release.firmware.out / "rom.img"
         self.package = self.release.firmware.out / "firmware.fip"
         tfa = self.release.tfa.out

@@ -3,6 +3,7 @@
 
 import shutil
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from board import Board, Firmware  # noqa: E402
+from kapu import tpm  # noqa: E402
 from kapu.instance import Instance  # noqa: E402
 
 
@@ -19,10 +21,25 @@ def firmware() -> Firmware:
     return Firmware()
 
 
+@pytest.fixture(scope="session")
+def factory(firmware, tmp_path_factory) -> Path:
+    """A TPM and the record of its board, provisioned for the release; boards are made from copies."""
+    folder = tmp_path_factory.mktemp("factory")
+    with tpm.served(folder) as socket:  # a TPM with a past: its new counters do not start at 1
+        steps = ["tpm2_startup -c", "tpm2_nvdefine -C o 0x01800000 -s 8 -a "
+                 "'ownerwrite|ownerread|nt=counter'", *["tpm2_nvincrement -C o 0x01800000"] * 10,
+                 "tpm2_nvundefine -C o 0x01800000"]
+        tpm.run(["env", f"TPM2TOOLS_TCTI=swtpm:path={socket}", "sh", "-c", " && ".join(steps)],
+                "tpm2-tools")
+    tpm.provision(folder, str(uuid.uuid4()),
+                  (firmware.release.tfa.out / "root-key.sha256").read_text().strip())
+    return folder
+
+
 @pytest.fixture
-def board(firmware, tmp_path):
+def board(firmware, factory, tmp_path):
     """A fresh board with the release in both slots."""
-    made = Board(tmp_path / "board", firmware.rom, firmware.package)
+    made = Board(tmp_path / "board", firmware.rom, firmware.package, factory)
     yield made
     made.destroy()
 

@@ -3,7 +3,22 @@
 #ifndef KAPU_PLATFORM_H
 #define KAPU_PLATFORM_H
 
-/* Reset the whole board, secure RAM kept. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kapu/tis.h>
+
+/* Reset the whole board and its TPM, secure RAM kept. */
 void platform_reset(void) __attribute__((noreturn));
+
+/* BL1: whether the TPM's registers can be touched at all; whether a TPM answers is another matter.
+ */
+bool platform_has_tpm(void);
+
+/* Registers of the TPM, and a clock. */
+extern const struct tis_port platform_tpm;
+
+/* Random bytes that are new at each reset. 0, or negative: the machine has none. */
+int platform_random_seed(uint8_t seed[32]);
 
 #endif

@@ -21,20 +21,3 @@ int plat_get_rotpk_info(void *cookie, void **key_ptr, unsigned int *key_len, uns
     *flags = ROTPK_IS_HASH;
     return 0;
 }
-
-/*
- * Security counters. Until they live in the TPM every image is as new as any other: 0 is the
- * lowest counter that a certificate can carry, and nothing here pretends to have stored one.
- */
-int plat_get_nv_ctr(void *cookie, unsigned int *nv_ctr)
-{
-    (void)cookie;
-    *nv_ctr = 0;
-    return 0;
-}
-
-int plat_set_nv_ctr(void *cookie, unsigned int nv_ctr)
-{
-    (void)cookie;
-    return nv_ctr == 0 ? 0 : 1;
-}

@@ -8,110 +8,102 @@
 
 #include <platform_def.h>
 
+#include "handover.h"
 #include "platform.h"
 #include "slot.h"
+#include "trust.h"
 
-/* The record in secure RAM; words, since the RAM is mapped as device memory. */
-#define RECORD_MAGIC 0x6b61u
-#define RECORD_WORD KAPU_SLOT_RECORD_BASE
-#define RECORD_CHECK (KAPU_SLOT_RECORD_BASE + 4U)
+/* Words, since the page is mapped as device memory. */
+#define MARKS (KAPU_HANDOVER_BASE + HANDOVER_MARKS)
+#define MARKS_CHECK (KAPU_HANDOVER_BASE + HANDOVER_MARKS_CHECK)
 
-#define ALL_FAILED ((1U << SLOT_COUNT) - 1U)
-
-struct record {
-    uint32_t current; /* slot of this boot */
-    uint32_t failed;  /* bit i: slot i was tried, and not found good since the last power-on */
-    uint32_t rounds;  /* how often all slots were tried without a verdict on the last */
-};
-
-static struct record record_read(void)
+static struct bootmarks marks_read(void)
 {
-    uint32_t word = mmio_read_32(RECORD_WORD);
-    struct record r = {0, 0, 0};
+    uint32_t word = mmio_read_32(MARKS);
+    struct bootmarks m;
 
     /* Random content of RAM after power-on reads as "nothing failed". */
-    if (mmio_read_32(RECORD_CHECK) == ~word && (word >> 16) == RECORD_MAGIC) {
-        r.current = (word >> 8) & 1U;
-        r.rounds = (word >> 4) & 0xfU;
-        r.failed = word & ALL_FAILED;
-    }
-    return r;
+    bootmarks_decode(mmio_read_32(MARKS_CHECK) == ~word ? word : 0, &m);
+    return m;
 }
 
-static void record_write(struct record r)
+static void marks_write(const struct bootmarks *m)
 {
-    uint32_t word = (RECORD_MAGIC << 16) | (r.current << 8) | (r.rounds << 4) | r.failed;
+    uint32_t word = bootmarks_encode(m);
 
-    mmio_write_32(RECORD_WORD, word);
-    mmio_write_32(RECORD_CHECK, ~word);
+    mmio_write_32(MARKS, word);
+    mmio_write_32(MARKS_CHECK, ~word);
 }
 
 char slot_letter(void)
 {
-    return record_read().current == 0 ? 'A' : 'B';
+    return (char)('A' + marks_read().current);
 }
 
 struct bytes slot_content(void)
 {
     struct bytes content = {
-        .p = (const uint8_t *)(uintptr_t)(KAPU_SLOTS_BASE + record_read().current * KAPU_SLOT_SIZE),
+        .p = (const uint8_t *)(uintptr_t)(KAPU_SLOTS_BASE + marks_read().current * KAPU_SLOT_SIZE),
         .n = KAPU_SLOT_SIZE,
     };
 
     return content;
 }
 
-static void halt(void) __attribute__((noreturn));
-
-/* Wait for a person. The marks go, so that the next reset tries again. */
-static void halt(void)
+void slot_wait(void)
 {
-    record_write((struct record){0, 0, 0});
+    static const struct bootmarks none;
+
+    marks_write(&none);
     console_flush();
     for (;;)
         wfi();
 }
 
-void slot_choose(void)
+bool slot_choose(struct bootstate *state)
 {
-    struct record r = record_read();
+    const struct bootstate before = *state;
+    struct bootmarks m = marks_read();
+    enum bootstate_verdict verdict = bootstate_choose(state, &m);
 
-    if (r.failed == ALL_FAILED) {
-        r.failed = 0;
-        r.rounds++;
+    marks_write(&m);
+    if (verdict == BOOTSTATE_NONE) {
+        ERROR("kapu: HALT: no slot left to boot (slots A and B: neither came up)\n");
+        slot_wait();
     }
-    if (r.rounds >= SLOT_ROUNDS) {
-        ERROR("kapu: HALT: no slot left to boot (slots A and B: neither came to an end)\n");
-        halt();
-    }
-    r.current = (r.failed & 1U) != 0 ? 1U : 0U;
-    r.failed |= 1U << r.current;
-    record_write(r);
-    NOTICE("kapu: slot %c: starting\n", slot_letter());
+    if (verdict == BOOTSTATE_FELL_BACK)
+        NOTICE("kapu: slot %c: its trial has failed; slot %c is in use again\n", 'A' + before.slot,
+               'A' + state->slot);
+    if (state->trial)
+        NOTICE("kapu: slot %c: starting, on trial, %u tries left\n", slot_letter(), state->tries);
+    else
+        NOTICE("kapu: slot %c: starting\n", slot_letter());
+    return before.slot != state->slot || before.trial != state->trial ||
+           before.tries != state->tries;
 }
 
 void slot_accept(void)
 {
-    struct record r = record_read();
-
-    r.failed = 0;
-    r.rounds = 0;
-    record_write(r);
     NOTICE("kapu: slot %c: all images verified\n", slot_letter());
 }
 
 void slot_refuse(const char *image, const char *reason)
 {
-    struct record r = record_read();
+    struct bootmarks m = marks_read();
+    char letter = slot_letter();
+    struct bootstate state;
+    bool again;
 
-    ERROR("kapu: slot %c refused: %s: %s\n", slot_letter(), image, reason);
-    if (r.failed != ALL_FAILED) {
+    ERROR("kapu: slot %c refused: %s: %s\n", letter, image, reason);
+    trust_state(&state);
+    again = bootstate_refuse(&state, &m);
+    marks_write(&m);
+    if (again) {
         console_flush();
         platform_reset();
     }
-    ERROR("kapu: HALT: no slot left to boot (slot %c: %s: %s)\n", 'A' + (int)r.current, image,
-          reason);
-    halt();
+    ERROR("kapu: HALT: no slot left to boot (slot %c: %s: %s)\n", letter, image, reason);
+    slot_wait();
 }
 
 /* TF-A ends here after a panic and after an exception that nobody expected; the default stops. */

@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Firmware slots: which one BL1 tries, and what happens when one is refused.
+ * Firmware slots: which one BL1 starts, and what happens when one is refused.
  *
- * Two slots hold a firmware package each. BL1 marks the slot that it is about to try in secure RAM,
- * which a warm reset keeps; BL2 takes the marks away when it has verified everything. A stage that
- * cannot verify something resets the board: the other slot then starts from the ROM with nothing
- * left over from the bad one. So does a stage that crashes, or that something outside resets. When
- * both slots are refused the board halts; also when neither comes to a verdict in SLOT_ROUNDS
- * rounds. Marks do not survive a power cycle or a successful boot, so a repaired slot is tried
- * again. A mark can only make the firmware skip a slot; it never makes it trust one.
+ * Two slots hold a firmware package each. The decision is that of lib/bootstate, over the boot
+ * state in the TPM and marks in secure RAM, which a warm reset keeps. A stage that cannot verify
+ * something resets the board: the other slot then starts from the ROM with nothing left over from
+ * the bad one. So does a stage that crashes. The secure world takes the marks away when the system
+ * has come up.
  */
 #ifndef SLOT_H
 #define SLOT_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
+#include <kapu/bootstate.h>
 #include <kapu/bytes.h>
 
-#define SLOT_COUNT 2U
-
-/* How often both slots are tried when they end in a crash or a reset from outside. */
-#define SLOT_ROUNDS 3U
-
-/* BL1: choose the slot of this boot and say so on the console. Does not return if none is left. */
-void slot_choose(void);
+/* BL1: choose the slot of this boot and say so on the console. True when *state has changed and
+ * must be kept before the slot is started. Does not return if no slot is left. */
+bool slot_choose(struct bootstate *state);
 
 /* The whole slot that this boot runs from, as it lies in flash. Valid in BL1 and BL2. */
 struct bytes slot_content(void);
@@ -31,7 +26,7 @@ struct bytes slot_content(void);
 /* 'A' or 'B'. */
 char slot_letter(void);
 
-/* BL2: everything of the current slot is verified; forget earlier failures. */
+/* BL2: everything of the current slot is verified. */
 void slot_accept(void);
 
 /*
@@ -39,5 +34,8 @@ void slot_accept(void);
  * for `reason`. Resets into the other slot, or halts when there is none. Does not return.
  */
 void slot_refuse(const char *image, const char *reason) __attribute__((noreturn));
+
+/* Wait for a person. The marks go, so that the next reset tries again. */
+void slot_wait(void) __attribute__((noreturn));
 
 #endif

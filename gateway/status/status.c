@@ -26,7 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "boot_pta.h"
 #include "sockets.h"
+#include "tee_values.h"
 
 #define LINE 256              /* longest value shown */
 #define CMDLINE 4096          /* COMMAND_LINE_SIZE of arm64 is 2048 */
@@ -36,7 +38,6 @@
 #define POLL_MS 100
 #define EMERGENCY_PAUSE_S 3 /* time to read the console before the reset */
 
-#define TEE_DEVICE "/dev/tee0"
 #define SUPPLICANT_CGROUP "/sys/fs/cgroup/system.slice/tee-supplicant.service/cgroup.events"
 
 struct report {
@@ -242,6 +243,28 @@ static void show_tee(struct report *r)
     close(fd);
 }
 
+/* What the secure world's boot service says; and it is told that the system came up. */
+static void show_boot(struct report *r)
+{
+    static const struct tee_uuid boot_service = BOOT_PTA_UUID;
+    struct tee_value v[TEE_VALUES] = {
+        {.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+    struct tee_value none[TEE_VALUES] = {{.kind = TEE_NOTHING}};
+    struct tee_service s;
+    uint32_t result = tee_service_open(&s, &boot_service);
+
+    if (result == 0)
+        result = tee_service_call(&s, BOOT_PTA_STATE, v);
+    if (result == 0)
+        result = tee_service_call(&s, BOOT_PTA_COMPLETE, none);
+    if (result != 0)
+        row(r, "boot", "boot", "%s", tee_service_error(result));
+    else
+        row(r, "boot", NULL, "slot %c, %s, security counter %u (this release: %u)",
+            'A' + (int)(v[0].a & 1), v[0].b ? "on trial" : "confirmed", v[1].a, v[1].b);
+    tee_service_close(&s);
+}
+
 /* The control group of the service has a process in it (systemd itself is not asked: it has no
  * interface for us). */
 static bool supplicant_runs(void)
@@ -322,6 +345,7 @@ static int show_all(void)
     show_network(&r);
     show_listening(&r);
     show_tee(&r);
+    show_boot(&r);
     show_supplicant(&r);
     if (r.reasons[0])
         printf("KAPU-STATUS degraded:%s\n", r.reasons);

@@ -40,8 +40,8 @@ static int check_entry(const struct fip *fip, size_t i)
 {
     const uint8_t *entry = entry_at(fip, i);
     uint64_t table = HEADER_SIZE + (uint64_t)(fip->entries + 1) * ENTRY_SIZE;
-    uint64_t offset = get_le64(entry + ENTRY_OFFSET);
-    uint64_t length = get_le64(entry + ENTRY_LENGTH);
+    uint64_t offset = kapu_le64(entry + ENTRY_OFFSET);
+    uint64_t length = kapu_le64(entry + ENTRY_LENGTH);
 
     if (offset < table || offset > fip->img.n || length == 0 || length > fip->img.n - offset)
         return KAPU_ERANGE;
@@ -61,7 +61,7 @@ int fip_open(struct fip *fip, struct bytes slot)
     if (slot.n < HEADER_SIZE + ENTRY_SIZE)
         return KAPU_ERANGE;
     /* The serial number must not be zero: TF-A calls such a header invalid. */
-    if (get_le32(slot.p) != HEADER_NAME || get_le32(slot.p + 4) == 0)
+    if (kapu_le32(slot.p) != HEADER_NAME || kapu_le32(slot.p + 4) == 0)
         return KAPU_EINVAL;
     err = count_entries(fip);
     for (size_t i = 0; err == 0 && i < fip->entries; i++)
@@ -75,8 +75,8 @@ int fip_find(const struct fip *fip, const uint8_t uuid[FIP_UUID_SIZE], struct by
         const uint8_t *entry = entry_at(fip, i);
 
         if (is_uuid(entry, uuid)) {
-            out->p = fip->img.p + get_le64(entry + ENTRY_OFFSET);
-            out->n = (size_t)get_le64(entry + ENTRY_LENGTH);
+            out->p = fip->img.p + kapu_le64(entry + ENTRY_OFFSET);
+            out->n = (size_t)kapu_le64(entry + ENTRY_LENGTH);
             return 0;
         }
     }

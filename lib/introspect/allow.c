@@ -41,14 +41,14 @@ static int check_files(const struct introspect_allow *a)
     for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
         const uint8_t *f = record(a, ALLOW_FILES, i);
 
-        if (!is_string(a, get_le32(f)) || get_le32(f + 8) > hashes ||
-            get_le32(f + 12) > hashes - get_le32(f + 8))
+        if (!is_string(a, kapu_le32(f)) || kapu_le32(f + 8) > hashes ||
+            kapu_le32(f + 12) > hashes - kapu_le32(f + 8))
             return KAPU_ERANGE;
     }
     if (count(a, ALLOW_ORDER) != hashes)
         return KAPU_EINVAL;
     for (uint32_t i = 0; i < hashes; i++) {
-        if (get_le32(record(a, ALLOW_ORDER, i)) >= hashes)
+        if (kapu_le32(record(a, ALLOW_ORDER, i)) >= hashes)
             return KAPU_ERANGE;
     }
     return 0;
@@ -60,15 +60,15 @@ static int check_programs(const struct introspect_allow *a)
 
     for (uint32_t i = 0; i < count(a, ALLOW_PROGRAMS); i++) {
         const uint8_t *p = record(a, ALLOW_PROGRAMS, i);
-        uint32_t first = get_le32(p + 16), used = 2u * get_le16(p + 20) + get_le16(p + 22);
+        uint32_t first = kapu_le32(p + 16), used = 2u * get_le16(p + 20) + get_le16(p + 22);
 
-        if (!is_string(a, get_le32(p)) || first > numbers || used > numbers - first)
+        if (!is_string(a, kapu_le32(p)) || first > numbers || used > numbers - first)
             return KAPU_ERANGE;
     }
     for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
         const uint8_t *s = record(a, ALLOW_STATE, i);
 
-        if (get_le32(s) >= STATE_MODPROBE && !is_string(a, get_le32(s + 4)))
+        if (kapu_le32(s) >= STATE_MODPROBE && !is_string(a, kapu_le32(s + 4)))
             return KAPU_ERANGE;
     }
     return 0;
@@ -82,9 +82,9 @@ int allow_open(struct introspect_allow *a, struct bytes data)
     *a = (struct introspect_allow){.all = data};
     if (data.n < ALLOW_HEADER || memcmp(data.p, ALLOW_MAGIC, 8) != 0)
         return KAPU_EINVAL;
-    if (get_le32(data.p + 8) != ALLOW_VERSION)
+    if (kapu_le32(data.p + 8) != ALLOW_VERSION)
         return KAPU_EUNSUPPORTED;
-    if (get_le32(data.p + 12) != data.n)
+    if (kapu_le32(data.p + 12) != data.n)
         return KAPU_ERANGE;
     rd_init(&r, data);
     (void)rd_bytes(&r, ALLOW_HEADER);
@@ -110,7 +110,7 @@ bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        uint32_t n = get_le32(record(a, ALLOW_ORDER, middle));
+        uint32_t n = kapu_le32(record(a, ALLOW_ORDER, middle));
         int order = memcmp(record(a, ALLOW_HASHES, n), hash, KAPU_SHA256_SIZE);
 
         if (order == 0)
@@ -128,12 +128,12 @@ int allow_page_of(const struct introspect_allow *a, const char *path, uint64_t p
 {
     for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
         const uint8_t *f = record(a, ALLOW_FILES, i);
-        uint64_t first = get_le32(f + 4);
+        uint64_t first = kapu_le32(f + 4);
 
-        if (page < first || page - first >= get_le32(f + 12) ||
-            !text_equal(string(a, get_le32(f)), path))
+        if (page < first || page - first >= kapu_le32(f + 12) ||
+            !text_equal(string(a, kapu_le32(f)), path))
             continue;
-        *same = memcmp(record(a, ALLOW_HASHES, get_le32(f + 8) + (uint32_t)(page - first)), hash,
+        *same = memcmp(record(a, ALLOW_HASHES, kapu_le32(f + 8) + (uint32_t)(page - first)), hash,
                        KAPU_SHA256_SIZE) == 0;
         return 0;
     }
@@ -143,7 +143,7 @@ int allow_page_of(const struct introspect_allow *a, const char *path, uint64_t p
 bool allow_file(const struct introspect_allow *a, const char *path)
 {
     for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
-        if (text_equal(string(a, get_le32(record(a, ALLOW_FILES, i))), path))
+        if (text_equal(string(a, kapu_le32(record(a, ALLOW_FILES, i))), path))
             return true;
     }
     return false;
@@ -153,9 +153,9 @@ static void read_program(const struct introspect_allow *a, uint32_t n, struct pr
 {
     const uint8_t *r = record(a, ALLOW_PROGRAMS, n);
 
-    p->flags = get_le32(r + 4);
-    p->caps = get_le64(r + 8);
-    p->first = get_le32(r + 16);
+    p->flags = kapu_le32(r + 4);
+    p->caps = kapu_le64(r + 8);
+    p->first = kapu_le32(r + 16);
     p->users = get_le16(r + 20);
     p->ports = get_le16(r + 22);
 }
@@ -167,12 +167,12 @@ int allow_program(const struct introspect_allow *a, const char *path, struct pro
     for (uint32_t i = 0; i < count(a, ALLOW_PROGRAMS); i++) {
         const uint8_t *r = record(a, ALLOW_PROGRAMS, i);
 
-        if ((get_le32(r + 4) & ALLOW_ANY) != 0) {
+        if ((kapu_le32(r + 4) & ALLOW_ANY) != 0) {
             if (!allow_file(a, path))
                 continue;
             read_program(a, i, p);
             any = 0;
-        } else if (text_equal(string(a, get_le32(r)), path)) {
+        } else if (text_equal(string(a, kapu_le32(r)), path)) {
             read_program(a, i, p);
             return 0;
         }
@@ -182,7 +182,7 @@ int allow_program(const struct introspect_allow *a, const char *path, struct pro
 
 static uint32_t number(const struct introspect_allow *a, uint32_t n)
 {
-    return get_le32(record(a, ALLOW_NUMBERS, n));
+    return kapu_le32(record(a, ALLOW_NUMBERS, n));
 }
 
 bool program_user(const struct introspect_allow *a, const struct program *p, uint32_t uid)
@@ -210,8 +210,8 @@ int allow_state(const struct introspect_allow *a, enum allow_state key, uint32_t
     for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
         const uint8_t *s = record(a, ALLOW_STATE, i);
 
-        if (get_le32(s) == (uint32_t)key) {
-            *value = get_le32(s + 4);
+        if (kapu_le32(s) == (uint32_t)key) {
+            *value = kapu_le32(s + 4);
             *text = key >= STATE_MODPROBE ? string(a, *value) : NULL;
             return 0;
         }

@@ -152,7 +152,7 @@ static int find_slide(struct introspect *in)
     int err = read_pa(in, in->text_pa + item(in, S_kimage_voffset), raw, sizeof(raw));
 
     if (err == 0) {
-        in->slide = get_le64(raw) + in->text_pa - in->profile.base;
+        in->slide = kapu_le64(raw) + in->text_pa - in->profile.base;
         if (slide_is(in, in->slide))
             return 0;
     }

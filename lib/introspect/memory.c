@@ -65,7 +65,7 @@ int translate(struct introspect *in, uint64_t root, uint64_t va, struct leaf *le
         err = read_pa(in, table + 8 * index, raw, sizeof(raw));
         if (err != 0)
             return err;
-        desc = get_le64(raw);
+        desc = kapu_le64(raw);
         if ((desc & DESC_VALID) == 0)
             return KAPU_ENOENT;
         if (level == 3 ? (desc & DESC_TABLE) == 0 : level == 0 && (desc & DESC_TABLE) == 0)
@@ -131,7 +131,7 @@ int read_u64(struct introspect *in, uint64_t va, uint64_t *v)
     uint8_t raw[8];
     int err = read_va(in, va, raw, sizeof(raw));
 
-    *v = err == 0 ? get_le64(raw) : 0;
+    *v = err == 0 ? kapu_le64(raw) : 0;
     return err;
 }
 
@@ -140,7 +140,7 @@ int read_u32(struct introspect *in, uint64_t va, uint32_t *v)
     uint8_t raw[4];
     int err = read_va(in, va, raw, sizeof(raw));
 
-    *v = err == 0 ? get_le32(raw) : 0;
+    *v = err == 0 ? kapu_le32(raw) : 0;
     return err;
 }
 
@@ -233,7 +233,7 @@ static int walk_enter(struct introspect *in, struct walk *w, unsigned level, uin
 static int walk_step(struct introspect *in, struct walk *w, unsigned level, bool *down)
 {
     uint32_t i = w->index[level]++;
-    uint64_t desc = get_le64(in->table[level] + 8 * (size_t)i);
+    uint64_t desc = kapu_le64(in->table[level] + 8 * (size_t)i);
     uint64_t va = w->va[level] + ((uint64_t)i << level_shift(level));
     struct leaf leaf;
 

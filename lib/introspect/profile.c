@@ -78,14 +78,14 @@ uint32_t profile_count(const struct introspect_profile *p, enum profile_section 
 
 uint32_t profile_item(const struct introspect_profile *p, enum item i)
 {
-    return get_le32(record(p, SECTION_ITEMS, i));
+    return kapu_le32(record(p, SECTION_ITEMS, i));
 }
 
 struct range profile_range(const struct introspect_profile *p, uint32_t n)
 {
     const uint8_t *r = record(p, SECTION_RANGES, n);
 
-    return (struct range){get_le32(r), get_le32(r + 4), get_le32(r + 8), get_le32(r + 12)};
+    return (struct range){kapu_le32(r), kapu_le32(r + 4), kapu_le32(r + 8), kapu_le32(r + 12)};
 }
 
 struct site profile_site(const struct introspect_profile *p, uint32_t n)
@@ -93,12 +93,12 @@ struct site profile_site(const struct introspect_profile *p, uint32_t n)
     const uint8_t *r = record(p, SECTION_SITES, n);
 
     return (struct site){
-        .offset = get_le32(r),
+        .offset = kapu_le32(r),
         .words = r[4],
         .kind = r[5],
         .variants = r[6],
-        .first_word = get_le32(r + 8),
-        .extra = get_le32(r + 12),
+        .first_word = kapu_le32(r + 8),
+        .extra = kapu_le32(r + 12),
     };
 }
 
@@ -109,7 +109,7 @@ uint32_t profile_site_from(const struct introspect_profile *p, uint32_t offset)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (get_le32(record(p, SECTION_SITES, middle)) < offset)
+        if (kapu_le32(record(p, SECTION_SITES, middle)) < offset)
             low = middle + 1;
         else
             high = middle;
@@ -120,7 +120,7 @@ uint32_t profile_site_from(const struct introspect_profile *p, uint32_t offset)
 uint32_t profile_word(const struct introspect_profile *p, enum profile_section s, uint32_t n,
                       uint32_t word)
 {
-    return get_le32(record(p, s, n) + 4 * (size_t)word);
+    return kapu_le32(record(p, s, n) + 4 * (size_t)word);
 }
 
 const uint8_t *profile_hash(const struct introspect_profile *p, uint32_t n)
@@ -135,7 +135,7 @@ const uint8_t *profile_relocs(const struct introspect_profile *p, uint32_t page)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const uint8_t *r = record(p, SECTION_RELOCS, middle);
-        uint32_t found = get_le32(r);
+        uint32_t found = kapu_le32(r);
 
         if (found == page)
             return r + 4;
@@ -240,12 +240,12 @@ int profile_open(struct introspect_profile *p, struct bytes data)
     *p = (struct introspect_profile){.all = data};
     if (data.n < PROFILE_HEADER || memcmp(data.p, PROFILE_MAGIC, 8) != 0)
         return KAPU_EINVAL;
-    if (get_le32(data.p + 8) != PROFILE_VERSION || get_le32(data.p + 28) != names_digest())
+    if (kapu_le32(data.p + 8) != PROFILE_VERSION || kapu_le32(data.p + 28) != names_digest())
         return KAPU_EUNSUPPORTED;
-    if (get_le32(data.p + 12) != data.n)
+    if (kapu_le32(data.p + 12) != data.n)
         return KAPU_ERANGE;
-    p->base = get_le64(data.p + 16);
-    p->pages = get_le32(data.p + 24);
+    p->base = kapu_le64(data.p + 16);
+    p->pages = kapu_le32(data.p + 24);
     if (!is_kernel_va(p->base) || (p->base & PAGE_MASK) != 0 || p->pages > IMAGE_PAGES_MAX)
         return KAPU_EINVAL;
     err = open_sections(p);

@@ -31,7 +31,7 @@ static uint8_t *find(const struct introspect *in, uint64_t key)
 
     for (uint32_t steps = 0; steps < n; steps++) {
         uint8_t *e = in->work + (size_t)i * ENTRY;
-        uint64_t found = get_le64(e);
+        uint64_t found = kapu_le64(e);
 
         if (found == key || found == 0)
             return e;
@@ -46,13 +46,13 @@ int set_or(struct introspect *in, uint64_t key, uint64_t bits)
 
     if (e == NULL)
         return key != 0 ? KAPU_ESPACE : 0;
-    if (get_le64(e) == 0) {
+    if (kapu_le64(e) == 0) {
         if (in->set_n >= capacity(in) / 4 * 3)
             return KAPU_ESPACE;
         in->set_n++;
         put_u64(e, key);
     }
-    put_u64(e + 8, get_le64(e + 8) | bits);
+    put_u64(e + 8, kapu_le64(e + 8) | bits);
     return 0;
 }
 
@@ -60,7 +60,7 @@ uint64_t set_get(const struct introspect *in, uint64_t key)
 {
     const uint8_t *e = key != 0 ? find(in, key) : NULL;
 
-    return e != NULL && get_le64(e) == key ? get_le64(e + 8) : 0;
+    return e != NULL && kapu_le64(e) == key ? kapu_le64(e + 8) : 0;
 }
 
 int set_each(struct introspect *in, set_fn fn, void *ctx)
@@ -71,8 +71,8 @@ int set_each(struct introspect *in, set_fn fn, void *ctx)
     for (uint32_t i = 0; err == 0 && i < n; i++) {
         const uint8_t *e = in->work + (size_t)i * ENTRY;
 
-        if (get_le64(e) != 0)
-            err = fn(in, get_le64(e), get_le64(e + 8), ctx);
+        if (kapu_le64(e) != 0)
+            err = fn(in, kapu_le64(e), kapu_le64(e + 8), ctx);
     }
     return err;
 }

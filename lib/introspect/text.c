@@ -19,7 +19,7 @@ struct page_check {
 
 static uint32_t word_at(const uint8_t *page, uint32_t offset)
 {
-    return get_le32(page + (offset & PAGE_MASK));
+    return kapu_le32(page + (offset & PAGE_MASK));
 }
 
 static void put_word(uint8_t *page, uint32_t offset, uint32_t v)
@@ -68,7 +68,7 @@ static int image_u64(struct introspect *in, const struct page_check *c, uint32_t
     uint8_t raw[8];
     int err = read_pa(in, c->text_pa + offset, raw, sizeof(raw));
 
-    *v = err == 0 ? get_le64(raw) : 0;
+    *v = err == 0 ? kapu_le64(raw) : 0;
     return err;
 }
 
@@ -131,7 +131,7 @@ static void undo_relocations(const struct introspect *in, struct page_check *c)
         uint8_t *word = c->page + 8 * (size_t)i;
 
         if ((bits[i / 8] >> i % 8 & 1) != 0)
-            put_u64(word, get_le64(word) - c->slide);
+            put_u64(word, kapu_le64(word) - c->slide);
     }
 }
 

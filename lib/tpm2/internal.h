@@ -66,8 +66,6 @@ struct bytes tpm2_strip(struct bytes value);
 /* kdf.c */
 KAPU_MUST_CHECK int tpm2_hmac(const struct kapu_sha256 *h, struct bytes key,
                               const struct bytes *part, size_t parts, uint8_t mac[32]);
-KAPU_MUST_CHECK int tpm2_kdfa(const struct kapu_sha256 *h, struct bytes key, const char *label,
-                              struct bytes u, struct bytes v, uint8_t *out, size_t n);
 KAPU_MUST_CHECK int tpm2_kdfe(const struct kapu_sha256 *h, const uint8_t z[32], const char *label,
                               struct bytes u, struct bytes v, uint8_t out[32]);
 /* A seed for `key` by ECDH (Part 1, C.6.1): seed, and the point to send as TPMS_ECC_POINT. */

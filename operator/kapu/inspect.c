@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kapu inspect: runs every check of lib/introspect over memory and prints what there is. */
-#include "inspect.h"
+#include "commands.h"
 
 #include <getopt.h>
 #include <openssl/evp.h>
@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "live.h"
-#include "memory.h"
-#include "result.h"
+#include "inspect_live.h"
+#include "inspect_memory.h"
+#include "inspect_result.h"
 
 #define WORK_SIZE (256u << 10)
 #define LOOKS 3 /* at a running gateway, when the one before found something */

@@ -1,36 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kapu: the operator's command-line tool. Each command is a row and a file. */
+/* kapu: the operator's tool. Finds the command and runs it. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "inspect.h"
+#include "commands.h"
 
 static const struct {
-    const char *name, *help;
+    const char *name;
     int (*run)(int argc, char **argv);
+    const char *help;
 } commands[] = {
-    {"inspect", "look into a gateway's memory: a dump, or one that runs", command_inspect},
+    {"factory", command_factory, "provision a board's TPM, and show what is in it"},
+    {"inspect", command_inspect, "look into a gateway's memory: a dump, or one that runs"},
 };
 
-static int usage(FILE *to)
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int fail(const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "kapu: ");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+    return EXIT_FAILED;
+}
+
+static void usage(FILE *to)
 {
     fprintf(to, "usage: kapu COMMAND ...\n\n");
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+    for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fprintf(to, "\nkapu COMMAND --help tells more.\n");
-    return to == stdout ? 0 : 2;
+    fprintf(to, "\n  kapu COMMAND --help tells more; kapu --version\n");
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2)
-        return usage(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
-        return usage(stdout);
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        usage(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("kapu %s\n", KAPU_VERSION);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     }
-    fprintf(stderr, "kapu: no command '%s'\n", argv[1]);
-    return usage(stderr);
+    fprintf(stderr, "kapu: there is no command '%s'\n", argv[1]);
+    usage(stderr);
+    return EXIT_USAGE;
 }

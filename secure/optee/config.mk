@@ -23,8 +23,15 @@ CFG_CORE_DYN_SHM=y
 # No interrupt from secure to normal world is used.
 CFG_CORE_ASYNC_NOTIF=n
 
-# Secure storage in files kept by the normal world, encrypted and authenticated by OP-TEE.
+# No stand-in for what a platform must have: hardware key and storage counter are the TPM's
+# (secure/core). Without this a missing one would be zeros and a warning.
+CFG_INSECURE=n
+
+# Secure storage in files kept by the normal world, encrypted and authenticated by OP-TEE, fresh by a
+# counter in the TPM. Deleted storage starts anew instead of locking the gateway out: whoever can
+# delete it can deny service anyway, and old contents stay refused.
 CFG_REE_FS=y
+CFG_REE_FS_ALLOW_RESET=y
 CFG_RPMB_FS=n
 # Trusted applications from the root file system must be signed with our key, and not encrypted.
 CFG_REE_FS_TA=y

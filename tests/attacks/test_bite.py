@@ -30,10 +30,10 @@ def weak(firmware):
 
 
 @pytest.fixture
-def weak_board(firmware, weak, tmp_path):
+def weak_board(firmware, weak, factory, tmp_path):
     package = firmware.make(tmp_path / "package",
                             images={name: weak / f"{name}.bin" for name in ("bl2", "bl31")})
-    made = Board(tmp_path / "board", weak / "bl1.bin", package)
+    made = Board(tmp_path / "board", weak / "bl1.bin", package, factory)
     yield made
     made.destroy()
 
@@ -50,10 +50,10 @@ def test_without_verification_a_flipped_bit_boots(weak_board, name):
     assert "kapu: slot A: all images verified" in weak_board.run()
 
 
-def test_without_verification_a_mutated_table_loads_other_code(firmware, weak, tmp_path):
+def test_without_verification_a_mutated_table_loads_other_code(firmware, weak, factory, tmp_path):
     package, kernel = small_package(firmware, tmp_path, {name: weak / f"{name}.bin"
                                                          for name in ("bl2", "bl31")})
-    board = Debugged(tmp_path / "board", weak / "bl1.bin", package, slots="a")
+    board = Debugged(tmp_path / "board", weak / "bl1.bin", package, factory, slots="a")
     board.start()
     try:
         entry = board.place("a", "linux").entry

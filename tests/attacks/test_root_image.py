@@ -89,3 +89,14 @@ def test_slot_b_boots_from_its_own_partition(make_instance):
     console = instance.machine.text()
     assert "slot A refused: BL33 (Linux)" in console and "slot B: all images verified" in console
     assert "on dm-verity, PARTLABEL=kapu-root-b" in console
+
+
+def test_a_corrupt_root_image_gives_way_to_the_other_slot(make_instance):
+    """Firmware A is good, its root is not: Linux resets, and after three starts slot B is used."""
+    instance = make_instance()
+    damage(instance, "a", init_block())
+    instance.machine.start()
+    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    console = instance.machine.text()
+    assert console.count("kapu: slot A: all images verified") == 3
+    assert "on dm-verity, PARTLABEL=kapu-root-b" in console

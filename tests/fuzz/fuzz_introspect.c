@@ -27,7 +27,7 @@ static int fake_hash(void *ctx, const struct bytes *part, size_t parts, uint8_t 
     (void)ctx;
     for (size_t i = 0; i < parts; i++) {
         for (size_t j = 0; j + 8 <= part[i].n; j += 8)
-            h = (h ^ get_le64(part[i].p + j)) * 0x100000001b3ull;
+            h = (h ^ kapu_le64(part[i].p + j)) * 0x100000001b3ull;
     }
     for (unsigned i = 0; i < 32; i++)
         out[i] = (uint8_t)(h >> 8 * (i % 8));
@@ -69,7 +69,7 @@ static void any_finding(void *ctx, const struct finding *f)
 static void change(const uint8_t *r)
 {
     uint32_t offset = r[1] | (uint32_t)r[2] << 8 | (uint32_t)r[3] << 16;
-    uint64_t value = get_le64(r + 4);
+    uint64_t value = kapu_le64(r + 4);
     uint8_t *to = model.ram;
     size_t n = sizeof(model.ram);
 

@@ -20,6 +20,10 @@ static int transceive(void *ctx, struct bytes cmd, uint8_t *rsp, size_t capacity
     bool mine;
     int err;
 
+    if (i->cut_after == 1)
+        return KAPU_EIO;
+    if (i->cut_after > 1)
+        i->cut_after--;
     memcpy(own, cmd.p, cmd.n);
     rd_init(&r, cmd);
     (void)rd_bytes(&r, 6);

@@ -10,10 +10,11 @@ struct interposer {
     /* Called with each command, and with each answer; may change both in place. May be NULL. */
     void (*on_command)(struct interposer *i, uint8_t *cmd, size_t *n);
     void (*on_answer)(struct interposer *i, uint8_t *rsp, size_t *n, size_t capacity);
-    uint32_t only; /* hooks act on this command code only; 0: on all */
-    size_t at;     /* for the hooks */
-    uint32_t code; /* of the command under way */
-    unsigned hits; /* how often a hook acted */
+    uint32_t only;      /* hooks act on this command code only; 0: on all */
+    size_t at;          /* for the hooks */
+    uint32_t code;      /* of the command under way */
+    unsigned hits;      /* how often a hook acted */
+    unsigned cut_after; /* after so many commands nothing answers any more; 0: never */
     uint8_t last[4096];
     size_t last_n; /* last answer of the command code `only` as it really was */
     uint8_t seen[65536];

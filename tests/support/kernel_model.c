@@ -67,7 +67,7 @@ void model_put32(struct kernel_model *m, uint64_t va, uint32_t v)
 
 uint64_t model_get(const struct kernel_model *m, uint64_t va)
 {
-    return get_le64(at(m, model_pa(va)));
+    return kapu_le64(at(m, model_pa(va)));
 }
 
 void model_set(struct kernel_model *m, uint64_t va, enum item field, uint64_t v)
@@ -323,9 +323,9 @@ static void map(struct kernel_model *m, uint64_t root, uint64_t va, uint64_t pa,
     for (unsigned level = 0; level < 3; level++) {
         uint8_t *entry = at(m, table + 8 * (va >> (39 - 9 * level) & 511));
 
-        if (get_le64(entry) == 0)
+        if (kapu_le64(entry) == 0)
             put(entry, model_pa(allocate(m, PAGE_SIZE)) | TABLE, 8);
-        table = get_le64(entry) & 0xfffffffff000ull;
+        table = kapu_le64(entry) & 0xfffffffff000ull;
     }
     put(at(m, table + 8 * (va >> 12 & 511)), pa | attributes, 8);
 }
@@ -335,7 +335,7 @@ uint64_t model_pte(const struct kernel_model *m, uint64_t va)
     uint64_t table = MODEL_TEXT_PA + m->item[S_swapper_pg_dir];
 
     for (unsigned level = 0; level < 3; level++)
-        table = get_le64(at(m, table + 8 * (va >> (39 - 9 * level) & 511))) & 0xfffffffff000ull;
+        table = kapu_le64(at(m, table + 8 * (va >> (39 - 9 * level) & 511))) & 0xfffffffff000ull;
     return linear(table + 8 * (va >> 12 & 511));
 }
 

@@ -8,7 +8,8 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 warn="-std=c11 -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 -Wdeclaration-after-statement -Wvla -Wpointer-arith -Wwrite-strings -Wredundant-decls"
-libs="base tpm2 tis eventlog introspect"
+libs="base tpm2 tis eventlog bootstate fusebox introspect"
+includes=$(for lib in $libs; do printf -- '-Ilib/%s/include ' "$lib"; done)
 status=0
 
 build() { # name, then compiler and flags
@@ -18,7 +19,7 @@ build() { # name, then compiler and flags
         mkdir -p "$out/$name/$lib"
         while read -r source; do
             # shellcheck disable=SC2086
-            "$@" $warn -Ilib/base/include -Ilib/$lib/include -c "lib/$lib/$source" \
+            "$@" $warn -fno-pie $includes -c "lib/$lib/$source" \
                 -o "$out/$name/$lib/${source%.c}.o" || status=1
         done <"lib/$lib/sources.list"
     done
@@ -33,7 +34,7 @@ for name in gcc clang aarch64; do
     for lib in $libs; do
         nm -g --defined-only "$out/$name/$lib"/*.o | awk 'NF == 3 {print $3}' | sort >"$out/$name/$lib.defined"
         nm -u "$out/$name/$lib"/*.o | awk '$1 == "U" {print $2}' | sort -u >"$out/$name/$lib.undefined"
-        sort -u "$out/$name/base.defined" "$out/$name/$lib.defined" >"$out/known"
+        sort -u "$out/$name"/*.defined >"$out/known" # libraries use those before them
         foreign=$(comm -23 "$out/$name/$lib.undefined" "$out/known" |
             grep -vxE 'memcpy|memset|memcmp|memmove' || true)
         if [ -n "$foreign" ]; then

@@ -15,7 +15,8 @@ from kapu.instance import Instance, MIB, all_instances, instance_folder
 from kapu.paths import host_environment
 
 MAKE_DISK = instance.make_disk
-RELEASE = {"firmware.fip": b"firmware", "rom.img": b"rom", "root.img": b"root image"}
+RELEASE = {"firmware.fip": b"firmware", "rom.img": b"rom", "root.img": b"root image",
+           "root-key.sha256": b"00" * 32}
 SECTOR = 512
 
 
@@ -29,6 +30,9 @@ def checkout(tmp_path, monkeypatch):
     """A checkout without gateways, where both flavours look built; disks are quick, empty ones."""
     monkeypatch.setattr(instance, "make_disk",
                         lambda path, _identity: sparse(path, instance.DISK_MIB * MIB))
+    # the factory step has tests of its own, with a real TPM (tests/attacks/test_root_of_trust.py)
+    monkeypatch.setattr(instance.tpm, "provision", lambda folder, *_: (folder / "fuses").write_bytes(
+        b"record"))
     monkeypatch.setattr(instance, "BUILD", tmp_path)
     monkeypatch.setattr(instance, "INSTANCES", tmp_path / "gateways")
     for flavour in ("gateway", "lab"):
@@ -70,12 +74,13 @@ def test_rom_and_slots_hold_the_release_and_nothing_else(made):
     rom, slots = made.folder / "rom.img", made.folder / "slots.img"
     assert rom.stat().st_size == slots.stat().st_size == FLASH_SIZE
     assert read_at(rom, 0, 16) == b"rom" + bytes(13)
+    assert read_at(rom, 128 * 1024, 8) == b"record\0\0"
     for offset in (0, SLOT_SIZE):
         assert read_at(slots, offset, 16) == b"firmware" + bytes(8)
 
 
-def test_the_rom_is_a_file_that_nobody_may_write(made):
-    assert stat.S_IMODE((made.folder / "rom.img").stat().st_mode) == 0o444
+def test_the_rom_is_a_file_that_nobody_may_write_and_only_its_owner_read(made):
+    assert stat.S_IMODE((made.folder / "rom.img").stat().st_mode) == 0o400
 
 
 def test_the_disk_has_three_named_partitions_of_the_right_size(real_disks, made):

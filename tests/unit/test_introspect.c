@@ -358,7 +358,7 @@ static void credentials_are_compared_with_policy(void **state)
 
 static void restrictions_are_compared_with_policy(void **state)
 {
-    uint32_t at = get_le32(model.allow + ALLOW_HEADER + 8 * ALLOW_PROGRAMS);
+    uint32_t at = kapu_le32(model.allow + ALLOW_HEADER + 8 * ALLOW_PROGRAMS);
 
     (void)state;
     model.allow[at + 4] = ALLOW_NO_NEW_PRIVS | ALLOW_SECCOMP;

@@ -16,6 +16,7 @@
 #include "crypto_openssl.h"
 #include "interposer.h"
 #include "swtpm.h"
+#include "test_key.h"
 
 struct env {
     struct swtpm swtpm;

@@ -25,8 +25,10 @@ from .steps import Progress, Step
 PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
+UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/update_ta.h
 
-FIRMWARE_LIBRARIES = ("base", "fip")  # of lib/, in BL1 and BL2
+# of lib/, in BL1 and BL2
+FIRMWARE_LIBRARIES = ("base", "fip", "tis", "tpm2", "eventlog", "bootstate", "fusebox")
 
 # Image of the chain of trust -> fiptool option.
 FIP_IMAGES = {"bl2": "tb-fw", "bl31": "soc-fw", "optee": "tos-fw", "linux": "nt-fw",
@@ -35,6 +37,7 @@ COMMAND_LINE_MAX = 2048  # COMMAND_LINE_SIZE of Linux on arm64
 ROM_SIZE = 128 * 1024   # BL1's part of flash 0 (SEC_ROM_SIZE of the platform)
 FLASH_SIZE = 64 << 20   # QEMU virt has two flashes of this size
 SLOT_SIZE = 32 << 20    # KAPU_SLOT_SIZE of the platform
+SECURITY_COUNTER_MAX = (1 << 31) - 1  # what a certificate carries as a positive number of 32 bits
 
 
 def settings(path: Path) -> list[str]:
@@ -73,11 +76,16 @@ def unpack_source(step: Step, name: str, out: Path) -> Path:
 
 # ---- OP-TEE -----------------------------------------------------------------------------------
 
+# Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder.
+OPTEE_FOLDERS = {"core": ROOT / "secure/core", "pta": ROOT / "secure/pta", "lib": ROOT / "lib",
+                 "wire": ROOT / "wire"}
+
+
 def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
     step.run("make", "-j2", "PLATFORM=vexpress-qemu_armv8a", "CROSS_COMPILE=aarch64-linux-gnu-",
              "CROSS_COMPILE64=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3", "O=out",
              *settings(ROOT / "secure" / "optee" / "config.mk"),
-             "CFG_OPTEE_CONFIG=kapu/optee.mk", "KAPU_OPTEE_PLATFORM=kapu",
+             "CFG_OPTEE_CONFIG=kapu/platform/optee.mk",
              f"TEE_IMPL_VERSION={fetch.locked('optee-os')['version']}",
              "BUILD_DATE=2026-01-01", "V=1",
              *([f"TA_SIGN_KEY={key}"] if key else []), *targets, cwd=tree)
@@ -86,10 +94,21 @@ def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
 def build_optee_base(step: Step, out: Path) -> None:
     """OP-TEE with nothing of a checkout's keys in it: nearly all of the work, and cacheable."""
     tree = unpack_source(step, "optee-os", out)
-    shutil.copytree(PLATFORM / "optee", tree / "kapu")
+    shutil.copytree(PLATFORM / "optee", tree / "kapu/platform")
+    for name, folder in OPTEE_FOLDERS.items():
+        shutil.copytree(folder, tree / "kapu" / name)
     for script in (tree / "scripts").glob("*.py"):
         script.chmod(0o755)
     optee_make(step, tree, key=None)
+
+
+def build_ta(step: Step, tree: Path, source: Path, key: Path) -> None:
+    """A trusted application of ours, with the development kit that OP-TEE's build left."""
+    work = tree / "kapu" / source.name
+    shutil.copytree(source, work)
+    shutil.copytree(ROOT / "wire", work / "wire")
+    step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
+             f"TA_DEV_KIT_DIR={tree / 'out/export-ta_arm64'}", f"TA_SIGN_KEY={key}", "O=out")
 
 
 def build_optee(step: Step, out: Path) -> None:
@@ -97,6 +116,9 @@ def build_optee(step: Step, out: Path) -> None:
     base = step.needs[0].out / "optee-os"
     tree = out / "optee-os"
     step.run("cp", "-a", base, tree)
+    if step.overlay:
+        shutil.copytree(step.overlay / "optee", tree / "kapu", dirs_exist_ok=True,
+                        copy_function=shutil.copy)  # newer than what was built
     # make goes by times: the key in use must look newer than what was built with another
     key = out / "ta-key.pem"
     key.symlink_to(key_set()[TA_ROLE])
@@ -105,10 +127,11 @@ def build_optee(step: Step, out: Path) -> None:
     optee_make(step, tree, key=str(key))
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     # OP-TEE's default signature, PSS, has a random salt: no two builds would be the same.
-    step.run("/usr/bin/python3", tree / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
-             "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", PKCS11_TA,
-             "--in", tree / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf",
-             "--out", out / f"{PKCS11_TA}.ta")
+    build_ta(step, tree, ROOT / "secure/ta/update", key)
+    for uuid, folder in {PKCS11_TA: tree / "out/ta/pkcs11", UPDATE_TA: tree / "kapu/update/out"}.items():
+        step.run("/usr/bin/python3", tree / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
+                 "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", uuid,
+                 "--in", folder / f"{uuid}.stripped.elf", "--out", out / f"{uuid}.ta")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
     shutil.rmtree(tree)
     key.unlink()
@@ -133,8 +156,12 @@ def build_tfa(step: Step, out: Path) -> None:
     shutil.copytree(ROOT / "boot" / "tf-a", added / "boot")
     for library in FIRMWARE_LIBRARIES:
         shutil.copytree(ROOT / "lib" / library, added / "lib" / library)
+    shutil.copytree(ROOT / "wire", added / "wire")
+    if step.overlay:
+        shutil.copytree(step.overlay / "tf-a", added, dirs_exist_ok=True)
     public = certs.Signer(native / "kapu-sign", key_set()).public_der("root")
     (added / "boot" / "root_key_hash.h").write_text(root_key_header(public))
+    (out / "root-key.sha256").write_text(hashlib.sha256(public).hexdigest() + "\n")
     step.run("make", "-j2", "PLAT=kapu_qemu_virt", "CROSS_COMPILE=aarch64-linux-gnu-", "DEBUG=0",
              "LOG_LEVEL=20", "E=0",  # mbedTLS 3.6 has redundant declarations that TF-A warns of
              "TRUSTED_BOARD_BOOT=1", "KEY_ALG=ecdsa", "KEY_SIZE=256", "HASH_ALG=sha256",
@@ -235,7 +262,7 @@ def build_native(step: Step, out: Path) -> None:
 
 
 def build_operator(step: Step, out: Path) -> None:
-    """The operator's command-line tool."""
+    """The operator's programs, for this host."""
     folder = meson_build(step, out, "-Dbuildtype=release", targets=["operator/kapu/kapu"])
     shutil.copy(folder / "operator/kapu/kapu", out)
     shutil.rmtree(folder)
@@ -243,10 +270,11 @@ def build_operator(step: Step, out: Path) -> None:
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
+    programs = ("gateway/status/kapu-status", "gateway/boot-tool/kapu-boot")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
-                         "-Dbuildtype=release", targets=["gateway/status/kapu-status"])
-    step.run("aarch64-linux-gnu-strip", "-o", out / "kapu-status",
-             folder / "gateway/status/kapu-status")
+                         "-Dbuildtype=release", targets=programs)
+    for program in programs:
+        step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
 
 
@@ -271,6 +299,9 @@ def build_root(step: Step, out: Path) -> None:
     added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
              f"{optee / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
+    if flavour == "lab":
+        added += [f"{programs / 'kapu-boot'}:/usr/bin/kapu-boot:0755",
+                  f"{optee / (UPDATE_TA + '.ta')}:/usr/lib/optee_armtz/{UPDATE_TA}.ta:0444"]
     command = ["/usr/bin/python3", ROOT / "tools/rootimage.py"]
     for recipe in recipes(flavour):
         command += ["--recipe", recipe]
@@ -341,11 +372,11 @@ def build_firmware(step: Step, out: Path) -> None:
 
 def security_counter() -> int:
     """Rises with a release that closes a hole which older releases must not reopen."""
-    counter = int((ROOT / "SECURITY_COUNTER").read_text())
-    if counter != 0:
-        raise KapuError(f"SECURITY_COUNTER is {counter}, but nothing stores and enforces counters "
-                        "yet: only 0 boots")
-    return counter
+    text = (ROOT / "SECURITY_COUNTER").read_text().strip()
+    if not text.isdigit() or int(text) > SECURITY_COUNTER_MAX:
+        raise KapuError(f"SECURITY_COUNTER says '{text}'; it is a number from 0 to "
+                        f"{SECURITY_COUNTER_MAX}")
+    return int(text)
 
 
 # ---- The whole --------------------------------------------------------------------------------
@@ -385,15 +416,29 @@ def third_party(name: str) -> list[Path]:
     return [folder] if folder.exists() else []
 
 
-def tfa_step(name: str, native: Step, *patches: Path) -> Step:
+def tfa_step(name: str, native: Step, *patches: Path, overlay: Path | None = None) -> Step:
     keys = key_set()
-    return Step(name, build_tfa, needs=[native],
-                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "VERSION",
+    return Step(name, build_tfa, needs=[native], overlay=overlay,
+                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "wire", ROOT / "VERSION",
                        *(ROOT / "lib" / library for library in FIRMWARE_LIBRARIES),
                        *third_party("arm-trusted-firmware"), *third_party("mbedtls"), *patches],
                 values=[compiler_version("aarch64-linux-gnu-gcc", "--version"),
                         fetch.identity("arm-trusted-firmware"), fetch.identity("mbedtls"),
                         public_identity(keys, "root", native)])
+
+
+MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib")
+
+
+def operator_step() -> Step:
+    return Step("operator", build_operator,
+                files=[*MESON_FILES, ROOT / "operator", ROOT / "VERSION"],
+                values=[compiler_version("gcc", "--version")])
+
+
+def optee_step(name: str, base: Step, overlay: Path | None = None) -> Step:
+    return Step(name, build_optee, needs=[base], files=[ROOT / "secure/ta", ROOT / "wire"],
+                overlay=overlay, values=[public_identity(key_set(), TA_ROLE)])
 
 
 def release(flavour: str = "gateway") -> Release:
@@ -404,16 +449,13 @@ def release(flavour: str = "gateway") -> Release:
     cross_gcc = compiler_version("aarch64-linux-gnu-gcc", "--version")
     clang = compiler_version("clang-16", "--version")
     kernel = ROOT / "gateway" / "kernel"
-    meson = [ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib"]
-
-    native = Step("native", build_native, files=meson + [ROOT / "tools/sign"],
+    native = Step("native", build_native, files=[*MESON_FILES, ROOT / "tools/sign"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
-                      files=[ROOT / "secure/optee", PLATFORM / "optee",
+                      files=[ROOT / "secure/optee", PLATFORM / "optee", *OPTEE_FOLDERS.values(),
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
-    optee = Step("optee", build_optee, needs=[optee_base],
-                 values=[public_identity(keys, TA_ROLE)])
+    optee = optee_step("optee", optee_base)
     tfa = tfa_step("tf-a", native)
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
                  files=kernel_fragments(flavour) + [kernel / "configure.sh",
@@ -424,7 +466,8 @@ def release(flavour: str = "gateway") -> Release:
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
     programs = Step("programs", build_programs, values=[cross_gcc],
-                    files=meson + [ROOT / "gateway/status", PLATFORM / "arm64.cross"])
+                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee",
+                           ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION"],
@@ -445,10 +488,8 @@ def release(flavour: str = "gateway") -> Release:
                           + [introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
                       files=policies(flavour) + [ROOT / "tools/kapu/allow.py"])
-    operator = Step("operator", build_operator, files=meson + [ROOT / "operator"],
-                    values=[compiler_version("gcc", "--version"), package_version("libssl-dev")])
     return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
-                   allow_list, operator)
+                   allow_list, operator_step())
 
 
 def link_results(built: Release) -> Path:
@@ -463,6 +504,7 @@ def link_results(built: Release) -> Path:
              "cmdline": built.device_tree.out / "cmdline-a",
              "kernel.profile": built.profile.out / "kernel.profile",
              "allow.list": built.allow.out / "allow.list",
+             "root-key.sha256": built.tfa.out / "root-key.sha256",
              "kapu": built.operator.out / "kapu"}
     if built.flavour == "lab":
         links["headers"] = built.linux.out / "headers"

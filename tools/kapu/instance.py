@@ -9,6 +9,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from . import tpm
 from .build import FLASH_SIZE, SLOT_SIZE
 from .errors import KapuError
 from .paths import BUILD, host_environment
@@ -90,7 +91,17 @@ class Instance:
         (folder / "instance.json").write_text(json.dumps(
             {"id": str(identity), "mac": mac, "flavour": flavour, "cores": cores, "cpu": cpu},
             indent=1) + "\n")
-        cls(folder).write_release()
+        made = cls(folder)
+        made.provision()
+        made.write_release()
+
+    def provision(self, again: bool = False) -> None:
+        """The factory step: the board's TPM and its fuses belong together from here on."""
+        release = release_folder(self.facts["flavour"])
+        tpm.provision(self.folder, self.facts["id"],
+                      (release / "root-key.sha256").read_text().strip(), again)
+        if (self.folder / "rom.img").exists():
+            tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
     def write_release(self) -> None:
         """The current build of this flavour: ROM, and firmware and root image in both slots."""
@@ -99,7 +110,7 @@ class Instance:
         rom.unlink(missing_ok=True)
         sparse_file(rom, FLASH_SIZE)
         write_at(rom, 0, release / "rom.img", FLASH_SIZE)
-        rom.chmod(0o444)
+        tpm.burn(self.folder / tpm.FUSES, rom)
         sparse_file(self.folder / "slots.img", FLASH_SIZE)
         for slot in SLOTS:
             self.write_firmware(slot, release / "firmware.fip")

@@ -7,55 +7,22 @@ too, so that a person can attach.
 """
 
 import json
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+from . import tpm
 from .errors import KapuError
 from .paths import host_environment
+from .processes import end_process, read_pid
 
 CORES = 2
 MEMORY_MIB = 1024
 CPU = "cortex-a57"
 SOCKET_PATH_MAX = 107  # unix(7): sun_path, without its end
-
-
-def process_alive(pid: int) -> bool:
-    """Whether a process of ours runs; one that ended but was not waited for does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def read_pid(path: Path) -> int | None:
-    """The process of a pid file, if it still runs and was started from our folder."""
-    try:
-        pid = int(path.read_text())
-        started_here = str(path.parent) in Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return None
-    return pid if started_here and process_alive(pid) else None
-
-
-def end_process(pid: int, patience: float = 5.0) -> None:
-    """Ask a process to end, then make it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            if not process_alive(pid):
-                return
-            time.sleep(0.02)
 
 
 def connect(path: Path, timeout: float = 30.0) -> socket.socket:
@@ -118,6 +85,7 @@ class Machine:
         self.secure_console = folder / "secure.log"
         self.console_socket = folder / "console.sock"
         self.qmp_socket = folder / "qmp.sock"
+        self.tpm_socket: Path | None = None  # of something that stands between QEMU and the TPM
 
     # -- processes
 
@@ -125,19 +93,9 @@ class Machine:
         return read_pid(self.folder / "qemu.pid")
 
     def _start_tpm(self) -> list[str]:
-        state = self.folder / "tpm"
-        state.mkdir(exist_ok=True)
         control = self.folder / "tpm.sock"
-        words = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
-                        f"type=unixio,path={control}", "--terminate", "--daemon", "--pid",
-                        f"file={self.folder / 'swtpm.pid'}", "--log",
-                 f"file={self.folder / 'swtpm.log'},level=1,truncate"]
-        try:
-            subprocess.run(words, env=host_environment(), check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise KapuError(f"swtpm did not start: {error}; see {self.folder / 'swtpm.log'}") \
-                from error
-        return ["-chardev", f"socket,id=tpm,path={control}",
+        tpm.start_swtpm(self.folder, "--ctrl", f"type=unixio,path={control}", "--terminate")
+        return ["-chardev", f"socket,id=tpm,path={self.tpm_socket or control}",
                 "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis-device,tpmdev=tpm0"]
 
     def arguments(self, *, reboot: bool) -> list[str]:
@@ -168,7 +126,7 @@ class Machine:
                       "bus=virtio-mmio-bus.3"]
         return words + ([] if reboot else ["-no-reboot"])
 
-    def start(self, *, tpm: bool = True, reboot: bool = True) -> None:
+    def start(self, *, with_tpm: bool = True, reboot: bool = True) -> None:
         if self.pid():
             raise KapuError(f"{self.folder} is running already (process {self.pid()})")
         if len(str(self.console_socket)) > SOCKET_PATH_MAX:
@@ -177,7 +135,7 @@ class Machine:
         for old in (self.qmp_socket, self.console_socket, self.folder / "qemu.pid"):
             old.unlink(missing_ok=True)
         words = self.arguments(reboot=reboot)
-        if tpm:
+        if with_tpm:
             words += self._start_tpm()
         if not shutil.which(words[0]):
             raise KapuError(f"{words[0]} is not installed; run: make packages")

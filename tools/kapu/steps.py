@@ -75,12 +75,16 @@ def code_of(function, seen=None) -> str:
 class Step:
     """One step. `work(step, out)` fills the folder `out`; `step.run` runs a logged command."""
 
-    def __init__(self, name: str, work, *, files=(), values=(), needs=(), shared=False):
+    def __init__(self, name: str, work, *, files=(), values=(), needs=(), shared=False,
+                 overlay: Path | None = None):
         self.name = name
         self.work = work
         self.files = [Path(f) for f in files]
         self.values = [str(v) for v in values]
         self.needs = list(needs)
+        self.overlay = overlay  # files that take the place of others: a test's variant
+        if overlay:
+            self.files.append(overlay)
         self.base = (CACHE if shared else BUILD) / "results" / name
         self.log_path = BUILD / "log" / f"{name}.log"
         self.environment: dict[str, str] = {}  # of its commands, above all else

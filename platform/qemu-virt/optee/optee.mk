@@ -1,2 +1,2 @@
-# Read by OP-TEE's build through CFG_OPTEE_CONFIG: adds our folder without a patch.
-core-platform-subdirs += $(KAPU_OPTEE_PLATFORM)
+# Read by OP-TEE's build through CFG_OPTEE_CONFIG: adds our folders without a patch.
+core-platform-subdirs += kapu/platform kapu/lib kapu/wire kapu/core kapu/pta

@@ -2,7 +2,7 @@
 /*
  * Randomness for OP-TEE at start: seeds that the machine makes for the secure world at each reset
  * and that BL2 leaves in secure RAM. Without this OP-TEE seeds its generator from a counter and
- * loads itself at a fixed address.
+ * loads itself at a fixed address. The TPM's generator is mixed in later (secure/core/trust.c).
  */
 #include <crypto/crypto.h>
 #include <io.h>
@@ -12,13 +12,14 @@
 #include <string_ext.h>
 #include <tee/tee_cryp_utl.h>
 
-/* KAPU_SECURE_SEED_BASE of platform/qemu-virt/tf-a/include/platform_def.h, and its page. */
-#define SEED_PAGE 0x0e000000UL
-#define LAYOUT_SEED (SEED_PAGE + 0xf40)
-#define GENERATOR_SEED (LAYOUT_SEED + 8)
+#include "handover.h"
+#include "platform.h"
+
+#define LAYOUT_SEED (PLATFORM_HANDOVER + HANDOVER_LAYOUT_SEED)
+#define GENERATOR_SEED (PLATFORM_HANDOVER + HANDOVER_RANDOM_SEED)
 #define GENERATOR_SEED_WORDS 8
 
-register_phys_mem_pgdir(MEM_AREA_IO_SEC, SEED_PAGE, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_IO_SEC, PLATFORM_HANDOVER, SMALL_PAGE_SIZE);
 
 /* Called before there is an address space: the address is physical. Used once, so wiped here. */
 unsigned long plat_get_aslr_seed(void)

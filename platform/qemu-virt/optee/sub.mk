@@ -1,2 +1,4 @@
 srcs-y += memory.c
+srcs-y += reset.c
 srcs-y += seed.c
+global-incdirs-y += .

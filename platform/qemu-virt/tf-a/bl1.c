@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* BL1 on qemu-virt: the ROM. Chooses the slot and verifies BL2. */
+/* BL1 on qemu-virt: the ROM. Starts the root of trust, chooses the slot and verifies BL2. */
 #include <arch_helpers.h>
 #include <common/bl_common.h>
 #include <common/debug.h>
 #include <plat/common/platform.h>
 
+#include <kapu/eventlog.h>
+#include <kapu/fusebox.h>
 #include <platform_def.h>
 
 #include "plat/qemu/common/qemu_private.h"
 #include "slot.h"
 #include "slot_io.h"
+#include "trust.h"
 
 static meminfo_t secure_ram;
 
@@ -31,6 +34,8 @@ void bl1_plat_arch_setup(void)
         MAP_REGION_FLAT(BL_RAM_BASE, BL_RAM_SIZE, MT_MEMORY | MT_RW | EL3_PAS),
         MAP_REGION_FLAT(BL_CODE_BASE, BL1_CODE_END - BL_CODE_BASE, MT_CODE | EL3_PAS),
         MAP_REGION_FLAT(BL1_RO_DATA_BASE, BL1_RO_DATA_END - BL1_RO_DATA_BASE, MT_RO_DATA | EL3_PAS),
+        MAP_REGION_FLAT(KAPU_TPM_BASE, KAPU_TPM_SIZE, MT_DEVICE | MT_RW | EL3_PAS),
+        MAP_REGION_FLAT(KAPU_HARDWARE_DT_BASE, PLAT_QEMU_DT_MAX_SIZE, MT_MEMORY | MT_RO | MT_NS),
         {0},
     };
 
@@ -40,13 +45,23 @@ void bl1_plat_arch_setup(void)
 
 void bl1_platform_setup(void)
 {
-    slot_choose();
+    struct bootstate state;
+
+    trust_begin(&state);
+    if (slot_choose(&state))
+        trust_store(&state);
+    trust_hand_over(&state);
     slot_io_setup();
 }
 
 /* The last hook before BL1 leaves for BL2: reached only when BL2 has been verified. */
 void bl1_plat_set_ep_info(unsigned int image_id, struct entry_point_info *ep_info)
 {
+    const image_info_t *image = &bl1_plat_get_image_desc(image_id)->image_info;
+
     (void)ep_info;
     NOTICE("kapu: slot %c: %s verified\n", slot_letter(), slot_io_name(image_id));
+    trust_measure_authority();
+    trust_measure(FUSEBOX_PCR_FIRMWARE, EVENTLOG_EV_POST_CODE, slot_io_name(image_id),
+                  (const void *)image->image_base, image->image_size);
 }

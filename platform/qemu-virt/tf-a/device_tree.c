@@ -24,9 +24,10 @@
 #include <platform_def.h>
 
 #include "device_tree.h"
+#include "handover.h"
+#include "seed.h"
 #include "slot.h"
 
-#define SEED_SIZE 32
 #define LAYOUT_SEED_SIZE 8
 
 static void *const tree = (void *)KAPU_DT_BASE;
@@ -72,22 +73,6 @@ static int keep_cores(unsigned int present)
     return 0;
 }
 
-/* The seed that QEMU made for a world, at `path`; wiped by the caller. */
-static int read_seed(const char *path, uint8_t seed[SEED_SIZE])
-{
-    int node = fdt_path_offset(hardware, path);
-    const void *value;
-    int length = 0;
-
-    if (node < 0)
-        return node;
-    value = fdt_getprop(hardware, node, "rng-seed", &length);
-    if (value == NULL || length != SEED_SIZE)
-        return -FDT_ERR_BADVALUE;
-    memcpy(seed, value, SEED_SIZE);
-    return 0;
-}
-
 /* A seed for an address layout, from which the other cannot be computed. */
 static int derive_layout_seed(const uint8_t seed[SEED_SIZE], uint8_t out[LAYOUT_SEED_SIZE])
 {
@@ -112,7 +97,7 @@ static int seed_linux(void)
     uint8_t seed[SEED_SIZE];
     int err;
 
-    err = chosen < 0 ? chosen : read_seed("/chosen", seed);
+    err = chosen < 0 ? chosen : seed_read("/chosen", seed);
     if (err == 0)
         err = derive_layout_seed(seed, layout);
     if (err == 0)
@@ -128,7 +113,7 @@ static int seed_linux(void)
 static void write_words(uintptr_t to, const uint8_t *from, size_t n)
 {
     for (size_t i = 0; i < n; i += 4)
-        mmio_write_32(to + i, get_le32(from + i));
+        mmio_write_32(to + i, kapu_le32(from + i));
 }
 
 static int seed_optee(void)
@@ -137,12 +122,12 @@ static int seed_optee(void)
     uint8_t seed[SEED_SIZE];
     int err;
 
-    err = read_seed("/secure-chosen", seed);
+    err = seed_read("/secure-chosen", seed);
     if (err == 0)
         err = derive_layout_seed(seed, layout);
     if (err == 0) {
-        write_words(KAPU_SECURE_SEED_BASE, layout, sizeof(layout));
-        write_words(KAPU_SECURE_SEED_BASE + sizeof(layout), seed, sizeof(seed));
+        write_words(KAPU_HANDOVER_BASE + HANDOVER_LAYOUT_SEED, layout, sizeof(layout));
+        write_words(KAPU_HANDOVER_BASE + HANDOVER_RANDOM_SEED, seed, sizeof(seed));
     }
     zeromem(layout, sizeof(layout));
     zeromem(seed, sizeof(seed));

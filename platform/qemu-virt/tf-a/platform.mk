@@ -19,7 +19,7 @@ ARM_PRELOADED_DTB_BASE		:= KAPU_DT_BASE
 NEED_BL32			:= yes
 
 # Our platform_def.h must be found before QEMU's, which common.mk lists.
-KAPU_INCLUDES		:= -I. -I$(KAPU_PLAT)/include -I$(KAPU_BOOT) \
+KAPU_INCLUDES		:= -I. -I$(KAPU_PLAT)/include -I$(KAPU_BOOT) -Iplat/kapu/wire \
 			   $(addprefix -I,$(wildcard $(KAPU_LIB)/*/include))
 
 include plat/qemu/common/common.mk
@@ -30,7 +30,8 @@ include drivers/auth/mbedtls/mbedtls_x509.mk
 include drivers/auth/mbedtls/mbedtls_crypto.mk
 
 # One list of sources a library, read here and by Meson.
-KAPU_LIB_SOURCES	:= $(addprefix $(KAPU_LIB)/fip/,$(shell cat $(KAPU_LIB)/fip/sources.list))
+KAPU_LIB_SOURCES	:= $(foreach lib,base fip tis tpm2 eventlog bootstate fusebox,	\
+			   $(addprefix $(KAPU_LIB)/$(lib)/,$(shell cat $(KAPU_LIB)/$(lib)/sources.list)))
 
 KAPU_VERIFY_SOURCES	:= drivers/auth/auth_mod.c			\
 			   drivers/auth/crypto_mod.c			\
@@ -41,7 +42,11 @@ KAPU_VERIFY_SOURCES	:= drivers/auth/auth_mod.c			\
 			   $(KAPU_BOOT)/slot.c				\
 			   $(KAPU_BOOT)/slot_io.c			\
 			   $(KAPU_BOOT)/root_key.c			\
+			   $(KAPU_BOOT)/crypto.c			\
+			   $(KAPU_BOOT)/trust.c				\
 			   $(KAPU_PLAT)/reset.c				\
+			   $(KAPU_PLAT)/seed.c				\
+			   $(KAPU_PLAT)/tpm.c				\
 			   $(KAPU_LIB_SOURCES)
 
 # common.mk brings QEMU's own storage and boot flow along; kapu has its own.
@@ -62,11 +67,14 @@ BL1_SOURCES		:= $(filter-out $(KAPU_UNUSED),$(BL1_SOURCES))	\
 			   bl1/tbbr/tbbr_img_desc.c			\
 			   drivers/auth/tbbr/tbbr_cot_bl1.c		\
 			   $(KAPU_VERIFY_SOURCES)			\
+			   $(LIBFDT_SRCS)				\
+			   $(KAPU_BOOT)/trust_bl1.c			\
 			   $(KAPU_PLAT)/bl1.c
 
 BL2_SOURCES		:= $(filter-out $(KAPU_UNUSED),$(BL2_SOURCES))	\
 			   drivers/auth/tbbr/tbbr_cot_bl2.c		\
 			   $(KAPU_VERIFY_SOURCES)			\
+			   $(KAPU_BOOT)/trust_bl2.c			\
 			   $(KAPU_PLAT)/bl2.c				\
 			   $(KAPU_PLAT)/bl2_images.c			\
 			   $(KAPU_PLAT)/device_tree.c			\

@@ -47,14 +47,14 @@ struct bytes {
 #define BYTES_OF(array) ((struct bytes){(array), sizeof(array)})
 
 /* Little-endian integers at p, which need not be aligned. */
-static inline uint32_t get_le32(const uint8_t *p)
+static inline uint32_t kapu_le32(const uint8_t *p)
 {
     return (uint32_t)p[0] | ((uint32_t)p[1] << 8) | ((uint32_t)p[2] << 16) | ((uint32_t)p[3] << 24);
 }
 
-static inline uint64_t get_le64(const uint8_t *p)
+static inline uint64_t kapu_le64(const uint8_t *p)
 {
-    return (uint64_t)get_le32(p) | ((uint64_t)get_le32(p + 4) << 32);
+    return (uint64_t)kapu_le32(p) | ((uint64_t)kapu_le32(p + 4) << 32);
 }
 
 struct rd {

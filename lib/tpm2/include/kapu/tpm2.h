@@ -431,6 +431,13 @@ KAPU_MUST_CHECK int tpm2_da_lock_reset(struct tpm2 *t, const struct tpm2_auth *a
 KAPU_MUST_CHECK int tpm2_da_parameters(struct tpm2 *t, const struct tpm2_auth *auth, uint32_t tries,
                                        uint32_t recovery_s, uint32_t lockout_s);
 
+/* ---- derivation ---- */
+
+/* KDFa with SHA-256 (Part 1, 11.4.10.2): n bytes, at most 32, of a key of at most 64; `label` is a
+ * string whose end is part of it, u and v may be empty. */
+KAPU_MUST_CHECK int tpm2_kdfa(const struct kapu_sha256 *h, struct bytes key, const char *label,
+                              struct bytes u, struct bytes v, uint8_t *out, size_t n);
+
 /* ---- response codes (Part 2, 6.6) ---- */
 
 /* rc without the number of the parameter, handle or session that it concerns. */

@@ -115,6 +115,11 @@
 #define TPM2_PT_STARTUP_CLEAR 0x201u
 #define TPM2_PT_LOCKOUT_COUNTER 0x20Eu
 
+/* 8.6 TPMA_PERMANENT, 8.7 TPMA_STARTUP_CLEAR */
+#define TPM2_PERMANENT_OWNER_SET (1u << 0)
+#define TPM2_PERMANENT_IN_LOCKOUT (1u << 9)
+#define TPM2_STARTUP_PH_ENABLE (1u << 0)
+
 /* 7.4 permanent handles, 7.2 first handles of ranges */
 #define TPM2_RH_OWNER 0x40000001u
 #define TPM2_RH_NULL 0x40000007u

@@ -12,12 +12,25 @@
 #define KAPU_SLOTS_BASE QEMU_FLASH1_BASE
 #define KAPU_SLOT_SIZE 0x02000000
 
-/* Failure marks of slots, in the secure page that also holds TF-A's mailbox. */
-#define KAPU_SLOT_RECORD_BASE (SHARED_RAM_BASE + 0xf00)
+/* The board's record (kapu/fusebox.h): one-time programmable fuses on a chip, here a page of the
+ * read-only flash behind BL1, which only the secure world can read. */
+#define KAPU_FUSES_BASE 0x00020000
 
-/* Random seeds of this boot for OP-TEE, in the same page; platform/qemu-virt/optee/seed.c reads and
- * wipes them. 8 bytes for the address layout, then 32 for its random number generator. */
-#define KAPU_SECURE_SEED_BASE (SHARED_RAM_BASE + 0xf40)
+/* What BL1 and BL2 leave to the secure world (wire/handover.h): words in the page that also holds
+ * TF-A's mailbox, and the event log two pages behind it (between them BL1
+ * tells BL2 its memory). */
+#define KAPU_HANDOVER_BASE SHARED_RAM_BASE
+#define KAPU_EVENT_LOG_BASE (BL_RAM_BASE + 0x1000)
+
+/* QEMU's first device on the platform bus: tpm-tis-device, the only one. Five localities. */
+#define KAPU_TPM_BASE 0x0c000000
+#define KAPU_TPM_SIZE 0x00005000
+
+/* Sessions with the TPM need more than QEMU's 4 KiB. */
+#if defined(IMAGE_BL1) || defined(IMAGE_BL2)
+#undef PLATFORM_STACK_SIZE
+#define PLATFORM_STACK_SIZE 0x3000
+#endif
 
 /* QEMU puts its own device tree at the start of RAM. Linux and its signed tree come after it. */
 #define KAPU_HARDWARE_DT_BASE NS_DRAM0_BASE

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The crypto port of lib/tpm2 bound to OpenSSL 3. */
-#ifndef KAPU_TEST_CRYPTO_OPENSSL_H
-#define KAPU_TEST_CRYPTO_OPENSSL_H
+/* P-256 key pairs for tests. */
+#ifndef KAPU_TEST_KEY_H
+#define KAPU_TEST_KEY_H
 
 #include <kapu/tpm2.h>
 
-extern const struct tpm2_crypto crypto_openssl;
-
-/* A P-256 key pair for tests: public coordinates, and an ECDSA signature over a digest. */
+/* A key pair: public coordinates, and an ECDSA signature over a digest. */
 struct test_key {
     void *pkey;
     uint8_t x[32], y[32];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory.h"
+#include "inspect_memory.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int fail(const char *path, const char *what)
+static int refuse(const char *path, const char *what)
 {
     fprintf(stderr, "kapu: %s: %s\n", path, what);
     return -1;
@@ -24,21 +24,21 @@ static int open_elf(struct memory *m, const char *path)
     memcpy(&head, m->map, sizeof(head));
     if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_ident[EI_DATA] != ELFDATA2LSB ||
         head.e_machine != EM_AARCH64 || head.e_phentsize != sizeof(ph))
-        return fail(path, "not an ELF core of a 64-bit Arm machine");
+        return refuse(path, "not an ELF core of a 64-bit Arm machine");
     for (size_t i = 0; i < head.e_phnum && m->parts < MEMORY_PARTS; i++) {
         if (head.e_phoff > m->size || (i + 1) * sizeof(ph) > m->size - head.e_phoff)
-            return fail(path, "its program headers lie outside of the file");
+            return refuse(path, "its program headers lie outside of the file");
         memcpy(&ph, m->map + head.e_phoff + i * sizeof(ph), sizeof(ph));
         if (ph.p_type != PT_LOAD || ph.p_filesz == 0)
             continue;
         if (ph.p_offset > m->size || ph.p_filesz > m->size - ph.p_offset ||
             ph.p_paddr > UINT64_MAX - ph.p_filesz)
-            return fail(path, "is cut off: a part of memory lies outside of the file");
+            return refuse(path, "is cut off: a part of memory lies outside of the file");
         m->part[m->parts].pa = ph.p_paddr;
         m->part[m->parts].offset = ph.p_offset;
         m->part[m->parts++].size = ph.p_filesz;
     }
-    return m->parts > 0 ? 0 : fail(path, "holds no memory");
+    return m->parts > 0 ? 0 : refuse(path, "holds no memory");
 }
 
 int memory_open(struct memory *m, const char *path)
@@ -56,7 +56,7 @@ int memory_open(struct memory *m, const char *path)
     }
     if (st.st_size < (off_t)sizeof(Elf64_Ehdr)) {
         close(fd);
-        return fail(path, "is too small to be a machine's memory");
+        return refuse(path, "is too small to be a machine's memory");
     }
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);

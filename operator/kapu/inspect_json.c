@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "result.h"
+#include "inspect_result.h"
 
 #include <arpa/inet.h>
 

@@ -4,7 +4,7 @@
  * its gdb stub gives the system registers. Only a handful of fixed commands is sent, so answers are
  * searched for a word, not parsed.
  */
-#include "live.h"
+#include "inspect_live.h"
 
 #include <poll.h>
 #include <stdio.h>

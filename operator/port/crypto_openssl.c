@@ -34,7 +34,7 @@ static int aes128_cfb(void *ctx, bool encrypt, const uint8_t key[16], const uint
     return ok ? 0 : -1;
 }
 
-static EVP_PKEY *public_key(const uint8_t x[32], const uint8_t y[32])
+EVP_PKEY *openssl_p256_public(const uint8_t x[32], const uint8_t y[32])
 {
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
     EVP_PKEY *key = NULL;
@@ -54,7 +54,7 @@ static EVP_PKEY *public_key(const uint8_t x[32], const uint8_t y[32])
     return key;
 }
 
-static int coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32])
+int openssl_p256_coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32])
 {
     uint8_t point[65];
     size_t n = 0;
@@ -71,12 +71,13 @@ static int coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32])
 static int ecdh_p256(void *ctx, const uint8_t peer_x[32], const uint8_t peer_y[32],
                      struct tpm2_ecdh *out)
 {
-    EVP_PKEY *own = EVP_EC_gen("P-256"), *peer = public_key(peer_x, peer_y);
+    EVP_PKEY *own = EVP_EC_gen("P-256"), *peer = openssl_p256_public(peer_x, peer_y);
     EVP_PKEY_CTX *c = own != NULL ? EVP_PKEY_CTX_new(own, NULL) : NULL;
     size_t n = sizeof(out->shared_x);
     int ok = c != NULL && peer != NULL && EVP_PKEY_derive_init(c) == 1 &&
              EVP_PKEY_derive_set_peer(c, peer) == 1 && EVP_PKEY_derive(c, out->shared_x, &n) == 1 &&
-             n == sizeof(out->shared_x) && coordinates(own, out->own_x, out->own_y) == 0;
+             n == sizeof(out->shared_x) &&
+             openssl_p256_coordinates(own, out->own_x, out->own_y) == 0;
 
     (void)ctx;
     EVP_PKEY_CTX_free(c);
@@ -97,52 +98,3 @@ const struct tpm2_crypto crypto_openssl = {
     .ecdh_p256 = ecdh_p256,
     .random = random_bytes,
 };
-
-int test_key_make(struct test_key *k)
-{
-    k->pkey = EVP_EC_gen("P-256");
-    return k->pkey != NULL ? coordinates(k->pkey, k->x, k->y) : -1;
-}
-
-int test_key_sign(const struct test_key *k, const uint8_t digest[32], struct tpm2_signature *sig)
-{
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(k->pkey, NULL);
-    uint8_t der[80];
-    const uint8_t *p = der;
-    size_t n = sizeof(der);
-    ECDSA_SIG *s = NULL;
-    int ok = c != NULL && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_sign(c, der, &n, digest, 32) == 1;
-
-    if (ok)
-        s = d2i_ECDSA_SIG(NULL, &p, (long)n);
-    ok = s != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(s), sig->r, 32) == 32 &&
-         BN_bn2binpad(ECDSA_SIG_get0_s(s), sig->s, 32) == 32;
-    ECDSA_SIG_free(s);
-    EVP_PKEY_CTX_free(c);
-    return ok ? 0 : -1;
-}
-
-void test_key_free(struct test_key *k)
-{
-    EVP_PKEY_free(k->pkey);
-}
-
-int test_verify(const uint8_t x[32], const uint8_t y[32], const uint8_t digest[32],
-                const struct tpm2_signature *sig)
-{
-    EVP_PKEY *key = public_key(x, y);
-    EVP_PKEY_CTX *c = key != NULL ? EVP_PKEY_CTX_new(key, NULL) : NULL;
-    ECDSA_SIG *s = ECDSA_SIG_new();
-    uint8_t *der = NULL;
-    int n, ok;
-
-    ECDSA_SIG_set0(s, BN_bin2bn(sig->r, 32, NULL), BN_bin2bn(sig->s, 32, NULL));
-    n = i2d_ECDSA_SIG(s, &der);
-    ok = c != NULL && n > 0 && EVP_PKEY_verify_init(c) == 1 &&
-         EVP_PKEY_verify(c, der, (size_t)n, digest, 32) == 1;
-    OPENSSL_free(der);
-    ECDSA_SIG_free(s);
-    EVP_PKEY_CTX_free(c);
-    EVP_PKEY_free(key);
-    return ok;
-}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tee_values.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/tee.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define SYSTEM_ERROR 0xffffffffu /* of ours: look at errno */
+
+/* GlobalPlatform TEE Client API 1.0, 4.4.2 */
+#define TEEC_ERROR_ACCESS_DENIED 0xffff0001u
+#define TEEC_ERROR_BAD_PARAMETERS 0xffff0006u
+#define TEEC_ERROR_ITEM_NOT_FOUND 0xffff0008u
+#define TEEC_ERROR_NOT_SUPPORTED 0xffff000au
+#define TEEC_ERROR_COMMUNICATION 0xffff000eu
+#define TEEC_ERROR_SECURITY 0xffff000fu
+
+/* Big-endian, as GlobalPlatform has UUIDs (RFC 4122 octets). */
+static void put_uuid(const struct tee_uuid *u, uint8_t to[16])
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(u->time_low >> (24 - 8 * i));
+    to[4] = (uint8_t)(u->time_mid >> 8);
+    to[5] = (uint8_t)u->time_mid;
+    to[6] = (uint8_t)(u->time_high >> 8);
+    to[7] = (uint8_t)u->time_high;
+    memcpy(to + 8, u->rest, 8);
+}
+
+uint32_t tee_service_open(struct tee_service *s, const struct tee_uuid *uuid)
+{
+    struct tee_ioctl_open_session_arg arg = {0};
+    struct tee_ioctl_buf_data data = {.buf_ptr = (uintptr_t)&arg, .buf_len = sizeof(arg)};
+
+    s->session = 0;
+    s->fd = open(TEE_DEVICE, O_RDWR | O_CLOEXEC);
+    if (s->fd < 0)
+        return SYSTEM_ERROR;
+    put_uuid(uuid, arg.uuid);
+    arg.clnt_login = TEE_IOCTL_LOGIN_PUBLIC;
+    if (ioctl(s->fd, TEE_IOC_OPEN_SESSION, &data) < 0)
+        return SYSTEM_ERROR;
+    s->session = arg.session;
+    return arg.ret;
+}
+
+uint32_t tee_service_call(struct tee_service *s, uint32_t command, struct tee_value v[TEE_VALUES])
+{
+    union {
+        struct tee_ioctl_invoke_arg arg;
+        uint8_t
+            room[sizeof(struct tee_ioctl_invoke_arg) + TEE_VALUES * sizeof(struct tee_ioctl_param)];
+    } u = {0};
+    struct tee_ioctl_buf_data data = {.buf_ptr = (uintptr_t)&u, .buf_len = sizeof(u)};
+
+    u.arg.func = command;
+    u.arg.session = s->session;
+    u.arg.num_params = TEE_VALUES;
+    for (int i = 0; i < TEE_VALUES; i++) {
+        u.arg.params[i].attr = v[i].kind;
+        u.arg.params[i].a = v[i].a;
+        u.arg.params[i].b = v[i].b;
+    }
+    if (ioctl(s->fd, TEE_IOC_INVOKE, &data) < 0)
+        return SYSTEM_ERROR;
+    for (int i = 0; i < TEE_VALUES && u.arg.ret == 0; i++) {
+        v[i].a = (uint32_t)u.arg.params[i].a;
+        v[i].b = (uint32_t)u.arg.params[i].b;
+    }
+    return u.arg.ret;
+}
+
+void tee_service_close(struct tee_service *s)
+{
+    struct tee_ioctl_close_session_arg arg = {.session = s->session};
+
+    if (s->fd >= 0 && s->session != 0)
+        (void)ioctl(s->fd, TEE_IOC_CLOSE_SESSION, &arg);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+const char *tee_service_error(uint32_t result)
+{
+    static char text[32];
+
+    switch (result) {
+    case SYSTEM_ERROR:
+        return strerror(errno);
+    case TEEC_ERROR_ACCESS_DENIED:
+        return "the secure world denies it to this caller";
+    case TEEC_ERROR_BAD_PARAMETERS:
+        return "the secure world refuses the parameters";
+    case TEEC_ERROR_ITEM_NOT_FOUND:
+        return "not in the secure world";
+    case TEEC_ERROR_NOT_SUPPORTED:
+        return "the secure world does not know the command";
+    case TEEC_ERROR_COMMUNICATION:
+        return "the TPM does not do it (see the secure console)";
+    case TEEC_ERROR_SECURITY:
+        return "not signed for this gateway";
+    default:
+        snprintf(text, sizeof(text), "secure world's error 0x%08x", result);
+        return text;
+    }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Objects of the fuse box, and what every world does with them. */
+#include <string.h>
+
+#include "internal.h"
+
+#define COUNTER_SIZE 8u
+
+void fusebox_init(struct fusebox *f, struct tpm2 *tpm, const struct fusebox_board *board)
+{
+    memset(f, 0, sizeof(*f));
+    f->tpm = tpm;
+    f->board = board;
+    f->at = "TPM";
+}
+
+int fusebox_init_salted(struct fusebox *f, struct tpm2 *tpm, const struct fusebox_board *board)
+{
+    struct tpm2_entity ek;
+    int err;
+
+    fusebox_init(f, tpm, board);
+    f->at = "endorsement key";
+    f->salted = true;
+    err = tpm2_read_public(tpm, FUSEBOX_EK, &f->ek_pub, &ek);
+    if (err == 0 && !tpm2_name_equal(&ek.name, &board->ek))
+        err = KAPU_EPIN;
+    return err;
+}
+
+int fusebox_session(struct fusebox *f, struct tpm2_session *s, enum tpm2_session_type type)
+{
+    const struct tpm2_salt salt = {FUSEBOX_EK, &f->ek_pub, &f->board->ek};
+
+    return tpm2_session_start(f->tpm, s, type, f->salted ? &salt : NULL, NULL);
+}
+
+int fusebox_session_end(struct fusebox *f, struct tpm2_session *s, int err)
+{
+    uint32_t rc = f->tpm->rc;
+    int end = s->handle != 0 ? tpm2_session_end(f->tpm, s) : 0;
+
+    if (err == 0)
+        return end;
+    f->tpm->rc = rc;
+    return err;
+}
+
+struct tpm2_nv fusebox_nv_counter(uint32_t index)
+{
+    return (struct tpm2_nv){
+        .index = index,
+        .attributes = TPM2_NVA_OWNER_WRITE | TPM2_NVA_COUNTER | TPM2_NVA_AUTH_READ |
+                      TPM2_NVA_NO_DA | TPM2_NVA_PLATFORM_CREATE | TPM2_NVA_WRITTEN,
+        .size = COUNTER_SIZE,
+    };
+}
+
+struct tpm2_nv fusebox_nv_boot(void)
+{
+    return (struct tpm2_nv){
+        .index = FUSEBOX_NV_BOOT,
+        .attributes = TPM2_NVA_AUTH_WRITE | TPM2_NVA_AUTH_READ | TPM2_NVA_NO_DA |
+                      TPM2_NVA_PLATFORM_CREATE | TPM2_NVA_WRITTEN,
+        .size = BOOTSTATE_SIZE,
+    };
+}
+
+int fusebox_board_value(const struct kapu_sha256 *h, const struct fusebox_board *board,
+                        uint32_t handle, uint8_t value[32])
+{
+    uint8_t context[4];
+    struct wr w;
+
+    wr_init(&w, context, sizeof(context));
+    wr_be32(&w, handle);
+    return tpm2_kdfa(h, BYTES_OF(board->pairing), "kapu board", BYTES_OF(context),
+                     (struct bytes){NULL, 0}, value, 32);
+}
+
+int fusebox_derive(const struct kapu_sha256 *h, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                   const char *label, uint8_t out[FUSEBOX_SECRET_SIZE])
+{
+    const struct bytes none = {NULL, 0};
+
+    return tpm2_kdfa(h, (struct bytes){root, FUSEBOX_SECRET_SIZE}, label, none, none, out,
+                     FUSEBOX_SECRET_SIZE);
+}
+
+int fusebox_cap_digest(const struct kapu_sha256 *h, uint8_t digest[32])
+{
+    static const uint8_t separator[4] = {0};
+    const struct bytes part = BYTES_OF(separator);
+
+    return h->hash(h->ctx, &part, 1, digest) == 0 ? 0 : KAPU_ECRYPTO;
+}
+
+int fusebox_health(struct fusebox *f, struct fusebox_health *h)
+{
+    uint32_t permanent, startup;
+    int err;
+
+    f->at = "TPM";
+    err = tpm2_get_property(f->tpm, TPM2_UNPROTECTED, TPM2_PT_PERMANENT, &permanent);
+    if (err == 0)
+        err = tpm2_get_property(f->tpm, TPM2_UNPROTECTED, TPM2_PT_STARTUP_CLEAR, &startup);
+    if (err != 0)
+        return err;
+    h->locked_out = (permanent & TPM2_PERMANENT_IN_LOCKOUT) != 0;
+    h->owner_set = (permanent & TPM2_PERMANENT_OWNER_SET) != 0;
+    h->platform_on = (startup & TPM2_STARTUP_PH_ENABLE) != 0;
+    return 0;
+}
+
+int fusebox_start(struct fusebox *f)
+{
+    f->at = "TPM";
+    return tpm2_startup(f->tpm, TPM2_SU_CLEAR);
+}
+
+/* An index with the board's value, through one session. `nv` is what it must be. */
+struct index {
+    struct tpm2_nv nv;
+    struct tpm2_session session;
+    uint8_t value[32];
+    struct tpm2_auth auth;
+};
+
+/*
+ * What the TPM says of the index only serves to tell a person more than "wrong MAC": the name that
+ * goes into the MACs is computed from what the index must be.
+ */
+static int index_open(struct fusebox *f, struct index *x, struct tpm2_nv nv, const char *what)
+{
+    struct tpm2_nv is;
+    int err;
+
+    f->at = what;
+    memset(x, 0, sizeof(*x));
+    x->nv = nv;
+    err = tpm2_nv_read_public(f->tpm, nv.index, &is);
+    if (err == 0)
+        err = tpm2_nv_check(&is, &nv);
+    if (err == 0 && (is.attributes & TPM2_NVA_WRITTEN) == 0)
+        err = KAPU_ENOENT;
+    if (err == 0)
+        err = fusebox_board_value(&f->tpm->crypto->sha256, f->board, nv.index, x->value);
+    if (err == 0)
+        err = fusebox_session(f, &x->session, TPM2_SESSION_HMAC);
+    x->auth = (struct tpm2_auth){&x->session, BYTES_OF(x->value)};
+    return err;
+}
+
+static int index_close(struct fusebox *f, struct index *x, int err)
+{
+    kapu_wipe(x->value, sizeof(x->value));
+    return fusebox_session_end(f, &x->session, err);
+}
+
+static struct tpm2_nv counter_nv(enum fusebox_counter which)
+{
+    return fusebox_nv_counter(which == FUSEBOX_SECURITY ? FUSEBOX_NV_COUNTER : FUSEBOX_NV_STORAGE);
+}
+
+int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which, uint32_t *value)
+{
+    uint64_t base = which == FUSEBOX_SECURITY ? f->board->counter_base : f->board->storage_base;
+    uint64_t raw = 0;
+    struct index x;
+    int err = index_open(f, &x, counter_nv(which),
+                         which == FUSEBOX_SECURITY ? "security counter" : "storage counter");
+
+    if (err == 0)
+        err = tpm2_nv_read_counter(f->tpm, x.nv.index, &x.auth, &x.nv, &raw);
+    err = index_close(f, &x, err);
+    if (err == 0 && (raw < base || raw - base > UINT32_MAX))
+        err = KAPU_ERANGE;
+    if (err == 0)
+        *value = (uint32_t)(raw - base);
+    return err;
+}
+
+static int read_state(struct fusebox *f, struct bootstate *state)
+{
+    uint8_t b[BOOTSTATE_SIZE];
+    struct index x;
+    int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
+
+    if (err == 0)
+        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, b, sizeof(b));
+    err = index_close(f, &x, err);
+    return err == 0 ? bootstate_decode(b, state) : err;
+}
+
+int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state)
+{
+    int err = fusebox_read_counter(f, FUSEBOX_SECURITY, counter);
+
+    return err == 0 ? read_state(f, state) : err;
+}
+
+int fusebox_write_state(struct fusebox *f, const struct bootstate *state)
+{
+    uint8_t b[BOOTSTATE_SIZE];
+    struct index x;
+    int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
+
+    bootstate_encode(state, b);
+    if (err == 0)
+        err = tpm2_nv_write(f->tpm, x.nv.index, &x.auth, &x.nv, 0, BYTES_OF(b));
+    return index_close(f, &x, err);
+}
+
+int fusebox_close_platform(struct fusebox *f)
+{
+    f->at = "platform hierarchy";
+    return tpm2_hierarchy_control(f->tpm, TPM2_RH_PLATFORM, &TPM2_AUTH_CLEAR, TPM2_RH_PLATFORM,
+                                  false);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TPM as a board's fuse box: what kapu keeps in it, under which rules, and the few operations
+ * that boot stages, the secure world and the factory do on it. docs/key-hierarchy.md explains each
+ * key; this header is the reference of the objects.
+ *
+ *   security counter   NV counter. Read with the board's value, raised only by the owner, whose
+ *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
+ * which BL2 closes: nobody can delete them after that. boot state         NV, 8 bytes
+ * (kapu/bootstate.h). Read and written with the board's value. root secret        sealed, 32 bytes,
+ * made by the TPM's generator. Opens only while PCR FUSEBOX_PCR_AUTHORITY says that the ROM
+ * verified with our root key and PCR FUSEBOX_PCR_CAP is zero, and only with the board's value, by a
+ * session that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive from it.
+ *
+ * The board itself has a small record ("fuses") that only the secure world can read: the name of
+ * the TPM's endorsement key, a secret that pairs the board with this TPM, and where the counters
+ * start. From the pairing secret the board's authorisation values derive.
+ *
+ * Trust: whatever the TPM's bus brings is hostile. The boot stages use sessions without encryption,
+ * as nothing that they read or write is secret; commands and answers carry MACs with the board's
+ * values. The secure world uses sessions salted by the pinned endorsement key. There is no
+ * fall-back from one to the other, and none to plain.
+ *
+ * Errors: 0 or KAPU_E*; fusebox_explain says it to a person. `at` names what was being done.
+ */
+#ifndef KAPU_FUSEBOX_H
+#define KAPU_FUSEBOX_H
+
+#include <kapu/bootstate.h>
+#include <kapu/tpm2.h>
+
+/* ---- what is where ---- */
+
+#define FUSEBOX_PCR_FIRMWARE 0u  /* ROM, BL2, BL31, OP-TEE */
+#define FUSEBOX_PCR_AUTHORITY 7u /* hash of the root key that verified them */
+#define FUSEBOX_PCR_LINUX 8u     /* kernel */
+#define FUSEBOX_PCR_COMMAND 9u   /* device tree with command line and root hash */
+#define FUSEBOX_PCR_CAP 14u      /* zero until the secure world has taken the root secret */
+#define FUSEBOX_PCRS                                                                               \
+    ((1u << FUSEBOX_PCR_FIRMWARE) | (1u << FUSEBOX_PCR_AUTHORITY) | (1u << FUSEBOX_PCR_LINUX) |    \
+     (1u << FUSEBOX_PCR_COMMAND) | (1u << FUSEBOX_PCR_CAP))
+
+/* Ranges: TCG Registry of Reserved TPM 2.0 Handles and Localities 1.2; EK: TPM 2.0 Provisioning
+ * Guidance 1.0, 7.8. The certificate's index is that of the EK Credential Profile, 2.2.1.4. */
+#define FUSEBOX_NV_COUNTER 0x01406b01u
+#define FUSEBOX_NV_BOOT 0x01406b02u
+#define FUSEBOX_NV_STORAGE 0x01406b03u
+#define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
+#define FUSEBOX_SRK 0x81000001u
+#define FUSEBOX_ROOT 0x81006b01u
+#define FUSEBOX_EK 0x81010002u
+
+#define FUSEBOX_SECRET_SIZE 32u
+#define FUSEBOX_CERTIFICATE_MAX 2048u /* bytes of an endorsement certificate (DER) */
+
+/* The event whose digest closes the boot phase: four zeros, as EV_SEPARATOR has it (PFP 10.4.1). */
+KAPU_MUST_CHECK int fusebox_cap_digest(const struct kapu_sha256 *h, uint8_t digest[32]);
+
+/* ---- the board's record ---- */
+
+struct fusebox_board {
+    uint8_t id[16];        /* UUID */
+    struct tpm2_name ek;   /* of the TPM that the board was made with */
+    uint8_t pairing[32];   /* secret */
+    uint64_t counter_base; /* value of the security counter that stands for 0 */
+    uint64_t storage_base; /* the same of the storage counter */
+};
+
+/* "KAPUFUSE", version, fields, SHA-256 over all before it: against wear, not against attackers. */
+#define FUSEBOX_BOARD_SIZE 140u
+KAPU_MUST_CHECK int fusebox_board_encode(const struct kapu_sha256 *h, const struct fusebox_board *b,
+                                         uint8_t to[FUSEBOX_BOARD_SIZE]);
+/* KAPU_ENOENT: erased, the board was never provisioned. KAPU_EINVAL: damaged, or another version.
+ */
+KAPU_MUST_CHECK int fusebox_board_decode(const struct kapu_sha256 *h,
+                                         const uint8_t from[FUSEBOX_BOARD_SIZE],
+                                         struct fusebox_board *b);
+
+/* ---- one fuse box ---- */
+
+struct fusebox {
+    struct tpm2 *tpm;
+    const struct fusebox_board *board;
+    const char *at;            /* what was being done last, for a person */
+    bool salted;               /* sessions are salted by the endorsement key */
+    struct tpm2_public ek_pub; /* when salted: read from the TPM, and found to be the pinned one */
+};
+
+/* For boot stages: sessions that carry MACs. */
+void fusebox_init(struct fusebox *f, struct tpm2 *tpm, const struct fusebox_board *board);
+
+/* For the secure world: sessions that are salted and encrypt. KAPU_EPIN: another board's TPM. */
+KAPU_MUST_CHECK int fusebox_init_salted(struct fusebox *f, struct tpm2 *tpm,
+                                        const struct fusebox_board *board);
+
+/* What a TPM says of itself, unauthenticated: good for a notice to a person, and for nothing else.
+ */
+struct fusebox_health {
+    bool locked_out;  /* too many wrong authorisations of objects that are not kapu's */
+    bool owner_set;   /* the owner hierarchy has an authorisation value */
+    bool platform_on; /* the platform hierarchy is open */
+};
+KAPU_MUST_CHECK int fusebox_health(struct fusebox *f, struct fusebox_health *h);
+
+/* Startup(CLEAR) after a reset of the board. rc TPM2_RC_INITIALIZE: it was not reset with it. */
+KAPU_MUST_CHECK int fusebox_start(struct fusebox *f);
+
+/* Security counter and boot state, authentic. */
+KAPU_MUST_CHECK int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state);
+KAPU_MUST_CHECK int fusebox_write_state(struct fusebox *f, const struct bootstate *state);
+
+/* BL2, last: closes the platform hierarchy until the next reset. The secure world checks it. */
+KAPU_MUST_CHECK int fusebox_close_platform(struct fusebox *f);
+
+/* ---- the secure world; f is salted ---- */
+
+/*
+ * Takes the root secret, then closes the boot phase: extends PCR FUSEBOX_PCR_CAP and sees that it
+ * has its value. Refuses to when the platform hierarchy is open (KAPU_EINVAL). Until it returns 0
+ * nothing else may run. The caller wipes the secret.
+ */
+KAPU_MUST_CHECK int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE]);
+
+/* n bytes of the TPM's generator, encrypted on the bus. */
+KAPU_MUST_CHECK int fusebox_random(struct fusebox *f, uint8_t *to, size_t n);
+
+/* The SHA-256 PCRs, authentic. */
+KAPU_MUST_CHECK int fusebox_read_pcr(struct fusebox *f, uint32_t pcr, uint8_t value[32]);
+
+enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE };
+
+/* A counter relative to its base. KAPU_ERANGE: below its base, or more than 32 bits above it. */
+KAPU_MUST_CHECK int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which,
+                                         uint32_t *value);
+
+/* Most that a counter rises in one call: a TPM counts in single steps. */
+#define FUSEBOX_RAISE_MAX 256u
+
+/* Raises a counter to `value`; nothing happens when it is there already or beyond.
+ * KAPU_EARG: more than FUSEBOX_RAISE_MAX steps. A cut on the way leaves it in between. */
+KAPU_MUST_CHECK int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                                  enum fusebox_counter which, uint32_t value);
+
+/* Derives a value for one use from the root secret: KDFa (Part 1, 11.4.10.2) with its label. */
+KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
+                                   const uint8_t root[FUSEBOX_SECRET_SIZE], const char *label,
+                                   uint8_t out[FUSEBOX_SECRET_SIZE]);
+/* Labels in use. */
+#define FUSEBOX_LABEL_OPTEE "kapu OP-TEE hardware key"
+#define FUSEBOX_LABEL_OWNER "kapu TPM owner"
+#define FUSEBOX_LABEL_ENDORSEMENT "kapu TPM endorsement"
+#define FUSEBOX_LABEL_LOCKOUT "kapu TPM lockout"
+
+/* ---- the factory ---- */
+
+/*
+ * Provisions a TPM whose platform hierarchy is open: after a reset, before firmware ran. Whatever
+ * kapu kept in it before is deleted first, so a run that was cut is repaired by another. `board`
+ * needs id; it gets the rest, and is to be written to the board's fuses: until then the board is
+ * not provisioned. root_key_hash: SHA-256 of the public root key (DER), as the ROM has it. The
+ * endorsement key is made persistent at FUSEBOX_EK by the first step and stays.
+ * `progress` is called with each step's name; may be NULL.
+ */
+struct fusebox_factory {
+    struct tpm2 *tpm; /* with all of its crypto */
+    uint8_t root_key_hash[32];
+    struct bytes ek_certificate; /* DER; empty: none is stored */
+    void (*progress)(void *ctx, const char *step);
+    void *ctx;
+    const char *at; /* set: the step under way, or that failed */
+};
+
+/* Makes the endorsement key, for its certificate to be issued. Changes nothing else. */
+KAPU_MUST_CHECK int fusebox_factory_ek(struct fusebox_factory *y, struct tpm2_public *ek);
+KAPU_MUST_CHECK int fusebox_factory_provision(struct fusebox_factory *y,
+                                              struct fusebox_board *board);
+
+/* ---- for a person ---- */
+
+/* Why: a sentence's end, such as "is not there: the TPM is not provisioned, or was cleared". */
+const char *fusebox_explain(int err, const struct tpm2 *tpm);
+
+#endif

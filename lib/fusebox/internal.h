@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Internal to lib/fusebox: the objects and their authorisation values. */
+#ifndef KAPU_FUSEBOX_INTERNAL_H
+#define KAPU_FUSEBOX_INTERNAL_H
+
+#include <kapu/fusebox.h>
+
+/* The NV indices, as the factory makes them; written. */
+struct tpm2_nv fusebox_nv_counter(uint32_t index);
+struct tpm2_nv fusebox_nv_boot(void);
+
+/* The board's value for an object: KDFa of the pairing secret, its handle as context. */
+KAPU_MUST_CHECK int fusebox_board_value(const struct kapu_sha256 *h,
+                                        const struct fusebox_board *board, uint32_t handle,
+                                        uint8_t value[32]);
+
+/* Policy of the root secret: PCRs of the authority and the cap, the board's value, Unseal only. */
+#define FUSEBOX_ROOT_PCRS ((1u << FUSEBOX_PCR_AUTHORITY) | (1u << FUSEBOX_PCR_CAP))
+KAPU_MUST_CHECK int fusebox_root_policy(const struct kapu_sha256 *h,
+                                        const uint8_t root_key_hash[32], uint8_t digest[32]);
+
+/* A session as the fuse box uses them. */
+KAPU_MUST_CHECK int fusebox_session(struct fusebox *f, struct tpm2_session *s,
+                                    enum tpm2_session_type type);
+/* Ends it if it was opened; the result is err, whose response code stays, or that of the ending. */
+KAPU_MUST_CHECK int fusebox_session_end(struct fusebox *f, struct tpm2_session *s, int err);
+
+#endif

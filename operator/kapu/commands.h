@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of kapu, one source file each. */
+#ifndef KAPU_COMMANDS_H
+#define KAPU_COMMANDS_H
+
+/* Exit statuses of all commands. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1, /* what was asked for could not be done; stderr says why */
+    EXIT_USAGE = 2,
+};
+
+/* argv[0] is the command's name. */
+int command_factory(int argc, char **argv);
+/* Its statuses: 0 nothing found, 1 findings, 2 could not inspect. */
+int command_inspect(int argc, char **argv);
+
+/* Says on stderr what is wrong, with the program's name before it. Returns EXIT_FAILED. */
+int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

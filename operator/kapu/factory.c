@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kapu factory: makes a TPM and a board belong together. Runs at the factory station, on a TPM
+ * whose platform hierarchy is open: after a reset and before firmware. The record for the board's
+ * fuses is written last and at once, so a run that was cut left no provisioned board and is
+ * repeated.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "crypto_openssl.h"
+#include "factory.h"
+
+#define CONNECT_MS 10000
+
+struct options {
+    const char *tpm, *fuses, *root_key_hash, *id, *certificate;
+    bool again, json;
+};
+
+int station_open(struct station *s, const char *path)
+{
+    if (tpm_socket_open(&s->socket, path, CONNECT_MS) != 0) {
+        (void)fail("no TPM at the socket %s: %s", path, strerror(errno));
+        return -1;
+    }
+    s->tpm = (struct tpm2){.io = tpm_socket_transport(&s->socket),
+                           .crypto = &crypto_openssl,
+                           .buf = s->buf,
+                           .buf_n = sizeof(s->buf)};
+    return 0;
+}
+
+const char *hex(const uint8_t *p, size_t n, char text[HEX_MAX])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < n && i < (HEX_MAX - 1) / 2; i++)
+        snprintf(text + 2 * i, 3, "%02x", p[i]);
+    return text;
+}
+
+const char *uuid_text(const uint8_t id[16], char text[HEX_MAX])
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            text[at++] = '-';
+        snprintf(text + at, 3, "%02x", id[i]);
+        at += 2;
+    }
+    return text;
+}
+
+/* Exactly n bytes from hexadecimal digits; dashes between them are passed over. */
+static int unhex(const char *text, uint8_t *to, size_t n)
+{
+    size_t digits = 0;
+
+    for (; *text != '\0'; text++) {
+        const char *all = "0123456789abcdef";
+        const char *found = strchr(all, *text >= 'A' && *text <= 'F' ? *text + 32 : *text);
+
+        if (*text == '-')
+            continue;
+        if (found == NULL || digits >= 2 * n)
+            return -1;
+        to[digits / 2] = (uint8_t)((digits % 2 == 0 ? 0 : to[digits / 2] << 4) | (found - all));
+        digits++;
+    }
+    return digits == 2 * n ? 0 : -1;
+}
+
+/* The file's content in memory that the caller frees; NULL after saying why. */
+static uint8_t *read_file(const char *path, size_t limit, size_t *n)
+{
+    FILE *file = fopen(path, "rb");
+    uint8_t *data = malloc(limit + 1);
+
+    *n = file != NULL && data != NULL ? fread(data, 1, limit + 1, file) : 0;
+    if (file == NULL || data == NULL || ferror(file) || *n == 0 || *n > limit) {
+        (void)fail("%s: %s", path,
+                   file == NULL ? strerror(errno)
+                                : (*n > limit ? "is too large" : "is empty or cannot be read"));
+        free(data);
+        data = NULL;
+    }
+    if (file != NULL)
+        fclose(file);
+    return data;
+}
+
+int fuses_read(const char *path, struct fusebox_board *board)
+{
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    size_t n = 0;
+    FILE *file = fopen(path, "rb");
+    int err;
+
+    if (file == NULL && errno == ENOENT)
+        return KAPU_ENOENT;
+    if (file != NULL) {
+        n = fread(record, 1, sizeof(record), file);
+        fclose(file);
+    }
+    err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
+                              : KAPU_EINVAL;
+    kapu_wipe(record, sizeof(record));
+    if (err == 0 || err == KAPU_ENOENT)
+        return err;
+    (void)fail("%s is not the record of a board, or is damaged", path);
+    return -1;
+}
+
+/* Whole or not at all, and readable by its owner only: it holds the pairing secret. */
+static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE])
+{
+    char temporary[4096];
+    int fd, ok;
+
+    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ok = fd >= 0 && write(fd, record, FUSEBOX_BOARD_SIZE) == (ssize_t)FUSEBOX_BOARD_SIZE &&
+         fsync(fd) == 0;
+    if (fd >= 0)
+        ok = close(fd) == 0 && ok;
+    if (ok && rename(temporary, path) == 0)
+        return 0;
+    (void)unlink(temporary);
+    return -1;
+}
+
+static void progress(void *ctx, const char *step)
+{
+    (void)ctx;
+    fprintf(stderr, "  %s\n", step);
+}
+
+static int failed(const struct fusebox_factory *y, int err)
+{
+    if (strcmp(y->at, "platform hierarchy") == 0 && err == KAPU_EINVAL)
+        return fail(
+            "the TPM's platform hierarchy is closed: firmware has run since its reset. Switch "
+            "the TPM off and on, and run this before the board starts");
+    return fail("%s: %s (error %d, TPM's answer 0x%x)", y->at, fusebox_explain(err, y->tpm), err,
+                y->tpm->rc);
+}
+
+static int provision(const struct options *o)
+{
+    struct fusebox_board board = {0}, old;
+    struct fusebox_factory y = {.progress = progress};
+    uint8_t record[FUSEBOX_BOARD_SIZE], id[16], *certificate = NULL;
+    struct station s = {.socket = {-1}};
+    char text[HEX_MAX];
+    int err, status = EXIT_FAILED;
+
+    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
+        return fail(
+            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
+    if (o->id == NULL || unhex(o->id, id, 16) != 0)
+        return fail("--id takes the board's UUID");
+    err = fuses_read(o->fuses, &old);
+    if (err == 0 && !o->again)
+        return fail(
+            "%s: this board is provisioned already. --again makes it anew; what its old keys "
+            "protected is then lost",
+            o->fuses);
+    kapu_wipe(&old, sizeof(old));
+    if (err != 0 && err != KAPU_ENOENT && !o->again)
+        return EXIT_FAILED;
+    if (o->certificate != NULL) {
+        certificate = read_file(o->certificate, FUSEBOX_CERTIFICATE_MAX, &y.ek_certificate.n);
+        y.ek_certificate.p = certificate;
+        if (certificate == NULL)
+            return EXIT_FAILED;
+    }
+    if (station_open(&s, o->tpm) != 0)
+        goto out;
+    y.tpm = &s.tpm;
+    memcpy(board.id, id, sizeof(board.id));
+    err = fusebox_factory_provision(&y, &board);
+    if (err != 0) {
+        status = failed(&y, err);
+        goto out;
+    }
+    err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
+    if (err == 0 && write_fuses(o->fuses, record) == 0) {
+        printf("provisioned board %s\n", uuid_text(board.id, text));
+        status = EXIT_DONE;
+    } else {
+        status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
+    }
+out:
+    kapu_wipe(&board, sizeof(board));
+    kapu_wipe(record, sizeof(record));
+    kapu_wipe(s.buf, sizeof(s.buf));
+    tpm_socket_close(&s.socket);
+    free(certificate);
+    return status;
+}
+
+/* The endorsement key's point, for whoever issues its certificate. */
+static int show_ek(const struct options *o)
+{
+    struct fusebox_factory y = {0};
+    struct station s = {.socket = {-1}};
+    struct tpm2_public ek;
+    char x[HEX_MAX], yy[HEX_MAX];
+    int err;
+
+    if (station_open(&s, o->tpm) != 0)
+        return EXIT_FAILED;
+    y.tpm = &s.tpm;
+    err = fusebox_factory_ek(&y, &ek);
+    tpm_socket_close(&s.socket);
+    if (err != 0)
+        return failed(&y, err);
+    if (o->json)
+        printf("{\"curve\": \"secp256r1\", \"x\": \"%s\", \"y\": \"%s\"}\n", hex(ek.x, 32, x),
+               hex(ek.y, 32, yy));
+    else
+        printf("x=%s,y=%s,id=secp256r1\n", hex(ek.x, 32, x), hex(ek.y, 32, yy));
+    return EXIT_DONE;
+}
+
+static const char help[] =
+    "usage: kapu factory provision --tpm SOCKET --fuses FILE --id UUID --root-key-hash HEX\n"
+    "                              [--ek-certificate FILE] [--again]\n"
+    "       kapu factory ek        --tpm SOCKET [--json]\n"
+    "       kapu factory show      --tpm SOCKET --fuses FILE [--json]\n\n"
+    "  provision  make the TPM's keys, counters and boot state, and the record for the board's "
+    "fuses\n"
+    "  ek         the public endorsement key, for its certificate to be issued\n"
+    "  show       identity, counters, boot state and PCRs of a provisioned board\n\n"
+    "  --tpm SOCKET           Unix socket that takes TPM commands (swtpm's server)\n"
+    "  --fuses FILE           the board's record; it holds a secret\n"
+    "  --id UUID              the board's identity\n"
+    "  --root-key-hash HEX    SHA-256 of the public root key (DER), as the ROM has it\n"
+    "  --ek-certificate FILE  certificate of the endorsement key (DER), kept in the TPM\n"
+    "  --again                provision a board that is provisioned already\n"
+    "  --json                 for machines\n";
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option known[] = {
+        {"tpm", required_argument, NULL, 't'},
+        {"fuses", required_argument, NULL, 'f'},
+        {"id", required_argument, NULL, 'i'},
+        {"root-key-hash", required_argument, NULL, 'r'},
+        {"ek-certificate", required_argument, NULL, 'c'},
+        {"again", no_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        switch (c) {
+        case 't':
+            o->tpm = optarg;
+            break;
+        case 'f':
+            o->fuses = optarg;
+            break;
+        case 'i':
+            o->id = optarg;
+            break;
+        case 'r':
+            o->root_key_hash = optarg;
+            break;
+        case 'c':
+            o->certificate = optarg;
+            break;
+        case 'a':
+            o->again = true;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(EXIT_DONE);
+        default:
+            return -1;
+        }
+    }
+    return optind == argc - 1 ? 0 : -1;
+}
+
+int command_factory(int argc, char **argv)
+{
+    struct options o = {0};
+    const char *verb;
+
+    if (parse(argc, argv, &o) != 0) {
+        fputs(help, stderr);
+        return EXIT_USAGE;
+    }
+    verb = argv[optind];
+    if (o.tpm == NULL || (o.fuses == NULL && strcmp(verb, "ek") != 0)) {
+        fprintf(stderr, "kapu: factory %s needs --tpm%s\n", verb,
+                strcmp(verb, "ek") != 0 ? " and --fuses" : "");
+        return EXIT_USAGE;
+    }
+    if (strcmp(verb, "provision") == 0)
+        return provision(&o);
+    if (strcmp(verb, "ek") == 0)
+        return show_ek(&o);
+    if (strcmp(verb, "show") == 0)
+        return factory_show(o.tpm, o.fuses, o.json);
+    fprintf(stderr, "kapu: there is no 'factory %s'\n", verb);
+    return EXIT_USAGE;
+}

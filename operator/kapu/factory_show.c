@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kapu factory show: what a provisioned board's TPM holds, read with the board's own values. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "crypto_openssl.h"
+#include "factory.h"
+
+static const struct {
+    uint32_t number;
+    const char *what;
+} pcrs[] = {
+    {FUSEBOX_PCR_FIRMWARE, "ROM, BL2, BL31, OP-TEE"},
+    {FUSEBOX_PCR_AUTHORITY, "root key that verified them"},
+    {FUSEBOX_PCR_LINUX, "Linux"},
+    {FUSEBOX_PCR_COMMAND, "device tree, command line, root hash"},
+    {FUSEBOX_PCR_CAP, "cap: set when the boot phase is over"},
+};
+
+#define PCRS (sizeof(pcrs) / sizeof(pcrs[0]))
+
+struct facts {
+    struct fusebox_board board;
+    struct fusebox_health health;
+    struct bootstate state;
+    uint32_t counter, storage, certificate_bytes;
+    uint8_t pcr[PCRS][32];
+};
+
+static int collect(struct fusebox *f, struct facts *x)
+{
+    struct tpm2_nv nv;
+    int err = fusebox_start(f);
+
+    if (err == KAPU_ETPM && tpm2_rc_base(f->tpm->rc) == TPM2_RC_INITIALIZE)
+        err = 0; /* running already */
+    if (err == 0)
+        err = fusebox_init_salted(f, f->tpm, &x->board);
+    if (err == 0)
+        err = fusebox_health(f, &x->health);
+    if (err == 0)
+        err = fusebox_read(f, &x->counter, &x->state);
+    if (err == 0)
+        err = fusebox_read_counter(f, FUSEBOX_STORAGE, &x->storage);
+    for (size_t i = 0; i < PCRS && err == 0; i++)
+        err = fusebox_read_pcr(f, pcrs[i].number, x->pcr[i]);
+    if (err == 0 && tpm2_nv_read_public(f->tpm, FUSEBOX_NV_EK_CERTIFICATE, &nv) == 0)
+        x->certificate_bytes = nv.size;
+    return err;
+}
+
+static void print_table(const struct facts *x)
+{
+    char text[HEX_MAX];
+
+    printf("board             %s\n", uuid_text(x->board.id, text));
+    printf("endorsement key   %s\n", hex(x->board.ek.b + 2, 32, text));
+    if (x->certificate_bytes > 0)
+        printf("  certificate     %u bytes\n", x->certificate_bytes);
+    else
+        printf("  certificate     none\n");
+    printf("security counter  %u\n", x->counter);
+    printf("storage counter   %u\n", x->storage);
+    if (x->state.trial)
+        printf("boot state        slot %c on trial, %u tries left\n", 'A' + x->state.slot,
+               x->state.tries);
+    else
+        printf("boot state        slot %c, confirmed\n", 'A' + x->state.slot);
+    printf("TPM               %s, owner %s\n",
+           x->health.locked_out ? "locked out" : "not locked out",
+           x->health.owner_set ? "set" : "NOT SET");
+    printf("\nPCR  value (SHA-256)                                                   what\n");
+    for (size_t i = 0; i < PCRS; i++)
+        printf("%3u  %s  %s\n", pcrs[i].number, hex(x->pcr[i], 32, text), pcrs[i].what);
+}
+
+static void print_json(const struct facts *x)
+{
+    char text[HEX_MAX];
+
+    printf("{\"board\": \"%s\", ", uuid_text(x->board.id, text));
+    printf("\"ek_name\": \"%s\", ", hex(x->board.ek.b, x->board.ek.n, text));
+    printf("\"ek_certificate_bytes\": %u, ", x->certificate_bytes);
+    printf("\"security_counter\": %u, \"storage_counter\": %u, ", x->counter, x->storage);
+    printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
+           x->state.trial ? "true" : "false", x->state.tries);
+    printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",
+           x->health.locked_out ? "true" : "false", x->health.owner_set ? "true" : "false");
+    for (size_t i = 0; i < PCRS; i++)
+        printf("%s\"%u\": \"%s\"", i > 0 ? ", " : "", pcrs[i].number, hex(x->pcr[i], 32, text));
+    printf("}}\n");
+}
+
+int factory_show(const char *tpm, const char *fuses, bool json)
+{
+    struct station s = {.socket = {-1}};
+    struct facts x = {0};
+    struct fusebox f;
+    int err = fuses_read(fuses, &x.board);
+
+    if (err == KAPU_ENOENT)
+        return fail("%s: this board is not provisioned", fuses);
+    if (err != 0 || station_open(&s, tpm) != 0)
+        return EXIT_FAILED;
+    fusebox_init(&f, &s.tpm, &x.board);
+    err = collect(&f, &x);
+    tpm_socket_close(&s.socket);
+    if (err != 0)
+        err = fail("%s: %s (error %d, TPM's answer 0x%x)", f.at, fusebox_explain(err, &s.tpm), err,
+                   s.tpm.rc);
+    else if (json)
+        print_json(&x);
+    else
+        print_table(&x);
+    kapu_wipe(&x, sizeof(x));
+    return err == 0 ? EXIT_DONE : EXIT_FAILED;
+}

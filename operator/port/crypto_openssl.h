@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The crypto port of lib/tpm2 bound to OpenSSL 3. */
+#ifndef KAPU_CRYPTO_OPENSSL_H
+#define KAPU_CRYPTO_OPENSSL_H
+
+#include <openssl/evp.h>
+
+#include <kapu/tpm2.h>
+
+extern const struct tpm2_crypto crypto_openssl;
+
+/* A public key on P-256 from its coordinates; null when they are no point of the curve. */
+EVP_PKEY *openssl_p256_public(const uint8_t x[32], const uint8_t y[32]);
+/* The coordinates of one; 0 or -1. */
+int openssl_p256_coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32]);
+
+#endif

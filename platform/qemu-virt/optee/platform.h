@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where qemu-virt has what secure/core uses; the boot stages' side: tf-a/include/platform_def.h. */
+#ifndef KAPU_OPTEE_PLATFORM_H
+#define KAPU_OPTEE_PLATFORM_H
+
+#include <compiler.h>
+
+#define PLATFORM_FUSES 0x00020000UL     /* the board's record, in the ROM's flash */
+#define PLATFORM_TPM 0x0c000000UL       /* TIS registers of locality 0 */
+#define PLATFORM_HANDOVER 0x0e000000UL  /* words of wire/handover.h */
+#define PLATFORM_EVENT_LOG 0x0e002000UL /* HANDOVER_LOG_MAX bytes */
+
+/* Reset the whole board and its TPM, secure RAM kept. */
+void __noreturn platform_reset(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The root of trust inside OP-TEE: takes the root secret from the TPM when OP-TEE starts, closes
+ * the boot phase, and serves what the boot left. If that fails the board says why on the secure
+ * console and resets; nothing of the normal world has run by then.
+ *
+ * All functions may sleep (a mutex, and the TPM). Errors are TEE_Result; the TPM's own are told on
+ * the secure console.
+ */
+#ifndef KAPU_TRUST_H
+#define KAPU_TRUST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <tee_api_types.h>
+
+#include <kapu/bootstate.h>
+#include <kapu/fusebox.h>
+
+/* What this boot is; constant. */
+struct trust_boot {
+    struct bootstate state;   /* as chosen by BL1: its slot is the one that runs */
+    uint32_t counter_stored;  /* the TPM's when the boot began */
+    uint32_t counter_release; /* of the release that runs */
+    uint8_t board[16];        /* UUID */
+    const uint8_t *log;       /* TCG event log */
+    size_t log_size;
+};
+const struct trust_boot *trust_boot(void);
+
+/* A value derived from the root secret for one use. Wiped by the caller. */
+TEE_Result trust_derive(const char *label, uint8_t out[FUSEBOX_SECRET_SIZE]);
+
+/* Authentic value of a PCR, now. */
+TEE_Result trust_read_pcr(uint32_t pcr, uint8_t value[32]);
+
+TEE_Result trust_read_counter(enum fusebox_counter which, uint32_t *value);
+TEE_Result trust_raise_counter(enum fusebox_counter which, uint32_t value);
+
+/* The boot state in the TPM, which counts from the next reset on. */
+TEE_Result trust_read_state(struct bootstate *state);
+TEE_Result trust_write_state(const struct bootstate *state);
+
+/* The system came up: marks of slots that were started in vain go (secure RAM). */
+void trust_boot_complete(void);
+
+#endif

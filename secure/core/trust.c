@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <crypto/crypto.h>
+#include <initcall.h>
+#include <io.h>
+#include <kernel/mutex.h>
+#include <kernel/panic.h>
+#include <mm/core_memprot.h>
+#include <mm/core_mmu.h>
+#include <stdio.h>
+#include <string.h>
+#include <string_ext.h>
+#include <trace.h>
+
+#include <kapu/eventlog.h>
+#include <kapu/trust.h>
+
+#include "handover.h"
+#include "internal.h"
+#include "platform.h"
+
+/* The page of the handover words is mapped by the platform's seed.c. */
+register_phys_mem(MEM_AREA_ROM_SEC, PLATFORM_FUSES, SMALL_PAGE_SIZE);
+register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_EVENT_LOG, SMALL_PAGE_SIZE);
+
+/* One TPM; the mutex is held over each use. */
+static struct mutex lock = MUTEX_INITIALIZER;
+static struct tis tis;
+static struct tpm2 tpm;
+static struct fusebox box;
+static struct fusebox_board board;
+static struct trust_boot boot;
+static uint8_t buffer[TPM2_BUFFER_MAX];
+static uint8_t event_log[HANDOVER_LOG_MAX];
+static uint8_t root[FUSEBOX_SECRET_SIZE];
+static bool have_root;
+
+static void __noreturn give_up(const char *what, const char *why)
+{
+    EMSG("kapu: HALT: %s: %s", what, why);
+    memzero_explicit(root, sizeof(root));
+    platform_reset();
+}
+
+static vaddr_t handover(unsigned int offset)
+{
+    return (vaddr_t)phys_to_virt(PLATFORM_HANDOVER, MEM_AREA_IO_SEC, SMALL_PAGE_SIZE) + offset;
+}
+
+static void take_handover(void)
+{
+    const void *log = phys_to_virt(PLATFORM_EVENT_LOG, MEM_AREA_RAM_SEC, SMALL_PAGE_SIZE);
+    uint32_t state = io_read32(handover(HANDOVER_STATE));
+    uint32_t n = io_read32(handover(HANDOVER_LOG_SIZE));
+
+    if (io_read32(handover(HANDOVER_VALID)) != HANDOVER_MAGIC || n > sizeof(event_log))
+        give_up("boot stages", "left nothing that is of this boot");
+    boot.state.slot = state & 1;
+    boot.state.trial = (state >> 8 & 1) != 0;
+    boot.state.tries = (uint8_t)(state >> 16);
+    boot.counter_stored = io_read32(handover(HANDOVER_COUNTER_STORED));
+    boot.counter_release = io_read32(handover(HANDOVER_COUNTER_RELEASE));
+    memcpy(event_log, log, n);
+    boot.log = event_log;
+    boot.log_size = n;
+}
+
+static void take_board(void)
+{
+    const uint8_t *fuses = phys_to_virt(PLATFORM_FUSES, MEM_AREA_ROM_SEC, SMALL_PAGE_SIZE);
+
+    if (fusebox_board_decode(&core_crypto.sha256, fuses, &board) != 0)
+        give_up("board", "its fuses are damaged");
+    memcpy(boot.board, board.id, sizeof(boot.board));
+}
+
+static void need(int err)
+{
+    if (err != 0)
+        give_up(box.at, fusebox_explain(err, &tpm));
+}
+
+/* The last event of the boot phase, so that the log accounts for all PCRs. */
+static void log_cap(void)
+{
+    static const uint8_t separator[4];
+    struct eventlog log = {};
+    uint8_t digest[32];
+
+    box.at = "event log";
+    need(fusebox_cap_digest(&core_crypto.sha256, digest));
+    need(eventlog_resume(&log, event_log, boot.log_size, sizeof(event_log)));
+    need(eventlog_add(&log, FUSEBOX_PCR_CAP, EVENTLOG_EV_SEPARATOR, digest, BYTES_OF(separator)));
+    boot.log_size = log.n;
+}
+
+/* More randomness than the seed that the machine gave: twice what an event of the generator takes,
+ * so that it is used at the next read. */
+static void mix_random(void)
+{
+    uint8_t more[2][32];
+
+    for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+        unsigned int first_pool = 0;
+
+        need(fusebox_random(&box, more[i], sizeof(more[i])));
+        crypto_rng_add_event(CRYPTO_RNG_SRC_JITTER_SESSION, &first_pool, more[i], sizeof(more[i]));
+    }
+    memzero_explicit(more, sizeof(more));
+}
+
+static void say_what_booted(void)
+{
+    static const uint32_t pcrs[] = {FUSEBOX_PCR_FIRMWARE, FUSEBOX_PCR_AUTHORITY, FUSEBOX_PCR_LINUX,
+                                    FUSEBOX_PCR_COMMAND, FUSEBOX_PCR_CAP};
+    const uint8_t *id = board.id;
+
+    IMSG("kapu: board %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
+         id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
+         id[13], id[14], id[15]);
+    IMSG("kapu: slot %c, %s; security counter %" PRIu32 ", of this release %" PRIu32,
+         'A' + boot.state.slot, boot.state.trial ? "on trial" : "confirmed", boot.counter_stored,
+         boot.counter_release);
+    for (size_t i = 0; i < ARRAY_SIZE(pcrs); i++) {
+        uint8_t v[32];
+        char text[2 * sizeof(v) + 1];
+
+        need(fusebox_read_pcr(&box, pcrs[i], v));
+        for (size_t k = 0; k < sizeof(v); k++)
+            snprintf(text + 2 * k, 3, "%02x", v[k]);
+        IMSG("kapu: PCR %2" PRIu32 " %s", pcrs[i], text);
+    }
+}
+
+/* After the generator has started, before anything asks for the hardware key. */
+static TEE_Result trust_init(void)
+{
+    take_handover();
+    take_board();
+    tpm = (struct tpm2){
+        .io = {.transceive = tis_transceive, .ctx = &tis},
+        .crypto = &core_crypto,
+        .buf = buffer,
+        .buf_n = sizeof(buffer),
+    };
+    fusebox_init(&box, &tpm, &board);
+    need(tis_open(&tis, &core_tpm_port, 0));
+    need(fusebox_init_salted(&box, &tpm, &board));
+    need(fusebox_take_root(&box, root));
+    have_root = true;
+    log_cap();
+    mix_random();
+    say_what_booted();
+    return TEE_SUCCESS;
+}
+service_init(trust_init);
+
+const struct trust_boot *trust_boot(void)
+{
+    return &boot;
+}
+
+TEE_Result trust_derive(const char *label, uint8_t out[FUSEBOX_SECRET_SIZE])
+{
+    if (!have_root)
+        panic("the hardware key is asked for before the TPM gave it");
+    return fusebox_derive(&core_crypto.sha256, root, label, out) == 0 ? TEE_SUCCESS
+                                                                      : TEE_ERROR_GENERIC;
+}
+
+/* The edge between the library's errors and GlobalPlatform's. */
+static TEE_Result result_of(int err)
+{
+    if (err == 0)
+        return TEE_SUCCESS;
+    EMSG("kapu: %s: %s", box.at, fusebox_explain(err, &tpm));
+    return err == KAPU_EARG ? TEE_ERROR_BAD_PARAMETERS : TEE_ERROR_COMMUNICATION;
+}
+
+TEE_Result trust_read_pcr(uint32_t pcr, uint8_t value[32])
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_read_pcr(&box, pcr, value));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_read_counter(enum fusebox_counter which, uint32_t *value)
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_read_counter(&box, which, value));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_raise_counter(enum fusebox_counter which, uint32_t value)
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_raise(&box, root, which, value));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_read_state(struct bootstate *state)
+{
+    uint32_t counter = 0;
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_read(&box, &counter, state));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_write_state(const struct bootstate *state)
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_write_state(&box, state));
+    mutex_unlock(&lock);
+    return res;
+}
+
+void trust_boot_complete(void)
+{
+    struct bootmarks marks;
+    uint32_t word;
+
+    mutex_lock(&lock);
+    bootmarks_decode(io_read32(handover(HANDOVER_MARKS)), &marks);
+    bootstate_complete(&marks);
+    word = bootmarks_encode(&marks);
+    io_write32(handover(HANDOVER_MARKS), word);
+    io_write32(handover(HANDOVER_MARKS_CHECK), ~word);
+    mutex_unlock(&lock);
+}

@@ -1,0 +1,2 @@
+srcs-y += update.c
+global-incdirs-y += . wire

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slots, counters and storage over the life of a gateway, driven from the lab's shell through the
+update TA: what the TPM remembers, and what nobody brings back.
+"""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from board import Firmware
+from kapu.errors import KapuError
+from kapu.instance import MIB, Instance
+from kapu.paths import host_environment
+from shell import Shell
+
+TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
+OLD, NOW = 1, 2  # security counters of releases
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """The lab release with two security counters."""
+    firmware = Firmware("lab")
+    folder = tmp_path_factory.mktemp("packages")
+    return {n: firmware.make(folder / str(n), counter=n) for n in (OLD, NOW)}
+
+
+@pytest.fixture
+def gateway(make_instance, packages):
+    """A lab gateway with a release of counter NOW in both slots, and its shell."""
+    instance = make_instance("lab")
+    for slot in "ab":
+        instance.write_firmware(slot, packages[NOW])
+    instance.machine.start()
+    shell = Shell(instance.machine)
+    shell.instance = instance
+    yield shell
+    shell.close()
+
+
+def state(shell) -> dict:
+    text = shell.run("kapu-boot state")
+    found = re.search(r"running slot (\w) (\w+)\s+counter (\d+) release (\d+)\s+"
+                      r"next slot (\w) (\w+) tries (\d+)", text.replace("\n", " "))
+    return dict(zip(("running", "how", "counter", "release", "next", "next_how", "tries"),
+                    found.groups()))
+
+
+def test_the_event_log_that_linux_reads_replays_to_the_pcrs(gateway, tmp_path):
+    gateway.run("kapu-boot log > /lab/log")
+    log = gateway.instance.folder / "share" / "log"
+    parsed = subprocess.run(["tpm2_eventlog", log], check=True, capture_output=True, text=True,
+                            env=host_environment()).stdout
+    replayed = dict(re.findall(r"^ +(\d+) *: 0x([0-9a-f]{64})$", parsed, re.MULTILINE))
+    read = dict(re.findall(r"^ ?(\d+) ([0-9a-f]{64})", gateway.run("kapu-boot pcrs"),
+                           re.MULTILINE))
+    assert set(replayed) == {"0", "7", "8", "9", "14"}
+    assert {number: read[number] for number in replayed} == replayed
+    untouched = {value for number, value in read.items()
+                 if number not in replayed and int(number) < 16}
+    assert untouched == {"0" * 64}
+
+
+def test_linux_cannot_confirm_past_the_update_ta(gateway):
+    with pytest.raises(KapuError, match="denies it to this caller"):
+        gateway.run("kapu-boot confirm-directly")
+
+
+def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(gateway, packages):
+    assert state(gateway)["counter"] == "0" and state(gateway)["release"] == str(NOW)
+    gateway.reset()  # booting it again does not raise the counter
+    assert state(gateway)["counter"] == "0"
+    gateway.run("kapu-boot try B 2")
+    gateway.reset()
+    now = state(gateway)
+    assert (now["running"], now["how"], now["tries"]) == ("B", "trial", "1")
+    gateway.run("kapu-boot confirm")
+    now = state(gateway)
+    assert (now["next"], now["next_how"], now["counter"]) == ("B", "confirmed", str(NOW))
+    gateway.instance.write_firmware("a", packages[OLD])
+    gateway.run("kapu-boot try A 1")
+    seen = len(gateway.machine.text())
+    gateway.reset()
+    console = gateway.machine.text()[seen:]
+    assert "slot A refused: BL2 certificate: signature, key or counter is not accepted" in console
+    assert "kapu: slot A: its trial has failed; slot B is in use again" in console
+    assert state(gateway)["running"] == "B"
+
+
+def test_a_trial_that_does_not_come_up_falls_back(gateway):
+    """The new root image is bad: each try ends in a reset by dm-verity."""
+    with open(gateway.instance.folder / "disk.img", "r+b") as disk:
+        disk.seek(gateway.instance.root_offset("b") + 1024 + 4)
+        disk.write(b"broken")
+    gateway.run("kapu-boot try B 2")
+    seen = len(gateway.machine.text())
+    gateway.reset()
+    console = gateway.machine.text()[seen:]
+    assert "kapu: slot B: starting, on trial, 1 tries left" in console
+    assert "kapu: slot B: starting, on trial, 0 tries left" in console
+    assert "kapu: slot B: its trial has failed; slot A is in use again" in console
+    now = state(gateway)
+    assert (now["running"], now["next"], now["next_how"]) == ("A", "A", "confirmed")
+
+
+def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway):
+    gateway.run("kapu-boot try B 3")
+    gateway.machine.stop()
+    gateway.close()
+    gateway.machine.console.unlink()
+    gateway.machine.start()
+    again = Shell(gateway.machine)
+    now = state(again)
+    again.close()
+    assert (now["running"], now["how"], now["tries"]) == ("B", "trial", "2")
+
+
+def make_token(shell) -> None:
+    shell.run(f"{TOKEN} --init-token --slot 0 --label kapu --so-pin 12345678")
+    shell.run("sync")
+
+
+def has_token(shell) -> bool:
+    return "token label        : kapu" in shell.run(f"{TOKEN} -L", check=False)
+
+
+def data_partition(instance: Instance) -> tuple[int, int]:
+    return (1 + 2 * 128) * MIB, 256 * MIB
+
+
+def copy_data(source, target) -> None:
+    """The data partition of a disk image, to that of another."""
+    offset, size = data_partition(source)
+    with open(source.folder / "disk.img", "rb") as a, open(target.folder / "disk.img", "r+b") as b:
+        a.seek(offset)
+        b.seek(offset)
+        shutil.copyfileobj(a, b)
+    assert size
+
+
+def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
+    make_token(gateway)
+    assert has_token(gateway)
+    gateway.machine.stop()
+    other = make_instance("lab")
+    copy_data(gateway.instance, other)
+    other.machine.start()
+    shell = Shell(other.machine)
+    try:
+        assert not has_token(shell)
+    finally:
+        shell.close()
+
+
+def test_older_secure_storage_put_back_is_refused(gateway, tmp_path):
+    """The attacker keeps a copy of the disk, and brings back what was there before."""
+    make_token(gateway)
+    gateway.machine.stop()
+    gateway.close()
+    older = tmp_path / "disk.img"
+    subprocess.run(["cp", "--sparse=always", gateway.instance.folder / "disk.img", older],
+                   check=True)
+    gateway.machine.console.unlink()
+    gateway.machine.start()
+    shell = Shell(gateway.machine)
+    assert has_token(shell)  # the very same, not older: it is taken
+    shell.run(f"{TOKEN} --init-pin --token-label kapu --so-pin 12345678 --pin 1234")
+    shell.run("sync")
+    shell.close()
+    gateway.machine.stop()
+    shutil.copy(older, gateway.instance.folder / "disk.img")
+    gateway.machine.console.unlink()
+    gateway.machine.start()
+    shell = Shell(gateway.machine)
+    try:
+        assert not has_token(shell)
+    finally:
+        shell.close()

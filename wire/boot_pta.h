@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The boot service of the secure world: a pseudo-TA (GlobalPlatform TEE Internal Core API names).
+ * Only values cross, no memory: what an attacker in Linux sends cannot point anywhere.
+ *
+ * Parameter types are fixed for each command; others give TEE_ERROR_BAD_PARAMETERS. VI, VO, VIO:
+ * value input, output, both; a and b are its two words.
+ */
+#ifndef KAPU_BOOT_PTA_H
+#define KAPU_BOOT_PTA_H
+
+#define BOOT_PTA_UUID                                                                              \
+    {                                                                                              \
+        0x163e4884, 0x9e2e, 0x4e7f,                                                                \
+        {                                                                                          \
+            0xa3, 0xb7, 0x7f, 0x91, 0x85, 0xbe, 0x44, 0x97                                         \
+        }                                                                                          \
+    }
+
+/* Everybody may call these. */
+
+/* VO: a = slot of this boot, b = 1 when it was started on trial.
+ * VO: a = security counter of the TPM, b = that of the release which runs.
+ * VO: a = slot in use from the next reset on, b = trial << 8 | tries left. */
+#define BOOT_PTA_STATE 0
+/* VIO a = PCR number in; VO VO VO. All eight words: the PCR's 32 bytes, each word big-endian. */
+#define BOOT_PTA_PCR 1
+/* VIO: a = offset in, bytes of log in all out. VO VO VO: 24 bytes from there as above, 0 behind the
+ * end. The log is that of TCG PC Client Platform Firmware Profile 1.06, 10. */
+#define BOOT_PTA_LOG 2
+#define BOOT_PTA_LOG_CHUNK 24
+/* The system came up: slots that were started in vain before are tried again. */
+#define BOOT_PTA_COMPLETE 3
+
+/* Only the update TA may call these; others get TEE_ERROR_ACCESS_DENIED. */
+
+/* The running slot is confirmed: it is no longer on trial, and the security counter rises to that
+ * of its release. */
+#define BOOT_PTA_CONFIRM 4
+/* VI: a = slot, b = tries. That slot is on trial from the next reset on. */
+#define BOOT_PTA_TRY 5
+
+#endif
