@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gateways whose memory is a file on the host, and registers and memory from outside."""
+"""Gateways whose memory is a file on the host."""
 
-import mmap
-import re
 from pathlib import Path
 
-from attacks.gdb import Gdb
 from kapu.instance import Instance
 from kapu.qemu import MEMORY_MIB, Machine
 
 RAM_BASE = 0x40000000
-REGISTERS = ("VBAR", "TTBR1_EL1", "TCR_EL1", "SCTLR", "MAIR_EL1")
 
 
 class WatchedMachine(Machine):
