@@ -19,6 +19,7 @@
 
 /* The largest answer that a boot stage asks for is far below. */
 #define BUFFER_SIZE 512U
+#define BLOB_MAX 64U
 
 struct trust trust;
 
@@ -63,15 +64,36 @@ void trust_extend(uint32_t pcr, uint32_t type, const uint8_t digest[32], struct 
     log_size_changed();
 }
 
+/* Event data of EV_EFI_PLATFORM_FIRMWARE_BLOB2 (PFP 1.06, 10.2.5): a description, base and length.
+ */
+static struct bytes firmware_blob(uint8_t *to, size_t capacity, const char *name, const void *image,
+                                  uint32_t n)
+{
+    const struct bytes text = {(const uint8_t *)name, strlen(name)};
+    struct wr w;
+
+    wr_init(&w, to, capacity);
+    wr_u8(&w, (uint8_t)text.n);
+    wr_bytes(&w, text);
+    wr_le32(&w, (uint32_t)(uintptr_t)image);
+    wr_le32(&w, (uint32_t)((uintptr_t)image >> 32));
+    wr_le32(&w, n);
+    wr_le32(&w, 0);
+    trust_need(w.err);
+    return wr_done(&w);
+}
+
 void trust_measure(uint32_t pcr, uint32_t event_type, const char *name, const void *image,
                    uint32_t n)
 {
     const struct bytes part = {image, n};
-    const struct bytes data = {(const uint8_t *)name, strlen(name)};
-    uint8_t digest[32];
+    struct bytes data = {(const uint8_t *)name, strlen(name)};
+    uint8_t digest[32], blob[BLOB_MAX];
 
     trust.box.at = "measurement";
     trust_need(boot_crypto.sha256.hash(NULL, &part, 1, digest) == 0 ? 0 : KAPU_ECRYPTO);
+    if (event_type == EVENTLOG_EV_FIRMWARE_BLOB2)
+        data = firmware_blob(blob, sizeof(blob), name, image, n);
     trust_extend(pcr, event_type, digest, data);
 }
 

@@ -57,7 +57,7 @@ void trust_begin(struct bootstate *state)
     notice_health();
     trust.box.at = "event log";
     trust_need(eventlog_init(&trust.log, (uint8_t *)KAPU_EVENT_LOG_BASE, HANDOVER_LOG_MAX));
-    trust_measure(FUSEBOX_PCR_FIRMWARE, EVENTLOG_EV_S_CRTM_CONTENTS, "BL1",
+    trust_measure(FUSEBOX_PCR_FIRMWARE, EVENTLOG_EV_FIRMWARE_BLOB2, "BL1",
                   (const void *)BL1_RO_BASE, BL1_ROM_END - BL1_RO_BASE);
     trust_need(fusebox_read(&trust.box, &counter, state));
     mmio_write_32(trust_word(HANDOVER_COUNTER_STORED), counter);
@@ -96,10 +96,11 @@ int plat_set_nv_ctr(void *cookie, unsigned int nv_ctr)
     return 0;
 }
 
+/* PCClientTaggedEvent (PFP 1.06, 10.4.2.1): an identifier, a size, and a name for a person. */
 void trust_measure_authority(void)
 {
-    static const char name[] = "root key";
-    const struct bytes data = {(const uint8_t *)name, sizeof(name) - 1};
+    static const uint8_t event[] = {'k', 'a', 'p', 'u', 8,   0,   0,   0,
+                                    'r', 'o', 'o', 't', ' ', 'k', 'e', 'y'};
 
-    trust_extend(FUSEBOX_PCR_AUTHORITY, EVENTLOG_EV_POST_CODE, root_key_hash, data);
+    trust_extend(FUSEBOX_PCR_AUTHORITY, EVENTLOG_EV_EVENT_TAG, root_key_hash, BYTES_OF(event));
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attack tests can fail: with verification taken out, each kind of attack gets through.
 
-The firmware here is the real one but for no-verification.patch; the root image attack meets a
-signed command line that does not ask for dm-verity.
+The firmware here is the real one but for no-verification.patch, for the TPM (tests/bench/no-tpm), or
+for no-cap.patch; the root image attack meets a signed command line that does not ask for dm-verity.
 """
 
 import struct
@@ -11,11 +11,13 @@ import subprocess
 import pytest
 
 from attacks.test_boot_chain import CERTIFICATES, IMAGES
+from attacks.test_root_of_trust import NOW, OLD, helper, stopped_after_boot
 from attacks.test_table_mutations import Debugged, small_package
 from board import BASE, Board
-from kapu import build
+from kapu import build, tpm
 from kapu.paths import BUILD, ROOT, host_environment
 from kapu.steps import Progress
+from tpm_bus import TpmBus
 
 PATCH = ROOT / "tests" / "attacks" / "no-verification.patch"
 BOOT_SECONDS = 240
@@ -65,6 +67,39 @@ def test_without_verification_a_mutated_table_loads_other_code(firmware, weak, f
         assert board.loaded_memory(len(kernel)) != kernel
     finally:
         board.destroy()
+
+
+def test_without_counters_in_the_tpm_old_firmware_boots(firmware, factory, tmp_path):
+    """What test_the_counter_that_a_board_has_is_the_least_that_boots sees refused."""
+    step = build.tfa_step("tf-a-no-tpm", firmware.release.native,
+                          overlay=ROOT / "tests" / "bench" / "no-tpm")
+    step.build(Progress())
+    images = {name: step.out / f"{name}.bin" for name in ("bl2", "bl31")}
+    old = firmware.make(tmp_path / "old", images=images, counter=OLD)
+    board = Board(tmp_path / "board", step.out / "bl1.bin", old, factory)
+    try:
+        board.set_counter_base(board.counter_base() - NOW)
+        assert "kapu: slot A: all images verified" in board.run()
+    finally:
+        board.destroy()
+
+
+def test_without_the_cap_linux_takes_the_key(firmware, factory, tmp_path):
+    """What test_after_boot_nobody_gets_the_key_even_with_the_boards_fuses sees refused."""
+    step = build.optee_step("optee-no-cap", firmware.release.optee.needs[0],
+                            ROOT / "tests" / "attacks" / "no-cap.patch")
+    step.build(Progress())
+    package = firmware.make(tmp_path / "package", images={"optee": step.out / "optee.bin"})
+    board = Board(tmp_path / "board", firmware.rom, package, factory)
+    bus = TpmBus(board.machine)
+    try:
+        stopped_after_boot(board)
+        bus.serve(board.folder / "raw.sock")
+        result = helper("now", board.folder / "raw.sock", board.folder / tpm.FUSES)
+        assert result.returncode == 0 and result.stdout.startswith("root "), result.stdout
+    finally:
+        board.destroy()
+        bus.close()
 
 
 def test_without_verity_a_changed_root_image_reaches_user_space(make_instance, firmware, tmp_path):

@@ -65,7 +65,8 @@ int main(int argc, char **argv)
     uint8_t root[32], derived[32];
     int err;
 
-    if (argc < 4 || read_fuses(argv[3], &board) != 0 || tpm_socket_open(&socket, argv[2], 10000) != 0)
+    if (argc < 4 || read_fuses(argv[3], &board) != 0 ||
+        tpm_socket_open(&socket, argv[2], 10000) != 0)
         return 2;
     tpm = (struct tpm2){tpm_socket_transport(&socket), &crypto_openssl, buf, sizeof(buf), 0};
     fusebox_init(&box, &tpm, &board);

@@ -77,8 +77,9 @@ def unpack_source(step: Step, name: str, out: Path) -> Path:
 # ---- OP-TEE -----------------------------------------------------------------------------------
 
 # Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder.
-OPTEE_FOLDERS = {"core": ROOT / "secure/core", "pta": ROOT / "secure/pta", "lib": ROOT / "lib",
-                 "wire": ROOT / "wire"}
+OPTEE_LIBRARIES = ("base", "tis", "tpm2", "eventlog", "bootstate", "fusebox")  # of lib/sub.mk
+OPTEE_FOLDERS = {"core": ROOT / "secure/core", "pta": ROOT / "secure/pta", "wire": ROOT / "wire",
+                 **{f"lib/{name}": ROOT / "lib" / name for name in OPTEE_LIBRARIES}}
 
 
 def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
@@ -97,6 +98,7 @@ def build_optee_base(step: Step, out: Path) -> None:
     shutil.copytree(PLATFORM / "optee", tree / "kapu/platform")
     for name, folder in OPTEE_FOLDERS.items():
         shutil.copytree(folder, tree / "kapu" / name)
+    shutil.copy(ROOT / "lib" / "sub.mk", tree / "kapu/lib")
     for script in (tree / "scripts").glob("*.py"):
         script.chmod(0o755)
     optee_make(step, tree, key=None)
@@ -119,6 +121,8 @@ def build_optee(step: Step, out: Path) -> None:
     if step.overlay:
         shutil.copytree(step.overlay / "optee", tree / "kapu", dirs_exist_ok=True,
                         copy_function=shutil.copy)  # newer than what was built
+    for patch in (file for file in step.files if file.suffix == ".patch"):
+        step.run("patch", "-d", tree / "kapu", "-p1", "-i", patch)  # a test's, to weaken ours
     # make goes by times: the key in use must look newer than what was built with another
     key = out / "ta-key.pem"
     key.symlink_to(key_set()[TA_ROLE])
@@ -436,9 +440,10 @@ def operator_step() -> Step:
                 values=[compiler_version("gcc", "--version")])
 
 
-def optee_step(name: str, base: Step, overlay: Path | None = None) -> Step:
-    return Step(name, build_optee, needs=[base], files=[ROOT / "secure/ta", ROOT / "wire"],
-                overlay=overlay, values=[public_identity(key_set(), TA_ROLE)])
+def optee_step(name: str, base: Step, *patches: Path, overlay: Path | None = None) -> Step:
+    return Step(name, build_optee, needs=[base], overlay=overlay,
+                files=[ROOT / "secure/ta", ROOT / "wire", *patches],
+                values=[public_identity(key_set(), TA_ROLE)])
 
 
 def release(flavour: str = "gateway") -> Release:
@@ -453,6 +458,7 @@ def release(flavour: str = "gateway") -> Release:
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
                       files=[ROOT / "secure/optee", PLATFORM / "optee", *OPTEE_FOLDERS.values(),
+                             ROOT / "lib/sub.mk",
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
     optee = optee_step("optee", optee_base)

@@ -62,6 +62,6 @@ void bl1_plat_set_ep_info(unsigned int image_id, struct entry_point_info *ep_inf
     (void)ep_info;
     NOTICE("kapu: slot %c: %s verified\n", slot_letter(), slot_io_name(image_id));
     trust_measure_authority();
-    trust_measure(FUSEBOX_PCR_FIRMWARE, EVENTLOG_EV_POST_CODE, slot_io_name(image_id),
+    trust_measure(FUSEBOX_PCR_FIRMWARE, EVENTLOG_EV_FIRMWARE_BLOB2, slot_io_name(image_id),
                   (const void *)image->image_base, image->image_size);
 }
