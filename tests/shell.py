@@ -48,7 +48,8 @@ class Shell:
         """Press reset and wait for the next prompt."""
         seen = len(self.machine.text())
         self.machine.reset()
-        self.machine.wait_for(r"BL1: Booting BL2", timeout, start=seen)
+        found = self.machine.wait_for(r"BL1: Booting BL2", timeout, start=seen)
+        seen += found.end()  # a prompt that comes after this is the new one
         self.machine.wait_for(re.escape(PROMPT), timeout, start=seen, partial=True)
         time.sleep(0.1)  # the prompt is there; let the line discipline settle before typing
 
