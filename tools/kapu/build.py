@@ -76,10 +76,11 @@ def unpack_source(step: Step, name: str, out: Path) -> Path:
 
 # ---- OP-TEE -----------------------------------------------------------------------------------
 
-# Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder.
+# Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder of the checkout (no
+# absolute path: this is part of the step's key).
 OPTEE_LIBRARIES = ("base", "tis", "tpm2", "eventlog", "bootstate", "fusebox")  # of lib/sub.mk
-OPTEE_FOLDERS = {"core": ROOT / "secure/core", "pta": ROOT / "secure/pta", "wire": ROOT / "wire",
-                 **{f"lib/{name}": ROOT / "lib" / name for name in OPTEE_LIBRARIES}}
+OPTEE_FOLDERS = {"core": "secure/core", "pta": "secure/pta", "wire": "wire",
+                 **{f"lib/{name}": f"lib/{name}" for name in OPTEE_LIBRARIES}}
 
 
 def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
@@ -97,7 +98,7 @@ def build_optee_base(step: Step, out: Path) -> None:
     tree = unpack_source(step, "optee-os", out)
     shutil.copytree(PLATFORM / "optee", tree / "kapu/platform")
     for name, folder in OPTEE_FOLDERS.items():
-        shutil.copytree(folder, tree / "kapu" / name)
+        shutil.copytree(ROOT / folder, tree / "kapu" / name)
     shutil.copy(ROOT / "lib" / "sub.mk", tree / "kapu/lib")
     for script in (tree / "scripts").glob("*.py"):
         script.chmod(0o755)
@@ -457,7 +458,8 @@ def release(flavour: str = "gateway") -> Release:
     native = Step("native", build_native, files=[*MESON_FILES, ROOT / "tools/sign"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
-                      files=[ROOT / "secure/optee", PLATFORM / "optee", *OPTEE_FOLDERS.values(),
+                      files=[ROOT / "secure/optee", PLATFORM / "optee",
+                             *(ROOT / folder for folder in OPTEE_FOLDERS.values()),
                              ROOT / "lib/sub.mk",
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
