@@ -11,6 +11,7 @@
 void trust_begin(struct bootstate *state)
 {
     *state = (struct bootstate){.slot = 0};
+    mmio_write_32(KAPU_HANDOVER_BASE + HANDOVER_COUNTER_RELEASE, 0);
 }
 
 void trust_store(const struct bootstate *state)
@@ -49,21 +50,4 @@ void trust_measure_authority(void)
 
 void trust_end(void)
 {
-}
-
-int plat_get_nv_ctr(void *cookie, unsigned int *nv_ctr);
-int plat_set_nv_ctr(void *cookie, unsigned int nv_ctr);
-
-int plat_get_nv_ctr(void *cookie, unsigned int *nv_ctr)
-{
-    (void)cookie;
-    *nv_ctr = 0;
-    return 0;
-}
-
-int plat_set_nv_ctr(void *cookie, unsigned int nv_ctr)
-{
-    (void)cookie;
-    (void)nv_ctr;
-    return 0;
 }
