@@ -89,6 +89,7 @@ def test_slot_b_boots_from_its_own_partition(make_instance):
     console = instance.machine.text()
     assert "slot A refused: BL33 (Linux)" in console and "slot B: all images verified" in console
     assert "on dm-verity, PARTLABEL=kapu-root-b" in console
+    assert "slot B, confirmed, security counter" in console  # what the secure world says runs
 
 
 def test_a_corrupt_root_image_gives_way_to_the_other_slot(make_instance):
@@ -100,3 +101,4 @@ def test_a_corrupt_root_image_gives_way_to_the_other_slot(make_instance):
     console = instance.machine.text()
     assert console.count("kapu: slot A: all images verified") == 3
     assert "on dm-verity, PARTLABEL=kapu-root-b" in console
+    assert "slot B, confirmed, security counter" in console  # what the secure world says runs

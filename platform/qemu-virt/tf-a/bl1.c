@@ -50,6 +50,7 @@ void bl1_platform_setup(void)
     trust_begin(&state);
     if (slot_choose(&state))
         trust_store(&state);
+    state.slot = slot_letter() == 'A' ? 0 : 1; /* what runs, be it in use or in its place */
     trust_hand_over(&state);
     slot_io_setup();
 }
