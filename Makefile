@@ -43,7 +43,7 @@ hardening-report: packages fetch ## kernel, unit and file hardening of the built
 	@tools/hardening-report
 
 tpm-report: packages fetch ## what the TPM adds to sizes and to the time of a boot
-	@tools/tpm-report --pairs $(or $(PAIRS),5)
+	@tools/tpm-report --limit --pairs $(or $(PAIRS),5)
 
 clean: ## remove build/ (keys and the cache outside the tree stay)
 	@tools/clean
