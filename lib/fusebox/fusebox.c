@@ -28,11 +28,19 @@ int fusebox_init_salted(struct fusebox *f, struct tpm2 *tpm, const struct fusebo
     return err;
 }
 
-int fusebox_session(struct fusebox *f, struct tpm2_session *s, enum tpm2_session_type type)
+int fusebox_session(struct fusebox *f)
 {
     const struct tpm2_salt salt = {FUSEBOX_EK, &f->ek_pub, &f->board->ek};
 
-    return tpm2_session_start(f->tpm, s, type, f->salted ? &salt : NULL, NULL);
+    if (f->session.handle != 0)
+        return 0;
+    return tpm2_session_start(f->tpm, &f->session, TPM2_SESSION_HMAC, f->salted ? &salt : NULL,
+                              NULL);
+}
+
+int fusebox_session_done(struct fusebox *f, int err)
+{
+    return f->salted && err == 0 ? 0 : fusebox_session_end(f, &f->session, err);
 }
 
 int fusebox_session_end(struct fusebox *f, struct tpm2_session *s, int err)
@@ -121,7 +129,6 @@ int fusebox_start(struct fusebox *f)
 /* An index with the board's value, through one session. `nv` is what it must be. */
 struct index {
     struct tpm2_nv nv;
-    struct tpm2_session session;
     uint8_t value[32];
     struct tpm2_auth auth;
 };
@@ -146,15 +153,15 @@ static int index_open(struct fusebox *f, struct index *x, struct tpm2_nv nv, con
     if (err == 0)
         err = fusebox_board_value(&f->tpm->crypto->sha256, f->board, nv.index, x->value);
     if (err == 0)
-        err = fusebox_session(f, &x->session, TPM2_SESSION_HMAC);
-    x->auth = (struct tpm2_auth){&x->session, BYTES_OF(x->value)};
+        err = fusebox_session(f);
+    x->auth = (struct tpm2_auth){&f->session, BYTES_OF(x->value)};
     return err;
 }
 
 static int index_close(struct fusebox *f, struct index *x, int err)
 {
     kapu_wipe(x->value, sizeof(x->value));
-    return fusebox_session_end(f, &x->session, err);
+    return fusebox_session_done(f, err);
 }
 
 static struct tpm2_nv counter_nv(enum fusebox_counter which)

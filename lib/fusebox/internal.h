@@ -19,10 +19,13 @@ KAPU_MUST_CHECK int fusebox_board_value(const struct kapu_sha256 *h,
 KAPU_MUST_CHECK int fusebox_root_policy(const struct kapu_sha256 *h,
                                         const uint8_t root_key_hash[32], uint8_t digest[32]);
 
-/* A session as the fuse box uses them. */
-KAPU_MUST_CHECK int fusebox_session(struct fusebox *f, struct tpm2_session *s,
-                                    enum tpm2_session_type type);
-/* Ends it if it was opened; the result is err, whose response code stays, or that of the ending. */
+/* Opens f->session if none is kept. */
+KAPU_MUST_CHECK int fusebox_session(struct fusebox *f);
+/* Each operation that opened f->session ends so. The result is err, or that of ending the session,
+ * which is kept when it is salted and did well. */
+KAPU_MUST_CHECK int fusebox_session_done(struct fusebox *f, int err);
+/* Ends a session if it was opened; the result is err, whose response code stays, or that of the
+ * ending. */
 KAPU_MUST_CHECK int fusebox_session_end(struct fusebox *f, struct tpm2_session *s, int err);
 
 #endif

@@ -40,6 +40,7 @@ static int satisfy(struct fusebox *f, struct tpm2_session *s)
     return err == 0 ? tpm2_policy_command_code(f->tpm, s, TPM2_CC_UNSEAL) : err;
 }
 
+/* The policy session authorises; f->session encrypts, and each vouches for the other. */
 static int unseal(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
 {
     struct tpm2_session s = {0};
@@ -55,13 +56,13 @@ static int unseal(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
     if (err == 0)
         err = fusebox_board_value(&f->tpm->crypto->sha256, f->board, FUSEBOX_ROOT, value);
     if (err == 0)
-        err = fusebox_session(f, &s, TPM2_SESSION_POLICY);
+        err = tpm2_session_start(f->tpm, &s, TPM2_SESSION_POLICY, NULL, NULL);
     if (err == 0)
         err = satisfy(f, &s);
     if (err == 0) {
         const struct tpm2_auth auth = {&s, BYTES_OF(value)};
 
-        err = tpm2_unseal(f->tpm, &object, &auth, &out);
+        err = tpm2_unseal(f->tpm, &object, &auth, &f->session, &out);
     }
     if (err == 0 && out.at != FUSEBOX_SECRET_SIZE)
         err = KAPU_EINVAL;
@@ -70,23 +71,23 @@ static int unseal(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
 }
 
 /* Authentic: a bus that drops BL2's command is found out here. */
-static int check_platform_closed(struct fusebox *f, struct tpm2_session *s)
+static int check_platform_closed(struct fusebox *f)
 {
     uint32_t startup;
     int err;
 
     f->at = "platform hierarchy";
-    err = tpm2_get_property(f->tpm, s, TPM2_PT_STARTUP_CLEAR, &startup);
+    err = tpm2_get_property(f->tpm, &f->session, TPM2_PT_STARTUP_CLEAR, &startup);
     if (err == 0 && (startup & TPM2_STARTUP_PH_ENABLE) != 0)
         err = KAPU_EINVAL;
     return err;
 }
 
 /* The answers carry MACs, so a dropped or faked extension cannot pass. */
-static int close_boot_phase(struct fusebox *f, struct tpm2_session *s)
+static int close_boot_phase(struct fusebox *f)
 {
     const struct kapu_sha256 *h = &f->tpm->crypto->sha256;
-    const struct tpm2_auth auth = {s, {NULL, 0}};
+    const struct tpm2_auth auth = {&f->session, {NULL, 0}};
     uint8_t cap[32], expected[32], value[32];
     int err;
 
@@ -97,7 +98,7 @@ static int close_boot_phase(struct fusebox *f, struct tpm2_session *s)
     if (err == 0)
         err = tpm2_pcr_extend(f->tpm, FUSEBOX_PCR_CAP, &auth, cap);
     if (err == 0)
-        err = tpm2_pcr_read(f->tpm, s, FUSEBOX_PCR_CAP, value);
+        err = tpm2_pcr_read(f->tpm, &f->session, FUSEBOX_PCR_CAP, value);
     if (err == 0 && !kapu_equal(value, expected, sizeof(value)))
         err = KAPU_EINVAL;
     return err;
@@ -105,21 +106,19 @@ static int close_boot_phase(struct fusebox *f, struct tpm2_session *s)
 
 int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
 {
-    struct tpm2_session s;
     int err;
 
     if (!f->salted)
         return KAPU_EPLAIN;
     f->at = "session";
-    err = fusebox_session(f, &s, TPM2_SESSION_HMAC);
-    if (err != 0)
-        return err;
-    err = check_platform_closed(f, &s);
+    err = fusebox_session(f);
+    if (err == 0)
+        err = check_platform_closed(f);
     if (err == 0)
         err = unseal(f, root);
     if (err == 0)
-        err = close_boot_phase(f, &s);
-    err = fusebox_session_end(f, &s, err);
+        err = close_boot_phase(f);
+    err = fusebox_session_done(f, err);
     if (err != 0)
         kapu_wipe(root, FUSEBOX_SECRET_SIZE);
     return err;
@@ -127,26 +126,24 @@ int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
 
 int fusebox_random(struct fusebox *f, uint8_t *to, size_t n)
 {
-    struct tpm2_session s;
     int err;
 
     f->at = "random numbers";
-    err = fusebox_session(f, &s, TPM2_SESSION_HMAC);
-    if (err != 0)
-        return err;
-    return fusebox_session_end(f, &s, tpm2_get_random(f->tpm, &s, to, n));
+    err = fusebox_session(f);
+    if (err == 0)
+        err = tpm2_get_random(f->tpm, &f->session, to, n);
+    return fusebox_session_done(f, err);
 }
 
 int fusebox_read_pcr(struct fusebox *f, uint32_t pcr, uint8_t value[32])
 {
-    struct tpm2_session s;
     int err;
 
     f->at = "PCR";
-    err = fusebox_session(f, &s, TPM2_SESSION_HMAC);
-    if (err != 0)
-        return err;
-    return fusebox_session_end(f, &s, tpm2_pcr_read(f->tpm, &s, pcr, value));
+    err = fusebox_session(f);
+    if (err == 0)
+        err = tpm2_pcr_read(f->tpm, &f->session, pcr, value);
+    return fusebox_session_done(f, err);
 }
 
 int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
@@ -154,7 +151,6 @@ int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
 {
     struct tpm2_nv nv =
         fusebox_nv_counter(which == FUSEBOX_SECURITY ? FUSEBOX_NV_COUNTER : FUSEBOX_NV_STORAGE);
-    struct tpm2_session s = {0};
     uint8_t owner[32];
     uint32_t now;
     int err = fusebox_read_counter(f, which, &now);
@@ -165,12 +161,12 @@ int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
         return KAPU_EARG;
     err = fusebox_derive(&f->tpm->crypto->sha256, root, FUSEBOX_LABEL_OWNER, owner);
     if (err == 0)
-        err = fusebox_session(f, &s, TPM2_SESSION_HMAC);
+        err = fusebox_session(f);
     for (; err == 0 && now < value; now++) {
-        const struct tpm2_auth auth = {&s, BYTES_OF(owner)};
+        const struct tpm2_auth auth = {&f->session, BYTES_OF(owner)};
 
         err = tpm2_nv_increment(f->tpm, TPM2_RH_OWNER, &auth, &nv);
     }
     kapu_wipe(owner, sizeof(owner));
-    return fusebox_session_end(f, &s, err);
+    return fusebox_session_done(f, err);
 }

@@ -220,7 +220,7 @@ int tpm2_load_external(struct tpm2 *t, struct tpm2_session *protect, const struc
 }
 
 int tpm2_unseal(struct tpm2 *t, const struct tpm2_entity *object, const struct tpm2_auth *auth,
-                struct wr *out)
+                struct tpm2_session *protect, struct wr *out)
 {
     static const struct tpm2_spec spec = {TPM2_CC_UNSEAL, CMD_HIDES_OUT | CMD_SECRET};
     struct tpm2_cmd c;
@@ -230,7 +230,7 @@ int tpm2_unseal(struct tpm2 *t, const struct tpm2_entity *object, const struct t
     tpm2_cmd_begin(&c, t, &spec);
     tpm2_cmd_handle(&c, object);
     tpm2_cmd_auth(&c, auth);
-    tpm2_cmd_params(&c, TPM2_UNPROTECTED);
+    tpm2_cmd_params(&c, protect);
     err = tpm2_cmd_run(&c);
     if (err == 0) {
         b = rd_2b(&c.r);

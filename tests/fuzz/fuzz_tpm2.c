@@ -210,10 +210,10 @@ static int do_unseal(struct tools *x)
     int err;
 
     wr_init(&small, small_buf, sizeof(small_buf));
-    err = tpm2_unseal(x->t, &x->key, &x->auth, &small);
+    err = tpm2_unseal(x->t, &x->key, &x->auth, TPM2_UNPROTECTED, &small);
     if (err != 0 && small.at != 0)
         abort(); /* plaintext in spite of an error */
-    return err | tpm2_unseal(x->t, &x->key, &x->auth, &x->out);
+    return err | tpm2_unseal(x->t, &x->key, &x->auth, TPM2_UNPROTECTED, &x->out);
 }
 
 static int do_attest(struct tools *x)

@@ -58,7 +58,7 @@ static int try_unseal(struct env *e, struct sealed *x)
     int err;
 
     wr_init(&out, got, sizeof(got));
-    err = tpm2_unseal(&e->tpm, &x->object, &a, &out);
+    err = tpm2_unseal(&e->tpm, &x->object, &a, TPM2_UNPROTECTED, &out);
     if (err == 0) {
         assert_int_equal(out.at, secret.n);
         assert_memory_equal(got, secret.p, secret.n);

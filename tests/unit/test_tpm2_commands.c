@@ -200,9 +200,9 @@ static void sealed_data_opens_with_its_authorisation_value_only(void **state)
     right = by_value(&s, secret.auth);
     wrong = by_value(&s, BYTES_STR("open barley"));
     wr_init(&out, got, sizeof(got));
-    refused(e, tpm2_unseal(&e->tpm, &object, &wrong, &out), TPM2_RC_BAD_AUTH);
+    refused(e, tpm2_unseal(&e->tpm, &object, &wrong, TPM2_UNPROTECTED, &out), TPM2_RC_BAD_AUTH);
     assert_int_equal(out.at, 0);
-    ok(e, tpm2_unseal(&e->tpm, &object, &right, &out));
+    ok(e, tpm2_unseal(&e->tpm, &object, &right, TPM2_UNPROTECTED, &out));
     assert_int_equal(out.at, secret.data.n);
     assert_memory_equal(got, secret.data.p, out.at);
     ok(e, tpm2_session_end(&e->tpm, &s));
@@ -229,12 +229,12 @@ static void a_session_bound_to_a_hierarchy_or_object_works_with_and_without_salt
 
         wr_init(&out, got, sizeof(got));
         ok(e, tpm2_session_start(&e->tpm, &s, TPM2_SESSION_HMAC, salted ? &e->salt : NULL, &bind));
-        ok(e, tpm2_unseal(&e->tpm, &bind.entity, &a, &out));
+        ok(e, tpm2_unseal(&e->tpm, &bind.entity, &a, TPM2_UNPROTECTED, &out));
         assert_memory_equal(got, "data", 4);
         /* vouching for an answer makes it an audit session, which is bound no longer */
         ok(e, tpm2_pcr_read(&e->tpm, &s, 0, got));
         wr_init(&out, got, sizeof(got));
-        ok(e, tpm2_unseal(&e->tpm, &bind.entity, &a, &out));
+        ok(e, tpm2_unseal(&e->tpm, &bind.entity, &a, TPM2_UNPROTECTED, &out));
         /* the same session for another entity: its value counts again */
         ok(e, tpm2_pcr_extend(&e->tpm, 11, &(struct tpm2_auth){.session = &s}, got));
         ok(e, tpm2_session_end(&e->tpm, &s));
@@ -263,7 +263,7 @@ static void secrets_are_not_sent_without_a_keyed_session(void **state)
         const struct tpm2_auth *auth = i == 0 ? &TPM2_AUTH_CLEAR : &a;
 
         assert_int_equal(tpm2_create(&e->tpm, &e->srk, auth, &secret, &pub, &w), KAPU_EPLAIN);
-        assert_int_equal(tpm2_unseal(&e->tpm, &e->srk, auth, &w), KAPU_EPLAIN);
+        assert_int_equal(tpm2_unseal(&e->tpm, &e->srk, auth, TPM2_UNPROTECTED, &w), KAPU_EPLAIN);
         assert_int_equal(tpm2_nv_define(&e->tpm, TPM2_RH_OWNER, auth, &nv, secret.data),
                          KAPU_EPLAIN);
         assert_int_equal(tpm2_hierarchy_change_auth(&e->tpm, TPM2_RH_OWNER, auth, secret.data),

@@ -100,7 +100,7 @@ static int open_with(struct env *e, struct tpm2_session *s, const struct tpm2_en
     int err;
 
     wr_init(&out, got, sizeof(got));
-    err = tpm2_unseal(&e->tpm, object, &a, &out);
+    err = tpm2_unseal(&e->tpm, object, &a, TPM2_UNPROTECTED, &out);
     if (err == 0)
         assert_memory_equal(got, "hardware key", 12);
     else

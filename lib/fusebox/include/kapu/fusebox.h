@@ -18,8 +18,9 @@
  *
  * Trust: whatever the TPM's bus brings is hostile. The boot stages use sessions without encryption,
  * as nothing that they read or write is secret; commands and answers carry MACs with the board's
- * values. The secure world uses sessions salted by the pinned endorsement key. There is no
- * fall-back from one to the other, and none to plain.
+ * values. The secure world uses a session salted by the pinned endorsement key, which it keeps: a
+ * salt costs two multiplications on a curve. An operation that fails ends it, the next opens
+ * another. There is no fall-back from one kind to the other, and none to plain.
  *
  * Errors: 0 or KAPU_E*; fusebox_explain says it to a person. `at` names what was being done.
  */
@@ -81,8 +82,9 @@ KAPU_MUST_CHECK int fusebox_board_decode(const struct kapu_sha256 *h,
 struct fusebox {
     struct tpm2 *tpm;
     const struct fusebox_board *board;
-    const char *at;            /* what was being done last, for a person */
-    bool salted;               /* sessions are salted by the endorsement key */
+    const char *at;              /* what was being done last, for a person */
+    bool salted;                 /* the session is salted by the endorsement key, and kept */
+    struct tpm2_session session; /* handle 0: none */
     struct tpm2_public ek_pub; /* when salted: read from the TPM, and found to be the pinned one */
 };
 

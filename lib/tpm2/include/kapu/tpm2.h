@@ -273,7 +273,8 @@ KAPU_MUST_CHECK int tpm2_load_external(struct tpm2 *t, struct tpm2_session *prot
 
 /* Sealed data into out. Refused with KAPU_EPLAIN unless a keyed session is used. (Part 3, 12.7) */
 KAPU_MUST_CHECK int tpm2_unseal(struct tpm2 *t, const struct tpm2_entity *object,
-                                const struct tpm2_auth *auth, struct wr *out);
+                                const struct tpm2_auth *auth, struct tpm2_session *protect,
+                                struct wr *out);
 
 /*
  * The public area of an object, and its name computed from it. Hostile until the name was compared
