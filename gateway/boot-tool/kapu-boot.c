@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "boot_pta.h"
+#include "monitor_pta.h"
 #include "tee_values.h"
 #include "update_ta.h"
 
 static const struct tee_uuid boot_service = BOOT_PTA_UUID, update_ta = UPDATE_TA_UUID;
+static const struct tee_uuid monitor_service = MONITOR_PTA_UUID;
 
 /* Opens, calls, closes; says what went wrong. */
 static int call(const struct tee_uuid *who, uint32_t command, struct tee_value v[TEE_VALUES])
@@ -116,6 +118,15 @@ static int confirm_directly(char **unused)
     return call(&boot_service, BOOT_PTA_CONFIRM, v);
 }
 
+/* The same for what only the monitor TA may open. */
+static int open_monitor_service(char **unused)
+{
+    struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+
+    (void)unused;
+    return call(&monitor_service, MONITOR_PTA_TIME, v);
+}
+
 static int try_slot(char **words)
 {
     struct tee_value v[TEE_VALUES] = {{.kind = TEE_INPUT,
@@ -137,6 +148,7 @@ static const struct {
     {"complete", 0, complete, "the system came up"},
     {"confirm", 0, confirm, "confirm the running slot, by the update TA"},
     {"confirm-directly", 0, confirm_directly, "the same without it: is refused"},
+    {"monitor-service", 0, open_monitor_service, "the monitor's service: is refused"},
     {"try", 2, try_slot, "A|B TRIES: start that slot on trial at the next reset"},
 };
 

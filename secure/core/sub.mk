@@ -1,6 +1,14 @@
+srcs-y += ce_sha256.c
+srcs-y += cores.c
 srcs-y += crypto.c
 srcs-y += hardware_key.c
+srcs-y += last_words.c
+srcs-y += normal.c
+srcs-y += secret_random.c
 srcs-y += storage_counter.c
+srcs-y += tick.c
 srcs-y += tis_port.c
 srcs-y += trust.c
-global-incdirs-y += include
+srcs-y += watch.c
+srcs-y += watchdog.c
+global-incdirs-y += . include

@@ -8,8 +8,13 @@ CFG_USER_TA_TARGETS=ta_arm64
 supported-ta-targets=ta_arm64
 CFG_ARM_GICV3=y
 
-# Secure timer callouts: the monitor's clock, which Linux cannot stop.
-CFG_CALLOUT=y
+# The secure timer is the monitor's (secure/core/tick.c), on each core; OP-TEE's callouts would run on
+# one.
+CFG_CALLOUT=n
+# The monitor sees all of the normal world's memory (secure/core/normal.c): room in the address space.
+CFG_LPAE_ADDR_SPACE_BITS=36
+# The monitor's TA travels inside the core's image, with what it knows of this very release.
+CFG_EARLY_TA=y
 # SHA and AES instructions instead of table code (speed, and no cache side channel of tables).
 CFG_CRYPTO_WITH_CE=y
 

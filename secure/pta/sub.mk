@@ -1,1 +1,2 @@
 srcs-y += boot.c
+srcs-y += monitor.c

@@ -86,8 +86,8 @@ def test_without_counters_in_the_tpm_old_firmware_boots(firmware, factory, tmp_p
 
 def test_without_the_cap_linux_takes_the_key(firmware, factory, tmp_path):
     """What test_after_boot_nobody_gets_the_key_even_with_the_boards_fuses sees refused."""
-    step = build.optee_step("optee-no-cap", firmware.release.optee.needs[0],
-                            ROOT / "tests" / "attacks" / "no-cap.patch")
+    step = build.optee_variant(firmware.release, "optee-no-cap",
+                               ROOT / "tests" / "attacks" / "no-cap.patch")
     step.build(Progress())
     package = firmware.make(tmp_path / "package", images={"optee": step.out / "optee.bin"})
     board = Board(tmp_path / "board", firmware.rom, package, factory)

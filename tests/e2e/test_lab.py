@@ -97,7 +97,7 @@ def test_what_is_written_to_var_outlives_a_power_cut(make_instance):
 
 def signed_ta(key, out) -> None:
     """Our PKCS#11 TA, signed with some key by OP-TEE's own tool."""
-    ours = (release("lab").optee.out / f"{PKCS11_TA}.ta").read_bytes()
+    ours = (release("lab").tas.out / f"{PKCS11_TA}.ta").read_bytes()
     size = int.from_bytes(ours[8:12], "little")  # shdr.img_size: the ELF is what comes last
     elf = out.with_suffix(".elf")
     elf.write_bytes(ours[-size:])
@@ -110,7 +110,7 @@ def signed_ta(key, out) -> None:
 @pytest.mark.parametrize("attack", ["strange key", "changed code"])
 def test_a_trusted_application_that_we_did_not_sign_is_refused(lab, tmp_path, attack):
     share = lab.instance.folder / "share"
-    ours = (release("lab").optee.out / f"{PKCS11_TA}.ta").read_bytes()
+    ours = (release("lab").tas.out / f"{PKCS11_TA}.ta").read_bytes()
     (share / "tas").mkdir(exist_ok=True)
     forged = share / "tas" / f"{PKCS11_TA}.ta"
     if attack == "strange key":

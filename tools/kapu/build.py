@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps from pinned sources to a gateway's images, and how they hang together.
 
-    fetch -> optee-base -> optee --+
-             tf-a -----------------+-> firmware (FIP, ROM)
-             linux ----------------+
-    packages, programs -> root image -> device tree --^ (holds the root hash)
+    fetch -> optee-base -> trusted applications --+
+             packages, programs ------------------+-> root image -> device tree (has the root hash)
+             linux -> kernel profile --+-> monitor TA -> optee --+
+             root image -> allow-list -+                         |
+             tf-a, linux, device tree ---------------------------+-> firmware (FIP, ROM)
 """
 
 import hashlib
@@ -26,6 +27,9 @@ PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
 UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/update_ta.h
+MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"  # MONITOR_TA_UUID of wire/monitor_ta.h
+MONITOR_LIBRARIES = ("base", "introspect")  # of lib/, in the monitor TA
+RESET_SECONDS = {"gateway": 30, "lab": 0}  # from an alarm to the reset; the lab only reports
 
 # of lib/, in BL1 and BL2
 FIRMWARE_LIBRARIES = ("base", "fip", "tis", "tpm2", "eventlog", "bootstate", "fusebox")
@@ -83,14 +87,14 @@ OPTEE_FOLDERS = {"core": "secure/core", "pta": "secure/pta", "wire": "wire",
                  **{f"lib/{name}": f"lib/{name}" for name in OPTEE_LIBRARIES}}
 
 
-def optee_make(step: Step, tree: Path, *, key: str | None, targets=()) -> None:
+def optee_make(step: Step, tree: Path, *more: str, key: str | None) -> None:
     step.run("make", "-j2", "PLATFORM=vexpress-qemu_armv8a", "CROSS_COMPILE=aarch64-linux-gnu-",
              "CROSS_COMPILE64=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3", "O=out",
              *settings(ROOT / "secure" / "optee" / "config.mk"),
              "CFG_OPTEE_CONFIG=kapu/platform/optee.mk",
              f"TEE_IMPL_VERSION={fetch.locked('optee-os')['version']}",
              "BUILD_DATE=2026-01-01", "V=1",
-             *([f"TA_SIGN_KEY={key}"] if key else []), *targets, cwd=tree)
+             *([f"TA_SIGN_KEY={key}"] if key else []), *more, cwd=tree)
 
 
 def build_optee_base(step: Step, out: Path) -> None:
@@ -105,17 +109,47 @@ def build_optee_base(step: Step, out: Path) -> None:
     optee_make(step, tree, key=None)
 
 
-def build_ta(step: Step, tree: Path, source: Path, key: Path) -> None:
-    """A trusted application of ours, with the development kit that OP-TEE's build left."""
-    work = tree / "kapu" / source.name
-    shutil.copytree(source, work)
+def build_ta(step: Step, base: Path, work: Path, key: Path) -> Path:
+    """A trusted application of ours, with the development kit that OP-TEE's build left. `work` is
+    secure/ta/NAME, copied."""
     shutil.copytree(ROOT / "wire", work / "wire")
     step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
-             f"TA_DEV_KIT_DIR={tree / 'out/export-ta_arm64'}", f"TA_SIGN_KEY={key}", "O=out")
+             f"TA_DEV_KIT_DIR={base / 'out/export-ta_arm64'}", f"TA_SIGN_KEY={key}", "O=out")
+    return work / "out"
+
+
+def build_tas(step: Step, out: Path) -> None:
+    """The trusted applications of the root image, signed."""
+    base = step.needs[0].out / "optee-os"
+    key = out / "ta-key.pem"
+    key.symlink_to(key_set()[TA_ROLE])
+    work = out / "update"
+    shutil.copytree(ROOT / "secure/ta/update", work)
+    # OP-TEE's default signature, PSS, has a random salt: no two builds would be the same.
+    for uuid, folder in {PKCS11_TA: base / "out/ta/pkcs11",
+                         UPDATE_TA: build_ta(step, base, work, key)}.items():
+        step.run("/usr/bin/python3", base / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
+                 "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", uuid,
+                 "--in", folder / f"{uuid}.stripped.elf", "--out", out / f"{uuid}.ta")
+    shutil.rmtree(work)
+    key.unlink()
+
+
+def build_monitor(step: Step, out: Path, base: Path, key: Path) -> Path:
+    """The monitor TA, with the profile of this kernel and the allow-list of this root image inside."""
+    _, kernel_profile, allow_list = (need.out for need in step.needs)
+    work = out / "monitor"
+    shutil.copytree(ROOT / "secure/ta/monitor", work)
+    for library in MONITOR_LIBRARIES:
+        shutil.copytree(ROOT / "lib" / library, work / "lib" / library)
+    shutil.copy(kernel_profile / "kernel.profile", work)
+    shutil.copy(allow_list / "allow.list", work)
+    (work / "reaction.h").write_text(f"#define REACTION_RESET_S {RESET_SECONDS[step.values[0]]}u\n")
+    return build_ta(step, base, work, key) / f"{MONITOR_TA}.stripped.elf"
 
 
 def build_optee(step: Step, out: Path) -> None:
-    """Link our public key into OP-TEE and sign its trusted applications with the private one."""
+    """Link our public key and the monitor into OP-TEE."""
     base = step.needs[0].out / "optee-os"
     tree = out / "optee-os"
     step.run("cp", "-a", base, tree)
@@ -129,16 +163,13 @@ def build_optee(step: Step, out: Path) -> None:
     key.symlink_to(key_set()[TA_ROLE])
     for stale in tree.glob("out/core/**/ta_pub_key*"):
         stale.unlink()
-    optee_make(step, tree, key=str(key))
+    monitor = build_monitor(step, out, base, key)
+    optee_make(step, tree, f"EARLY_TA_PATHS={monitor}", key=str(key))
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
-    # OP-TEE's default signature, PSS, has a random salt: no two builds would be the same.
-    build_ta(step, tree, ROOT / "secure/ta/update", key)
-    for uuid, folder in {PKCS11_TA: tree / "out/ta/pkcs11", UPDATE_TA: tree / "kapu/update/out"}.items():
-        step.run("/usr/bin/python3", tree / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
-                 "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", uuid,
-                 "--in", folder / f"{uuid}.stripped.elf", "--out", out / f"{uuid}.ta")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
+    shutil.copy(monitor, out / "monitor.elf")
     shutil.rmtree(tree)
+    shutil.rmtree(out / "monitor")
     key.unlink()
 
 
@@ -275,7 +306,8 @@ def build_operator(step: Step, out: Path) -> None:
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
-    programs = ("gateway/status/kapu-status", "gateway/boot-tool/kapu-boot")
+    programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
+                "gateway/boot-tool/kapu-boot")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
                          "-Dbuildtype=release", targets=programs)
     for program in programs:
@@ -295,18 +327,19 @@ def recipe_debs(flavour: str) -> list[str]:
 def build_root(step: Step, out: Path) -> None:
     """The root image with its hash tree, from packages, recipe files and our programs."""
     flavour = step.values[0]
-    optee, programs = (need.out for need in step.needs)
+    tas, programs = (need.out for need in step.needs)
     debs = out / "debs"
     debs.mkdir()
     for name in recipe_debs(flavour):
         for file in fetch.files_of(name):
             (debs / file.name).symlink_to(file)
     added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
-             f"{optee / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
+             f"{programs / 'kapu-agent'}:/usr/bin/kapu-agent:0755",
+             f"{tas / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":
         added += [f"{programs / 'kapu-boot'}:/usr/bin/kapu-boot:0755",
-                  f"{optee / (UPDATE_TA + '.ta')}:/usr/lib/optee_armtz/{UPDATE_TA}.ta:0444"]
+                  f"{tas / (UPDATE_TA + '.ta')}:/usr/lib/optee_armtz/{UPDATE_TA}.ta:0444"]
     command = ["/usr/bin/python3", ROOT / "tools/rootimage.py"]
     for recipe in recipes(flavour):
         command += ["--recipe", recipe]
@@ -392,6 +425,7 @@ class Release:
     flavour: str
     native: Step
     tfa: Step
+    tas: Step
     optee: Step
     linux: Step
     root: Step
@@ -441,10 +475,17 @@ def operator_step() -> Step:
                 values=[compiler_version("gcc", "--version")])
 
 
-def optee_step(name: str, base: Step, *patches: Path, overlay: Path | None = None) -> Step:
-    return Step(name, build_optee, needs=[base], overlay=overlay,
-                files=[ROOT / "secure/ta", ROOT / "wire", *patches],
-                values=[public_identity(key_set(), TA_ROLE)])
+def optee_step(name: str, flavour: str, needs: list[Step], *patches: Path,
+               overlay: Path | None = None) -> Step:
+    return Step(name, build_optee, needs=needs, overlay=overlay,
+                files=[ROOT / "secure/ta/monitor", ROOT / "wire",
+                       *(ROOT / "lib" / library for library in MONITOR_LIBRARIES), *patches],
+                values=[flavour, public_identity(key_set(), TA_ROLE)])
+
+
+def optee_variant(of: "Release", name: str, *patches: Path, overlay: Path | None = None) -> Step:
+    """A release's OP-TEE with something of ours changed, for tests."""
+    return optee_step(name, of.flavour, of.optee.needs, *patches, overlay=overlay)
 
 
 def release(flavour: str = "gateway") -> Release:
@@ -463,7 +504,9 @@ def release(flavour: str = "gateway") -> Release:
                              ROOT / "lib/sub.mk",
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
-    optee = optee_step("optee", optee_base)
+    tas = Step("trusted-apps", build_tas, needs=[optee_base],
+               files=[ROOT / "secure/ta/update", ROOT / "wire"],
+               values=[public_identity(keys, TA_ROLE)])
     tfa = tfa_step("tf-a", native)
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
                  files=kernel_fragments(flavour) + [kernel / "configure.sh",
@@ -474,9 +517,9 @@ def release(flavour: str = "gateway") -> Release:
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
     programs = Step("programs", build_programs, values=[cross_gcc],
-                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee",
+                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee", ROOT / "gateway/agent",
                            ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
-    root = Step(f"root-{flavour}", build_root, needs=[optee, programs],
+    root = Step(f"root-{flavour}", build_root, needs=[tas, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION"],
                 values=[flavour, package_version("erofs-utils"),
@@ -486,9 +529,6 @@ def release(flavour: str = "gateway") -> Release:
                 files=[PLATFORM / "dts", kernel / "cmdline"]
                 + ([kernel / "cmdline-lab"] if flavour == "lab" else []),
                 values=[flavour, package_version("device-tree-compiler")])
-    firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
-                    files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
-                    values=[public_identity(keys, role, native) for role in EC_ROLES])
     introspect = ROOT / "lib" / "introspect"
     kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
                           files=[ROOT / "tools/kapu" / f"{name}.py" for name in
@@ -496,7 +536,11 @@ def release(flavour: str = "gateway") -> Release:
                           + [introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
                       files=policies(flavour) + [ROOT / "tools/kapu/allow.py"])
-    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
+    optee = optee_step(f"optee-{flavour}", flavour, [optee_base, kernel_profile, allow_list])
+    firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
+                    files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
+                    values=[public_identity(keys, role, native) for role in EC_ROLES])
+    return Release(flavour, native, tfa, tas, optee, linux, root, tree, firmware, kernel_profile,
                    allow_list, operator_step())
 
 

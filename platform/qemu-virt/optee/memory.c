@@ -8,7 +8,6 @@
  */
 #include <mm/core_memprot.h>
 
-#define NORMAL_RAM_BASE 0x40000000UL
-#define NORMAL_RAM_SIZE 0x40000000UL
+#include "platform.h"
 
-register_ddr(NORMAL_RAM_BASE, NORMAL_RAM_SIZE);
+register_ddr(PLATFORM_NORMAL_RAM, PLATFORM_NORMAL_RAM_SIZE);

@@ -88,7 +88,12 @@ BL31_SOURCES		+= $(GICV3_SOURCES)				\
 			   plat/qemu/common/qemu_pm.c			\
 			   plat/qemu/common/topology.c			\
 			   drivers/arm/pl061/pl061_gpio.c		\
-			   drivers/gpio/gpio.c
+			   drivers/gpio/gpio.c				\
+			   $(KAPU_BOOT)/normal_world.c			\
+			   $(KAPU_PLAT)/power.c
+
+# TF-A's power control is taken over, not copied.
+BL31_LDFLAGS		+= -Wl,--wrap=plat_setup_psci_ops
 
 $(eval $(call add_define,ARM_LINUX_KERNEL_AS_BL33))
 $(eval $(call add_define,ARM_PRELOADED_DTB_BASE))

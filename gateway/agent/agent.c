@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kapu-agent: what in Linux serves the secure world. It asks the monitor TA for deep checks when
+ * the secure world says that one is due, and shows what the monitor last saw. Nothing is trusted
+ * from it: if it does not do its work, the secure watchdog resets the gateway.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "monitor_ta.h"
+#include "report.h"
+#include "tee_values.h"
+
+#define LOOK_MS 2000u /* how often the secure world is asked whether a check is due, at least */
+#define REPORT_MAX (64u * 1024)
+
+static const struct tee_uuid monitor = MONITOR_TA_UUID;
+
+static void pause_ms(uint32_t ms)
+{
+    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+static void put_word(uint32_t w, char to[4])
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (char)(w >> (24 - 8 * i));
+}
+
+/* The report, to be freed; NULL and *result: an error. */
+static char *fetch_report(struct tee_service *s, uint32_t *result)
+{
+    char *text = NULL;
+    uint32_t size = 1;
+
+    for (uint32_t at = 0; at < size; at += MONITOR_TA_REPORT_CHUNK) {
+        struct tee_value v[TEE_VALUES] = {{.kind = TEE_BOTH, .a = at},
+                                          {.kind = TEE_OUTPUT},
+                                          {.kind = TEE_OUTPUT},
+                                          {.kind = TEE_OUTPUT}};
+
+        *result = tee_service_call(s, MONITOR_TA_REPORT, v);
+        if (*result != 0 || v[0].a > REPORT_MAX)
+            break;
+        if (text == NULL) {
+            size = v[0].a;
+            text = calloc(1, (size_t)size + MONITOR_TA_REPORT_CHUNK + 1);
+            if (text == NULL)
+                break;
+        }
+        for (int i = 0; i < 3; i++) {
+            put_word(v[i + 1].a, text + at + 8 * i);
+            put_word(v[i + 1].b, text + at + 8 * i + 4);
+        }
+    }
+    if (*result == 0 && text != NULL)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* A deep check; findings go to the log. */
+static uint32_t make_check(struct tee_service *s)
+{
+    struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+    uint32_t result = tee_service_call(s, MONITOR_TA_CHECK, v);
+    char *text;
+
+    if (result != 0 || v[0].a + v[0].b == 0)
+        return result;
+    printf("deep check %u: %u alarms, %u warnings\n", v[1].a, v[0].a, v[0].b);
+    text = fetch_report(s, &result);
+    if (text != NULL)
+        (void)report_print(text);
+    free(text);
+    fflush(stdout);
+    return result;
+}
+
+/* Serves until the service fails. */
+static uint32_t serve(struct tee_service *s)
+{
+    for (;;) {
+        struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}};
+        uint32_t result = tee_service_call(s, MONITOR_TA_DUE, v);
+
+        if (result == 0 && v[0].a == 0)
+            result = make_check(s);
+        if (result != 0)
+            return result;
+        if (v[0].a > 0)
+            pause_ms(v[0].a < LOOK_MS ? v[0].a : LOOK_MS);
+    }
+}
+
+/* The service manager starts it again. */
+static int run(int json)
+{
+    struct tee_service s;
+    uint32_t result = tee_service_open(&s, &monitor);
+
+    (void)json;
+    if (result == 0)
+        result = serve(&s);
+    fprintf(stderr, "kapu-agent: monitor: %s\n", tee_service_error(result));
+    tee_service_close(&s);
+    return 1;
+}
+
+static int with_service(int json, int check_first)
+{
+    struct tee_service s;
+    uint32_t result = tee_service_open(&s, &monitor);
+    char *text = NULL;
+    int status = 2;
+
+    if (result == 0 && check_first) {
+        struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+
+        result = tee_service_call(&s, MONITOR_TA_CHECK, v);
+    }
+    if (result == 0)
+        text = fetch_report(&s, &result);
+    if (text != NULL)
+        status = json ? report_print_json(text) : report_print(text);
+    else
+        fprintf(stderr, "kapu-agent: monitor: %s\n", tee_service_error(result));
+    free(text);
+    tee_service_close(&s);
+    return status;
+}
+
+static int status(int json)
+{
+    return with_service(json, 0);
+}
+
+static int check(int json)
+{
+    return with_service(json, 1);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int json);
+    const char *help;
+} commands[] = {
+    {"run", run, "serve the secure world (the daemon)"},
+    {"status", status, "what the monitor last saw; exit status 0 clean, 1 alarms, 2 unknown"},
+    {"check", check, "the same after a deep check made now"},
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: kapu-agent COMMAND [--json]\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(stderr, "  %-8s %s\n", commands[i].name, commands[i].help);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    int json = argc == 3 && strcmp(argv[2], "--json") == 0;
+
+    for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0 && argc == 2 + json)
+            return commands[i].run(json);
+    }
+    return usage();
+}

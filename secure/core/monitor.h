@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor's mechanisms in OP-TEE's core (docs/monitor.md). What is called in interrupt context
+ * takes no mutex, allocates nothing and says at most one line.
+ */
+#ifndef KAPU_MONITOR_H
+#define KAPU_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tee_api_types.h>
+
+#include "monitor_pta.h"
+
+/* ---- cores.c: what the normal world's EL1 is set to, and stopping other cores ---- */
+
+struct normal_regs {
+    uint64_t vbar, ttbr1, tcr, sctlr, mair, pc;
+};
+
+/* Interrupt context, once for each interrupt of the monitor: this core is alive; its registers are
+ * remembered. */
+void cores_seen(void);
+/* Cores that were seen within the last second. */
+unsigned int cores_alive(void);
+/* Wakes cores that are there and have not been seen: their timers start. */
+void cores_wake(void);
+/* Stops all other cores that are alive. false: another core does so already. Exceptions must be
+ * masked until cores_release(). */
+bool cores_hold(void);
+void cores_release(void);
+/* Microseconds that others were stopped: the longest, and that of 99 in 100. */
+void cores_held_us(uint32_t *longest, uint32_t *p99);
+/* Registers of now, then remembered ones, which are forgotten; at most `most`. Not in interrupt
+ * context. */
+size_t cores_registers(struct normal_regs *to, size_t most, size_t *now);
+
+/* ---- tick.c: the secure timer of each core ---- */
+
+/* This core's timer runs from now on. Interrupt context. */
+void tick_arm(void);
+uint32_t tick_count(void);
+
+/* ---- watch.c: pages of the normal world that must not change ---- */
+
+/* A new list: begin, then n records, then start; what was watched before is not from begin on. */
+void watch_begin(void);
+/* As in wire/monitor_pta.h. TEE_ERROR_BAD_PARAMETERS: no such place, or no normal-world memory. */
+TEE_Result watch_put(size_t i, const uint8_t record[MONITOR_WATCH_SIZE]);
+void watch_start(size_t n);
+/* Looks at the next pages. Interrupt context. */
+void watch_tick(void);
+bool watch_found(void);
+/* Gives a changed page. false: none. */
+bool watch_take(uint64_t *pa, uint8_t page[4096]);
+struct watch_figures {
+    uint32_t pages, passes, pass_ms, changed;
+};
+void watch_figures(struct watch_figures *f);
+
+/* ---- watchdog.c ---- */
+
+/* A deep check has ended; reset_s > 0: reset the board after that time, come what may. */
+void watchdog_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
+/* The watch found something: a deep check must follow soon. Interrupt context. */
+void watchdog_hurry(void);
+/* Resets the board if it is time. Interrupt context. */
+void watchdog_tick(void);
+uint32_t watchdog_left_ms(bool *will_reset);
+
+/* ---- last_words.c: what survives a reset, in secure RAM ---- */
+
+void last_words_write(enum monitor_reset why, const char *text, size_t n);
+struct last_words {
+    enum monitor_reset why; /* of the reset that started this run */
+    uint32_t resets;        /* by the monitor, since power-on */
+    size_t n;
+    char text[MONITOR_TEXT_MAX];
+};
+const struct last_words *last_words(void);
+
+/* ---- normal.c: the normal world's memory ---- */
+
+/* Where it is mapped; NULL when [pa, pa + n) is not all normal-world memory. */
+const void *normal_memory(uint64_t pa, size_t n);
+
+/* ---- ce_sha256.c: SHA-256 in interrupt context ---- */
+
+/* Of whole blocks of 64 bytes. */
+void ce_sha256_blocks(const void *data, uint32_t blocks, uint8_t digest[32]);
+#define CE_SHA256_BLOCK 64U
+
+/* ---- secret_random.c ---- */
+
+uint64_t secret_random(void);
+
+/* ---- time ---- */
+
+uint64_t monitor_now(void); /* ticks of the system counter */
+uint64_t monitor_ms(uint32_t ms);
+
+#endif

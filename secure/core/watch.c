@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pages that a deep check has verified and that must stay so. Each tick looks at some, in an order
+ * that changes with every pass, while the other cores stand still: who restores a page when a check
+ * begins does not know when that is. A page that has changed is kept as it was found, for the
+ * monitor TA to judge.
+ */
+#include <io.h>
+#include <kernel/spinlock.h>
+#include <kernel/thread.h>
+#include <string.h>
+#include <trace.h>
+#include <util.h>
+
+#include "monitor.h"
+
+#define PAGE 4096U
+#define PASS_MS 3500U  /* all pages within this time */
+#define TICK_MS 100U   /* mean interval of a core's ticks */
+#define SLICE_MAX 256U /* pages of one tick: 5 ms of stop are not reached */
+#define CAPTURES 4U
+
+static unsigned int lock = SPINLOCK_UNLOCK;
+static struct {
+    uint64_t pa;
+    uint8_t digest[32];
+} watched[MONITOR_WATCH_MAX];
+static uint32_t watched_n;
+
+/* The pass: page number i of it is watched[(first + i * step) % watched_n]. */
+static uint32_t at, first, step;
+static uint64_t pass_began;
+static struct watch_figures figures;
+
+static struct {
+    uint64_t pa;
+    uint8_t page[PAGE];
+} capture[CAPTURES];
+static uint32_t captures;
+
+static uint32_t divisor(uint32_t a, uint32_t b)
+{
+    while (b != 0) {
+        uint32_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static void pass_begin(void)
+{
+    uint64_t random = secret_random();
+
+    at = 0;
+    first = (uint32_t)random % watched_n;
+    step = (uint32_t)(random >> 32) % watched_n;
+    while (step == 0 || divisor(step, watched_n) != 1)
+        step = (step + 1) % watched_n + (watched_n == 1 ? 1 : 0);
+    pass_began = monitor_now();
+}
+
+static void set_size(uint32_t n)
+{
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+
+    watched_n = n;
+    figures.pages = n;
+    figures.passes = 0;
+    if (n > 0)
+        pass_begin();
+    cpu_spin_unlock_xrestore(&lock, masked);
+}
+
+void watch_begin(void)
+{
+    set_size(0);
+}
+
+TEE_Result watch_put(size_t i, const uint8_t record[MONITOR_WATCH_SIZE])
+{
+    uint64_t pa = get_le64(record);
+
+    if (i >= MONITOR_WATCH_MAX || normal_memory(pa, PAGE) == NULL)
+        return TEE_ERROR_BAD_PARAMETERS;
+    watched[i].pa = pa;
+    memcpy(watched[i].digest, record + 8, sizeof(watched[i].digest));
+    return TEE_SUCCESS;
+}
+
+void watch_start(size_t n)
+{
+    set_size((uint32_t)MIN(n, MONITOR_WATCH_MAX));
+}
+
+/* A page that differs is reported once and watched no more: the deep check has it then. */
+static void changed(uint32_t n, const void *page)
+{
+    figures.changed++;
+    watchdog_hurry();
+    if (captures < CAPTURES) {
+        capture[captures].pa = watched[n].pa;
+        memcpy(capture[captures].page, page, PAGE);
+        captures++;
+    }
+    EMSG("kapu: watch: page 0x%" PRIx64 " has changed, a deep check is due", watched[n].pa);
+    watched[n].pa = 0;
+}
+
+static void look(uint32_t n)
+{
+    const void *page = watched[n].pa == 0 ? NULL : normal_memory(watched[n].pa, PAGE);
+    uint8_t digest[32];
+
+    if (page == NULL)
+        return;
+    ce_sha256_blocks(page, PAGE / CE_SHA256_BLOCK, digest);
+    if (memcmp(digest, watched[n].digest, sizeof(digest)) != 0)
+        changed(n, page);
+}
+
+static void pass_end(void)
+{
+    figures.passes++;
+    figures.pass_ms = (uint32_t)((monitor_now() - pass_began) / monitor_ms(1));
+    pass_begin();
+}
+
+void watch_tick(void)
+{
+    uint32_t slice;
+
+    if (watched_n == 0 || !cpu_spin_trylock(&lock))
+        return;
+    if (watched_n > 0 && cores_hold()) {
+        slice = watched_n * TICK_MS / (PASS_MS * MAX(cores_alive(), 1U)) + 1;
+        for (slice = MIN(slice, SLICE_MAX); slice > 0 && at < watched_n; slice--, at++)
+            look((uint32_t)((first + (uint64_t)at * step) % watched_n));
+        cores_release();
+        if (at == watched_n)
+            pass_end();
+    }
+    cpu_spin_unlock(&lock);
+}
+
+bool watch_found(void)
+{
+    return captures > 0;
+}
+
+bool watch_take(uint64_t *pa, uint8_t page[4096])
+{
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+    bool any = captures > 0;
+
+    if (any) {
+        captures--;
+        *pa = capture[captures].pa;
+        memcpy(page, capture[captures].page, PAGE);
+    }
+    cpu_spin_unlock_xrestore(&lock, masked);
+    return any;
+}
+
+void watch_figures(struct watch_figures *f)
+{
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+
+    *f = figures;
+    cpu_spin_unlock_xrestore(&lock, masked);
+}

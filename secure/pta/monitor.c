@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The monitor service (wire/monitor_pta.h): the monitor TA's way to the core's mechanisms. */
+#include <io.h>
+#include <kernel/pseudo_ta.h>
+#include <kernel/tee_ta_manager.h>
+#include <kernel/ts_manager.h>
+#include <kernel/user_access.h>
+#include <malloc.h>
+#include <string.h>
+#include <string_ext.h>
+#include <tee_api_defines.h>
+#include <trace.h>
+#include <util.h>
+
+#include "monitor.h"
+#include "monitor_ta.h"
+
+#define NONE TEE_PARAM_TYPE_NONE
+#define VI TEE_PARAM_TYPE_VALUE_INPUT
+#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
+#define MI TEE_PARAM_TYPE_MEMREF_INPUT
+#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
+
+static TEE_Result read_memory(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint64_t pa = p[0].value.a | SHIFT_U64(p[0].value.b, 32);
+    const void *from = normal_memory(pa, p[1].memref.size);
+
+    if (from == NULL)
+        return TEE_ERROR_ACCESS_DENIED;
+    return copy_to_user(p[1].memref.buffer, from, p[1].memref.size);
+}
+
+static void put_regs(uint8_t to[MONITOR_REGISTERS_SIZE], const struct normal_regs *r)
+{
+    const uint64_t v[] = {r->vbar, r->ttbr1, r->tcr, r->sctlr, r->mair, r->pc};
+
+    static_assert(sizeof(v) == MONITOR_REGISTERS_SIZE);
+    for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+        put_le64(to + 8 * i, v[i]);
+}
+
+static TEE_Result registers(TEE_Param p[TEE_NUM_PARAMS])
+{
+    struct normal_regs r[MONITOR_REGISTERS_MAX];
+    uint8_t record[MONITOR_REGISTERS_SIZE];
+    size_t now, n;
+
+    if (p[0].memref.size < MONITOR_REGISTERS_MAX * sizeof(record))
+        return TEE_ERROR_SHORT_BUFFER;
+    n = cores_registers(r, ARRAY_SIZE(r), &now);
+    for (size_t i = 0; i < n; i++) {
+        TEE_Result res;
+
+        put_regs(record, &r[i]);
+        res = copy_to_user((uint8_t *)p[0].memref.buffer + i * sizeof(record), record,
+                           sizeof(record));
+        if (res != TEE_SUCCESS)
+            return res;
+    }
+    p[0].memref.size = n * sizeof(record);
+    p[1].value.a = n;
+    p[1].value.b = now;
+    return TEE_SUCCESS;
+}
+
+/* A copy of what the TA passes, to be freed. NULL: no memory, or nothing to copy. */
+static void *take_in(const TEE_Param *p, size_t most, TEE_Result *res)
+{
+    void *copy = NULL;
+
+    *res = TEE_ERROR_BAD_PARAMETERS;
+    if (p->memref.size > most)
+        return NULL;
+    *res = TEE_ERROR_OUT_OF_MEMORY;
+    copy = calloc(1, p->memref.size + 1);
+    if (copy == NULL)
+        return NULL;
+    *res =
+        p->memref.size == 0 ? TEE_SUCCESS : copy_from_user(copy, p->memref.buffer, p->memref.size);
+    return copy;
+}
+
+static TEE_Result watch(TEE_Param p[TEE_NUM_PARAMS])
+{
+    size_t n = p[0].memref.size / MONITOR_WATCH_SIZE;
+    const uint8_t *from = p[0].memref.buffer;
+    uint8_t record[MONITOR_WATCH_SIZE];
+    TEE_Result res = TEE_SUCCESS;
+
+    if (p[0].memref.size % MONITOR_WATCH_SIZE != 0)
+        return TEE_ERROR_BAD_PARAMETERS;
+    watch_begin();
+    for (size_t i = 0; i < n && res == TEE_SUCCESS; i++) {
+        res = copy_from_user(record, from + i * sizeof(record), sizeof(record));
+        if (res == TEE_SUCCESS)
+            res = watch_put(i, record);
+    }
+    if (res == TEE_SUCCESS)
+        watch_start(n);
+    return res;
+}
+
+static TEE_Result captured(TEE_Param p[TEE_NUM_PARAMS])
+{
+    static uint8_t page[4096]; /* the TA is one, and calls one at a time */
+    uint64_t pa = 0;
+
+    if (p[0].memref.size != sizeof(page))
+        return TEE_ERROR_BAD_PARAMETERS;
+    if (!watch_take(&pa, page))
+        return TEE_ERROR_ITEM_NOT_FOUND;
+    p[1].value.a = (uint32_t)pa;
+    p[1].value.b = (uint32_t)(pa >> 32);
+    return copy_to_user(p[0].memref.buffer, page, sizeof(page));
+}
+
+/* On the secure console; the text ends with a zero. */
+static void say_lines(const char *text)
+{
+    while (*text != '\0') {
+        const char *end = strchr(text, '\n');
+        size_t n = end == NULL ? strlen(text) : (size_t)(end - text);
+
+        IMSG("kapu: %.*s", (int)n, text);
+        text += n + (end == NULL ? 0 : 1);
+    }
+}
+
+static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
+{
+    TEE_Result res;
+    char *text = take_in(&p[1], MONITOR_TEXT_MAX, &res);
+
+    if (res == TEE_SUCCESS) {
+        watchdog_done(p[0].value.a, p[0].value.b, text, p[1].memref.size);
+        say_lines(text);
+    }
+    free(text);
+    return res;
+}
+
+static TEE_Result time_now(TEE_Param p[TEE_NUM_PARAMS])
+{
+    bool will_reset = false;
+
+    p[1].value.a = watchdog_left_ms(&will_reset);
+    p[1].value.b = will_reset;
+    p[0].value.a = (uint32_t)(monitor_now() / monitor_ms(1));
+    p[0].value.b = watch_found();
+    return TEE_SUCCESS;
+}
+
+static TEE_Result last(TEE_Param p[TEE_NUM_PARAMS])
+{
+    const struct last_words *w = last_words();
+
+    if (p[0].memref.size < w->n)
+        return TEE_ERROR_SHORT_BUFFER;
+    p[0].memref.size = w->n;
+    p[1].value.a = w->why;
+    p[1].value.b = w->resets;
+    return w->n == 0 ? TEE_SUCCESS : copy_to_user(p[0].memref.buffer, w->text, w->n);
+}
+
+static TEE_Result figures(TEE_Param p[TEE_NUM_PARAMS])
+{
+    struct watch_figures f;
+
+    watch_figures(&f);
+    p[0].value.a = tick_count();
+    p[0].value.b = f.pages;
+    p[1].value.a = f.passes;
+    p[1].value.b = f.pass_ms;
+    cores_held_us(&p[2].value.a, &p[2].value.b);
+    p[3].value.a = f.changed;
+    p[3].value.b = cores_alive();
+    return TEE_SUCCESS;
+}
+
+static const struct {
+    uint32_t command;
+    uint32_t types;
+    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
+} commands[] = {
+    {MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), read_memory},
+    {MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(MO, VO, NONE, NONE), registers},
+    {MONITOR_PTA_WATCH, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), watch},
+    {MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(MO, VO, NONE, NONE), captured},
+    {MONITOR_PTA_DONE, TEE_PARAM_TYPES(VI, MI, NONE, NONE), done},
+    {MONITOR_PTA_TIME, TEE_PARAM_TYPES(VO, VO, NONE, NONE), time_now},
+    {MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), last},
+    {MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), figures},
+};
+
+static TEE_Result open_session(uint32_t types __unused, TEE_Param p[TEE_NUM_PARAMS] __unused,
+                               void **session __unused)
+{
+    static const TEE_UUID monitor_ta = MONITOR_TA_UUID;
+    const TEE_Identity *id = &to_ta_session(ts_get_current_session())->clnt_id;
+
+    return id->login == TEE_LOGIN_TRUSTED_APP &&
+                   memcmp(&id->uuid, &monitor_ta, sizeof(monitor_ta)) == 0
+               ? TEE_SUCCESS
+               : TEE_ERROR_ACCESS_DENIED;
+}
+
+static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t types,
+                         TEE_Param p[TEE_NUM_PARAMS])
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (commands[i].command != command)
+            continue;
+        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
+    }
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+pseudo_ta_register(.uuid = MONITOR_PTA_UUID, .name = "kapu.monitor", .flags = PTA_DEFAULT_FLAGS,
+                   .open_session_entry_point = open_session, .invoke_command_entry_point = invoke);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The core's monitor service, as the TA uses it. */
+#include "monitor.h"
+
+#include <string.h>
+
+#define PAGE 4096u
+
+static TEE_TASessionHandle core = TEE_HANDLE_NULL;
+static TEE_OperationHandle digest = TEE_HANDLE_NULL;
+
+/* Pages that were read whole while collecting: what the watch gets. */
+static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
+static size_t pages_n;
+static bool collecting;
+
+static uint8_t captured[PAGE];
+static uint64_t captured_pa;
+static bool has_captured;
+
+TEE_Result core_open(void)
+{
+    static const TEE_UUID uuid = MONITOR_PTA_UUID;
+    uint32_t origin = 0;
+    TEE_Result res = TEE_AllocateOperation(&digest, TEE_ALG_SHA256, TEE_MODE_DIGEST, 0);
+
+    if (res == TEE_SUCCESS)
+        res = TEE_OpenTASession(&uuid, TEE_TIMEOUT_INFINITE, 0, NULL, &core, &origin);
+    return res;
+}
+
+static TEE_Result call(uint32_t command, uint32_t types, TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint32_t origin = 0;
+
+    return TEE_InvokeTACommand(core, TEE_TIMEOUT_INFINITE, command, types, p, &origin);
+}
+
+#define NONE TEE_PARAM_TYPE_NONE
+#define VI TEE_PARAM_TYPE_VALUE_INPUT
+#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
+#define MI TEE_PARAM_TYPE_MEMREF_INPUT
+#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
+
+int core_sha256(void *ctx, const struct bytes *part, size_t parts, uint8_t out[KAPU_SHA256_SIZE])
+{
+    size_t n = KAPU_SHA256_SIZE;
+
+    (void)ctx;
+    for (size_t i = 0; i + 1 < parts; i++)
+        TEE_DigestUpdate(digest, part[i].p, part[i].n);
+    return TEE_DigestDoFinal(digest, parts == 0 ? NULL : part[parts - 1].p,
+                             parts == 0 ? 0 : part[parts - 1].n, out, &n) == TEE_SUCCESS
+               ? 0
+               : -1;
+}
+
+static void put_le64(uint8_t *to, uint64_t v)
+{
+    for (unsigned i = 0; i < 8; i++)
+        to[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void collect(uint64_t pa, const void *page)
+{
+    const struct bytes whole = {page, PAGE};
+    uint8_t *record = pages + pages_n * MONITOR_WATCH_SIZE;
+
+    if (pages_n == MONITOR_WATCH_MAX)
+        return;
+    put_le64(record, pa);
+    if (core_sha256(NULL, &whole, 1, record + 8) == 0)
+        pages_n++;
+}
+
+int core_read(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    (void)ctx;
+    if (has_captured && pa >= captured_pa && pa - captured_pa < PAGE &&
+        n <= PAGE - (pa - captured_pa)) {
+        memcpy(to, captured + (pa - captured_pa), n);
+        return 0;
+    }
+    memset(p, 0, sizeof(p));
+    p[0].value.a = (uint32_t)pa;
+    p[0].value.b = (uint32_t)(pa >> 32);
+    p[1].memref.buffer = to;
+    p[1].memref.size = n;
+    if (call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p) != TEE_SUCCESS)
+        return KAPU_ERANGE;
+    if (collecting && n == PAGE && pa % PAGE == 0)
+        collect(pa, to);
+    return 0;
+}
+
+size_t core_registers(struct introspect_regs *to, size_t most, size_t *now)
+{
+    static uint8_t records[MONITOR_REGISTERS_MAX * MONITOR_REGISTERS_SIZE];
+    TEE_Param p[TEE_NUM_PARAMS];
+    size_t n = 0;
+
+    memset(p, 0, sizeof(p));
+    p[0].memref.buffer = records;
+    p[0].memref.size = sizeof(records);
+    *now = 0;
+    if (call(MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) != TEE_SUCCESS)
+        return 0;
+    for (; n < p[1].value.a && n < most; n++) {
+        const uint8_t *r = records + n * MONITOR_REGISTERS_SIZE;
+
+        to[n] = (struct introspect_regs){kapu_le64(r), kapu_le64(r + 8), kapu_le64(r + 16),
+                                         kapu_le64(r + 24), kapu_le64(r + 32)};
+    }
+    *now = p[1].value.b;
+    return n;
+}
+
+void core_collect(bool on)
+{
+    collecting = on;
+    if (on)
+        pages_n = 0;
+}
+
+void core_watch(void)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].memref.buffer = pages;
+    p[0].memref.size = pages_n * MONITOR_WATCH_SIZE;
+    if (call(MONITOR_PTA_WATCH, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+}
+
+bool core_captured_next(void)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].memref.buffer = captured;
+    p[0].memref.size = sizeof(captured);
+    has_captured =
+        call(MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) == TEE_SUCCESS;
+    captured_pa = p[1].value.a | (uint64_t)p[1].value.b << 32;
+    return has_captured;
+}
+
+void core_captured_end(void)
+{
+    has_captured = false;
+}
+
+void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].value.a = alarms;
+    p[0].value.b = reset_s;
+    p[1].memref.buffer = (void *)(uintptr_t)text;
+    p[1].memref.size = n;
+    if (call(MONITOR_PTA_DONE, TEE_PARAM_TYPES(VI, MI, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+}
+
+struct core_time core_time(void)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    if (call(MONITOR_PTA_TIME, TEE_PARAM_TYPES(VO, VO, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+    return (struct core_time){p[0].value.a, p[1].value.a, p[0].value.b != 0, p[1].value.b != 0};
+}
+
+struct core_figures core_figures(void)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    if (call(MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+    return (struct core_figures){p[0].value.a, p[0].value.b, p[1].value.a, p[1].value.b,
+                                 p[2].value.a, p[2].value.b, p[3].value.a, p[3].value.b};
+}
+
+uint32_t core_last(uint32_t *resets, char text[MONITOR_TEXT_MAX], size_t *n)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].memref.buffer = text;
+    p[0].memref.size = MONITOR_TEXT_MAX;
+    if (call(MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+    *n = p[0].memref.size;
+    *resets = p[1].value.b;
+    return p[1].value.a;
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A deep check: all checks of lib/introspect over the running normal world, then what the watch
+ * caught since the last one: pages as they were at a moment that Linux could not foresee, and
+ * values of registers.
+ */
+#include "monitor.h"
+
+#include <string.h>
+
+#define ATTEMPTS 3u /* Linux runs meanwhile: what is wrong stays wrong */
+#define WORK_SIZE (512u * 1024)
+#define REGISTERS_MAX MONITOR_REGISTERS_MAX
+
+extern const uint8_t kernel_profile[], kernel_profile_end[], allow_list[], allow_list_end[];
+
+static struct introspect in;
+static uint8_t work[WORK_SIZE];
+static bool opened, watching;
+
+static void keep(void *ctx, const struct finding *f)
+{
+    struct verdict *v = ctx;
+
+    if (f->severity == INTROSPECT_ALARM)
+        v->alarms++;
+    else
+        v->warnings++;
+    if (v->findings < FINDINGS_MAX)
+        v->finding[v->findings++] = *f;
+    else
+        v->not_kept++;
+}
+
+static void set_text(char *to, const char *text, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 1 < n && text[i] != '\0'; i++)
+        to[i] = text[i];
+    to[i] = '\0';
+}
+
+static void own_alarm(struct verdict *v, const char *id, const char *detail)
+{
+    struct finding f = {.id = id, .severity = INTROSPECT_ALARM};
+
+    set_text(f.object, "monitor", sizeof(f.object));
+    set_text(f.detail, detail, sizeof(f.detail));
+    keep(v, &f);
+}
+
+static int open(struct verdict *v)
+{
+    const struct introspect_setup setup = {
+        .profile = {kernel_profile, (size_t)(kernel_profile_end - kernel_profile)},
+        .allow = {allow_list, (size_t)(allow_list_end - allow_list)},
+        .mem = {.read = core_read},
+        .sha = {.hash = core_sha256},
+        .ram_base = RAM_BASE,
+        .ram_size = RAM_SIZE,
+        .work = work,
+        .work_n = sizeof(work),
+        .attempts = ATTEMPTS,
+        .report = keep,
+        .report_ctx = v,
+    };
+
+    return introspect_init(&in, &setup);
+}
+
+static void did(struct verdict *v, const char *id, int result)
+{
+    if (v->checks == CHECKS_MAX)
+        return;
+    v->did[v->checks].id = id;
+    v->did[v->checks++].result = result;
+}
+
+static const struct introspect_check *find(const char *id)
+{
+    const struct introspect_check *table;
+    size_t n = introspect_checks(&table);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(table[i].id, id) == 0)
+            return &table[i];
+    }
+    TEE_Panic(TEE_ERROR_ITEM_NOT_FOUND);
+    return NULL;
+}
+
+/* The check of the image's pages; what it verified is what the watch gets. */
+static int run_text(const struct introspect_check *check)
+{
+    int found;
+
+    core_collect(!watching);
+    found = introspect_run(&in, check);
+    core_collect(false);
+    if (found == 0 && !watching) {
+        core_watch();
+        watching = true;
+    }
+    return found;
+}
+
+static void run_all(struct verdict *v)
+{
+    const struct introspect_check *table, *text = find("text");
+    size_t n = introspect_checks(&table);
+
+    for (size_t i = 0; i < n; i++) {
+        int found = &table[i] == text ? run_text(text) : introspect_run(&in, &table[i]);
+
+        did(v, table[i].id, found);
+        if (found < 0 && found != KAPU_EUNSUPPORTED)
+            own_alarm(v, "monitor.failed", table[i].id);
+    }
+}
+
+/* Values that secure timers caught, as many at a time as the library takes. */
+static void run_registers(const struct introspect_regs *r, size_t n)
+{
+    while (n > 0) {
+        size_t some = n < INTROSPECT_CPUS ? n : INTROSPECT_CPUS;
+
+        memcpy(in.regs, r, some * sizeof(*r));
+        in.cpus = (uint32_t)some;
+        if (introspect_run(&in, find("registers")) < 0)
+            break;
+        r += some;
+        n -= some;
+    }
+}
+
+/* Pages that the watch found changed, as they were then. If they are as they may be, a label was
+ * switched since they were verified: the next deep check has the pages watched anew. */
+static void run_captured(struct verdict *v)
+{
+    while (core_captured_next()) {
+        if (introspect_run(&in, find("text")) < 0)
+            own_alarm(v, "monitor.failed", "text, of a page that the watch caught");
+        watching = false;
+    }
+    core_captured_end();
+}
+
+void look(struct verdict *v)
+{
+    static struct introspect_regs regs[REGISTERS_MAX];
+    struct core_time began = core_time(), ended;
+    uint32_t number = v->number;
+    size_t now, n = core_registers(regs, REGISTERS_MAX, &now);
+    int err = opened ? 0 : open(v);
+
+    memset(v, 0, sizeof(*v));
+    v->number = number + 1;
+    if (err == 0) {
+        opened = true;
+        in.report_ctx = v;
+        memset(&in.stats, 0, sizeof(in.stats));
+        err =
+            introspect_locate(&in, regs, (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS));
+    }
+    if (err == 0) {
+        run_captured(v);
+        run_all(v);
+        run_registers(regs + now, n - now);
+    } else {
+        own_alarm(v, "monitor.kernel",
+                  "the kernel of this release is not where the core's tables lead");
+    }
+    v->work = in.stats;
+    ended = core_time();
+    v->at_ms = ended.now_ms;
+    v->took_ms = ended.now_ms - began.now_ms;
+}

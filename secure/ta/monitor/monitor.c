@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The monitor TA: policy. It looks when asked, and must be asked in time: the core's watchdog takes
+ * nothing but the end of a deep check. An alarm resets the board after a grace period, in which
+ * what was seen can be sent to the operator; no later check takes that back.
+ */
+#include "monitor.h"
+
+#include <string.h>
+
+#include "monitor_ta.h"
+#include "reaction.h"
+
+#define INTERVAL_MS 30000u /* between deep checks */
+
+static struct verdict verdict;
+static char report[REPORT_MAX];
+static size_t report_n;
+
+TEE_Result TA_CreateEntryPoint(void)
+{
+    return core_open();
+}
+
+void TA_DestroyEntryPoint(void)
+{
+}
+
+TEE_Result TA_OpenSessionEntryPoint(uint32_t types, TEE_Param p[TEE_NUM_PARAMS], void **session)
+{
+    (void)types;
+    (void)p;
+    (void)session;
+    return TEE_SUCCESS;
+}
+
+void TA_CloseSessionEntryPoint(void *session)
+{
+    (void)session;
+}
+
+static TEE_Result check(TEE_Param p[TEE_NUM_PARAMS])
+{
+    static char lines[MONITOR_TEXT_MAX];
+
+    look(&verdict);
+    core_done(verdict.alarms, REACTION_RESET_S, lines,
+              report_lines(&verdict, lines, sizeof(lines)));
+    p[0].value.a = verdict.alarms;
+    p[0].value.b = verdict.warnings;
+    p[1].value.a = verdict.number;
+    p[1].value.b = verdict.took_ms;
+    return TEE_SUCCESS;
+}
+
+static TEE_Result due(TEE_Param p[TEE_NUM_PARAMS])
+{
+    struct core_time t = core_time();
+    uint32_t since = t.now_ms - verdict.at_ms;
+    bool now = verdict.number == 0 || t.watch_found || since >= INTERVAL_MS;
+
+    p[0].value.a = now ? 0 : INTERVAL_MS - since;
+    p[0].value.b = t.left_ms;
+    return TEE_SUCCESS;
+}
+
+static uint32_t word_of(const uint8_t *b)
+{
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static TEE_Result read_report(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t part[MONITOR_TA_REPORT_CHUNK] = {0};
+    size_t offset = p[0].value.a;
+
+    if (offset == 0)
+        report_n = report_make(&verdict, report, sizeof(report));
+    if (offset > report_n)
+        return TEE_ERROR_BAD_PARAMETERS;
+    memcpy(part, report + offset,
+           report_n - offset < sizeof(part) ? report_n - offset : sizeof(part));
+    p[0].value.a = (uint32_t)report_n;
+    for (size_t i = 0; i + 1 < TEE_NUM_PARAMS; i++) {
+        p[i + 1].value.a = word_of(part + 8 * i);
+        p[i + 1].value.b = word_of(part + 8 * i + 4);
+    }
+    return TEE_SUCCESS;
+}
+
+#define NONE TEE_PARAM_TYPE_NONE
+#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
+#define VIO TEE_PARAM_TYPE_VALUE_INOUT
+
+static const struct {
+    uint32_t command, types;
+    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
+} commands[] = {
+    {MONITOR_TA_CHECK, TEE_PARAM_TYPES(VO, VO, NONE, NONE), check},
+    {MONITOR_TA_DUE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), due},
+    {MONITOR_TA_REPORT, TEE_PARAM_TYPES(VIO, VO, VO, VO), read_report},
+};
+
+TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t types,
+                                      TEE_Param p[TEE_NUM_PARAMS])
+{
+    (void)session;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (commands[i].command != command)
+            continue;
+        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
+    }
+    return TEE_ERROR_NOT_SUPPORTED;
+}

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitor in the secure world against an attacker who owns Linux: it sees, it cannot be stopped, and
+what it saw leads to a reset into a verified state. What it says is read from the secure console.
+"""
+
+import shutil
+import struct
+import subprocess
+
+import pytest
+
+from guest import Guest, Kernel, inspect
+from kapu.build import KERNEL_ENVIRONMENT
+from kapu.paths import BUILD, ROOT, host_environment
+from monitored import AGAIN, RESET, WATCH, Monitor
+from shell import Shell
+from watched import watched_instance
+
+BOOT_SECONDS = 240
+NOP = struct.pack("<I", 0xd503201f)
+RESET_SECONDS = 30 + 15   # RESET_SECONDS of tools/kapu/build.py, and a tick of a slow emulator
+WATCHDOG_SECONDS = 120    # PLATFORM_WATCHDOG_S
+HURRY_SECONDS = 30        # PLATFORM_HURRY_S
+COVERAGE_SECONDS = 5      # every watched page within this time
+
+
+def make(folder, flavour):
+    instance = watched_instance(folder / "gw", flavour)
+    instance.machine.start()
+    return instance
+
+
+class Attacked:
+    """A gateway that runs, its memory, and the monitor's words."""
+
+    def __init__(self, instance, flavour: str):
+        self.instance, self.machine = instance, instance.machine
+        self.flavour = flavour
+        self.monitor = Monitor(self.machine)
+        self.kernel = Kernel(flavour)
+
+    def guest(self) -> Guest:
+        """Its memory; where the kernel is is found anew after each reset."""
+        _, report = inspect(self.flavour, self.instance.folder)
+        made = Guest(self.machine, self.kernel, report)
+        made.report = report
+        return made
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    instance = make(tmp_path_factory.mktemp("monitor"), "gateway")
+    attacked = Attacked(instance, "gateway")
+    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    yield attacked
+    instance.machine.stop()
+    shutil.rmtree(instance.folder)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A lab gateway, where the monitor only reports, and its shell."""
+    instance = make(tmp_path_factory.mktemp("monitor-lab"), "lab")
+    attacked = Attacked(instance, "lab")
+    attacked.shell = Shell(instance.machine)
+    yield attacked
+    attacked.shell.close()
+    instance.machine.stop()
+    shutil.rmtree(instance.folder)
+
+
+def test_deep_checks_of_an_untouched_gateway_are_clean(gateway):
+    for _ in range(2):
+        check = gateway.monitor.next_check(BOOT_SECONDS)
+        assert check.findings == []
+
+
+def test_a_change_that_is_gone_when_the_check_comes_was_seen_by_the_watch(gateway):
+    """Hide and restore: the change stays until the watch has seen it and no longer; the deep check after
+    it looks at the page as it was."""
+    gateway.monitor.next_check()
+    guest = gateway.guest()
+    guest.write(guest.symbol("vfs_read") + 64, NOP)
+    changed = gateway.monitor.wait(WATCH, 3 * COVERAGE_SECONDS)
+    guest.restore()
+    page = guest.physical(guest.symbol("vfs_read")) & -4096
+    assert int(changed[1], 16) == page
+    assert "text.page" in gateway.monitor.next_check(HURRY_SECONDS).ids
+
+
+def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
+    """Goes on where the one before ended: an alarm that is hours old would do as well."""
+    gateway.monitor.wait(RESET, RESET_SECONDS)
+    assert int(gateway.monitor.wait(AGAIN, BOOT_SECONDS)[1]) == 1
+    check = gateway.monitor.next_check(BOOT_SECONDS)
+    assert (check.number, check.findings) == (1, [])
+
+
+def test_a_check_that_never_comes_resets_the_gateway(lab):
+    lab.monitor.next_check(BOOT_SECONDS)
+    lab.shell.run("systemctl stop kapu-agent")
+    assert "no deep check" in lab.monitor.wait(RESET, WATCHDOG_SECONDS + 30)[1]
+    lab.shell.machine.wait_for("kapu-lab# ", BOOT_SECONDS, start=len(lab.machine.text()),
+                               partial=True)
+    said = lab.shell.run("kapu-agent check")
+    assert "no deep check in time; 1 times since power-on" in said
+
+
+def test_the_agent_shows_the_verdict(lab):
+    said = lab.shell.run("kapu-agent check")
+    assert "verdict    clean" in said and "watchdog   resets the gateway in" in said
+
+
+def test_linux_cannot_open_the_monitor_service(lab):
+    """Its caller must be the monitor TA; kapu-boot has the same door for any service."""
+    said = lab.shell.run("kapu-boot monitor-service", check=False)
+    assert "the secure world denies it to this caller" in said
+
+
+def test_no_core_leaves_the_secure_worlds_sight(lab):
+    """Raw PSCI calls of a kernel module: CPU_OFF and CPU_SUSPEND to power-down are refused."""
+    source = lab.instance.folder / "power"
+    shutil.copytree(ROOT / "tests" / "attacks" / "power", source)
+    subprocess.run(["make", "-C", (BUILD / "lab" / "headers").resolve(), f"M={source}", "modules"],
+                   check=True, env=host_environment() | KERNEL_ENVIRONMENT, capture_output=True)
+    shutil.copy(source / "power.ko", lab.instance.folder / "share")
+    lab.shell.run("insmod /lab/power.ko")
+    said = lab.shell.run("dmesg | grep kapu-attack")
+    assert "CPU_OFF -3" in said  # PSCI_E_DENIED
+    assert "CPU_SUSPEND -2" in said  # PSCI_E_INVALID_PARAMS
+    lab.shell.run("rmmod power")

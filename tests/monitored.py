@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the secure world says of Linux, read from the secure console: nothing of Linux is asked."""
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from kapu.errors import KapuError
+
+CHECK = re.compile(r"kapu: deep check (\d+): (clean|(\d+) alarms, (\d+) warnings), "
+                   r"(\d+) checks in (\d+) ms")
+FINDING = re.compile(r"kapu: (alarm|warning) (\S+): (.*), 0x([0-9a-f]+): (.*)$")
+WATCH = re.compile(r"kapu: watch: page 0x([0-9a-f]+) has changed")
+RESET = re.compile(r"kapu: RESET\b(.*)$")
+AGAIN = re.compile(r"kapu: the monitor reset the board; (\d+) times since power-on")
+
+
+@dataclass
+class DeepCheck:
+    number: int
+    milliseconds: int
+    findings: list[dict] = field(default_factory=list)
+
+    @property
+    def ids(self) -> set[str]:
+        return {f["id"] for f in self.findings}
+
+
+class Monitor:
+    """Follows the secure console of a running machine."""
+
+    def __init__(self, machine):
+        self.path = machine.secure_console
+        self.at = 0  # lines up to here have been looked at
+
+    def lines(self) -> list[str]:
+        """Complete lines since the last call of skip() or a wait."""
+        text = self.path.read_text(errors="replace") if self.path.exists() else ""
+        return text[:text.rfind("\n") + 1].splitlines()[self.at:]
+
+    def skip(self) -> None:
+        self.at += len(self.lines())
+
+    def wait(self, pattern: re.Pattern, timeout: float) -> re.Match:
+        """The next line that matches; what came before it is passed over."""
+        deadline = time.monotonic() + timeout
+        while True:
+            for n, line in enumerate(self.lines()):
+                found = pattern.search(line)
+                if found:
+                    self.at += n + 1
+                    return found
+            if time.monotonic() > deadline:
+                tail = "\n".join(self.lines()[-20:])
+                raise KapuError(f"'{pattern.pattern}' did not appear on the secure console within "
+                                f"{timeout:.0f} s:\n{tail}")
+            time.sleep(0.05)
+
+    def next_check(self, timeout: float = 120) -> DeepCheck:
+        """The next deep check with all that it found."""
+        found = self.wait(CHECK, timeout)
+        check = DeepCheck(int(found[1]), int(found[6]))
+        expected = int(found[3] or 0) + int(found[4] or 0)
+        for _ in range(expected):
+            line = self.wait(FINDING, 10)
+            check.findings.append({"severity": line[1], "id": line[2], "object": line[3],
+                                   "address": int(line[4], 16), "detail": line[5]})
+        return check

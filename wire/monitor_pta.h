@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor service of the secure world: a pseudo-TA that is all mechanism. It reads normal-world
+ * memory, keeps the watch between deep checks (secure timer on every core), holds the secure
+ * watchdog, and resets. Only the monitor TA may open a session; others get
+ * TEE_ERROR_ACCESS_DENIED.
+ *
+ * Parameter types are fixed for each command. VI, VO: value input, output, with words a and b;
+ * MI, MO: memory of the TA, input, output. Numbers in memory are little-endian.
+ */
+#ifndef KAPU_MONITOR_PTA_H
+#define KAPU_MONITOR_PTA_H
+
+#define MONITOR_PTA_UUID                                                                           \
+    {                                                                                              \
+        0x92bd1e01, 0x33d9, 0x4b0f,                                                                \
+        {                                                                                          \
+            0xa7, 0x63, 0x0c, 0x9e, 0x6e, 0x1d, 0x3f, 0x58                                         \
+        }                                                                                          \
+    }
+
+/* VI: a, b = low and high word of a physical address; MO: bytes from there. Outside of the normal
+ * world's memory: TEE_ERROR_ACCESS_DENIED. */
+#define MONITOR_PTA_READ 0
+
+/* MO: records of EL1 registers: what each core has now, all stopped for it, and what secure timers
+ * caught since the last call, each value once. VO: a = records, b = those of now (the first ones).
+ */
+#define MONITOR_PTA_REGISTERS 1
+#define MONITOR_REGISTERS_SIZE 48u /* VBAR, TTBR1 (without ASID), TCR, SCTLR, MAIR, last PC */
+#define MONITOR_REGISTERS_MAX 40u
+
+/* MI: pages to watch between deep checks: records of physical address (8) and SHA-256 (32) of what
+ * was verified. Replaces the last list; empty: none. */
+#define MONITOR_PTA_WATCH 2
+#define MONITOR_WATCH_SIZE 40u
+#define MONITOR_WATCH_MAX 4096u
+
+/* MO: 4096 bytes of a watched page as it was when the watch found it changed, with all other cores
+ * stopped; VO: a, b = its physical address. TEE_ERROR_ITEM_NOT_FOUND: none left. */
+#define MONITOR_PTA_CAPTURED 3
+
+/* VI: a = alarms of a deep check that has just come to its end, b = seconds until the board resets
+ * because of them, 0: it does not. MI: what to remember over that reset, text.
+ * The watchdog's time begins anew. */
+#define MONITOR_PTA_DONE 4
+
+/* VO: a = milliseconds since the secure world started, b = 1 when the watch found something. VO: a
+ * = milliseconds left of the watchdog's time, b = 1 when the board will reset because of alarms. */
+#define MONITOR_PTA_TIME 5
+
+/* MO: text that the last but one run remembered; VO: a = enum monitor_reset, b = resets by the
+ * monitor since power-on. */
+#define MONITOR_PTA_LAST 6
+enum monitor_reset {
+    MONITOR_RESET_NONE = 0,     /* power-on, or a reset that Linux asked for */
+    MONITOR_RESET_ALARM = 1,    /* a deep check's alarm */
+    MONITOR_RESET_WATCHDOG = 2, /* no deep check in time */
+};
+#define MONITOR_TEXT_MAX 3072u
+
+/* VO: a = ticks, b = pages watched. VO: a = times that all watched pages were seen, b =
+ * milliseconds that the last of these took. VO: a = longest stop of other cores in microseconds, b
+ * = that of 99 in 100 stops. VO: a = changed pages found, b = cores that tick. */
+#define MONITOR_PTA_FIGURES 7
+
+#endif

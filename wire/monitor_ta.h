@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor TA: looks at Linux when it is asked to, and says what it last saw. Anybody may ask;
+ * nobody can make it say something else. Only values cross (as in wire/boot_pta.h): VI, VO, VIO.
+ *
+ * Other parameter types give TEE_ERROR_BAD_PARAMETERS.
+ */
+#ifndef KAPU_MONITOR_TA_H
+#define KAPU_MONITOR_TA_H
+
+#define MONITOR_TA_UUID                                                                            \
+    {                                                                                              \
+        0x4c7a9b3e, 0x61f0, 0x4b7c,                                                                \
+        {                                                                                          \
+            0x8d, 0x21, 0x5e, 0x90, 0xd4, 0xa6, 0x0f, 0x13                                         \
+        }                                                                                          \
+    }
+
+/* Makes a deep check now. VO: a = alarms, b = warnings. VO: a = its number, b = milliseconds. */
+#define MONITOR_TA_CHECK 0
+/* VO: a = milliseconds until the next deep check should be made, b = until the watchdog resets. */
+#define MONITOR_TA_DUE 1
+/* VIO: a = offset in, bytes of the report in all out. VO VO VO: 24 bytes from there, each word
+ * big-endian, 0 behind the end. Offset 0 makes the report anew. */
+#define MONITOR_TA_REPORT 2
+#define MONITOR_TA_REPORT_CHUNK 24
+
+/*
+ * The report: lines of fields separated by tabs, the first field says what follows.
+ *
+ *   monitor  1                                              version of this format
+ *   now      ms since start, watchdog ms left, "reset" when the board will reset, else "-"
+ *   check    number, ms since start when it ended, ms that it took, alarms, warnings
+ *   work     bytes hashed, page tables walked, reads
+ *   watch    ticks, pages, passes, ms of the last pass, changed pages, longest stop in us, stop of
+ *            99 in 100 in us, cores
+ *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
+ * power-on before   a line of what was remembered over that reset did      identifier of a check,
+ * findings or a negative error (kapu/error.h) finding  "alarm" or "warning", identifier, object,
+ * address (hexadecimal), detail
+ */
+
+#endif
