@@ -492,10 +492,11 @@ def release(flavour: str = "gateway") -> Release:
     introspect = ROOT / "lib" / "introspect"
     kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
                           files=[ROOT / "tools/kapu" / f"{name}.py" for name in
-                                 ("profile", "patchsites", "kernelimage", "btf")]
+                                 ("profile", "patchsites", "kernelimage", "btf", "sectioned")]
                           + [introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
-                      files=policies(flavour) + [ROOT / "tools/kapu/allow.py"])
+                      files=policies(flavour) + [ROOT / "tools/kapu" / name
+                                                 for name in ("allow.py", "sectioned.py")])
     return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
                    allow_list, operator_step())
 
