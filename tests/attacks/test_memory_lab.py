@@ -118,7 +118,8 @@ def traced(lab):
 
 
 def test_a_probe_of_a_tracepoint_that_leads_elsewhere_is_found(traced, guest):
-    assert guest.report["findings"] == []
+    before = {finding["id"] for finding in guest.report["findings"]}
+    assert "tracepoints.probe" not in before  # it is a function of the right type
     tracepoint = guest.symbol("__tracepoint_sched_process_exec")
     probes = guest.field(tracepoint, "tracepoint", "funcs")
     guest.put_u64(probes + guest.offset("tracepoint_func", "func"), guest.symbol("vfs_read"))
