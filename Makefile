@@ -2,7 +2,7 @@
 # This file only dispatches; tools/ does the work. `make help` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lab run fetch packages lint fuzz repro hardening-report tpm-report clean
+.PHONY: help demo test build lab run fetch packages lint fuzz repro hardening-report tpm-report bench clean
 NAME ?= first
 
 help: ## list the targets
@@ -44,6 +44,9 @@ hardening-report: packages fetch ## kernel, unit and file hardening of the built
 
 tpm-report: packages fetch ## what the TPM adds to sizes and to the time of a boot
 	@tools/tpm-report --limit --pairs $(or $(PAIRS),5)
+
+bench: build ## time and memory of a deep check, beside plain SHA-256 of as many bytes
+	@tools/bench --limit
 
 clean: ## remove build/ (keys and the cache outside the tree stay)
 	@tools/clean

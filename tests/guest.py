@@ -30,9 +30,9 @@ class Kernel:
         self.types = Btf((folder / "vmlinux.btf").read_bytes())
 
 
-def inspect(flavour: str, source) -> tuple[int, dict]:
+def inspect(flavour: str, source, *more) -> tuple[int, dict]:
     """kapu inspect: its exit status, and what it says."""
-    command = [BUILD / flavour / "kapu", "inspect", "--json", "--release", BUILD / flavour,
+    command = [BUILD / flavour / "kapu", "inspect", "--json", "--release", BUILD / flavour, *more,
                *([source] if source.is_file() else ["--live", source])]
     result = subprocess.run(command, env=host_environment(), capture_output=True, text=True,
                             check=False)
@@ -121,6 +121,20 @@ class Guest:
             self.ram[pa - RAM_BASE:pa - RAM_BASE + len(data)] = data
 
     # -- kernel objects
+
+    def per_cpu(self, name: str) -> list[int]:
+        """A per-CPU variable of each core that may be there."""
+        offsets = self.symbol("__per_cpu_offset")
+        return [self.symbol(name) + self.u64(offsets + 8 * cpu)
+                for cpu in range(self.u32(self.symbol("nr_cpu_ids")))]
+
+    def link(self, head: int, node: int) -> None:
+        """list_add()"""
+        after = self.u64(head)
+        self.put_u64(node, after)
+        self.put_u64(node + 8, head)
+        self.put_u64(after + 8, node)
+        self.put_u64(head, node)
 
     def field(self, va: int, structure: str, member: str) -> int:
         return self.u64(va + self.offset(structure, member))

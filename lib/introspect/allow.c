@@ -60,7 +60,8 @@ static int check_programs(const struct introspect_allow *a)
 
     for (uint32_t i = 0; i < count(a, ALLOW_PROGRAMS); i++) {
         const uint8_t *p = record(a, ALLOW_PROGRAMS, i);
-        uint32_t first = kapu_le32(p + 16), used = 2u * get_le16(p + 20) + get_le16(p + 22);
+        uint32_t first = kapu_le32(p + 16), used = 2u * get_le16(p + 20) + get_le16(p + 22) +
+                                                   ALLOW_PEER_NUMBERS * get_le16(p + 24);
 
         if (!is_string(a, kapu_le32(p)) || first > numbers || used > numbers - first)
             return KAPU_ERANGE;
@@ -68,7 +69,7 @@ static int check_programs(const struct introspect_allow *a)
     for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
         const uint8_t *s = record(a, ALLOW_STATE, i);
 
-        if (kapu_le32(s) >= STATE_MODPROBE && !is_string(a, kapu_le32(s + 4)))
+        if (kapu_le32(s) >= STATE_STRINGS && !is_string(a, kapu_le32(s + 4)))
             return KAPU_ERANGE;
     }
     return 0;
@@ -104,7 +105,7 @@ int allow_open(struct introspect_allow *a, struct bytes data)
     return err != 0 ? err : check_programs(a);
 }
 
-bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE])
+uint32_t allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE])
 {
     uint32_t low = 0, high = count(a, ALLOW_ORDER);
 
@@ -114,39 +115,69 @@ bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256
         int order = memcmp(record(a, ALLOW_HASHES, n), hash, KAPU_SHA256_SIZE);
 
         if (order == 0)
-            return true;
+            return n;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return false;
+    return ALLOW_NONE;
 }
 
-int allow_page_of(const struct introspect_allow *a, const char *path, uint64_t page,
-                  const uint8_t hash[KAPU_SHA256_SIZE], bool *same)
+/* Below, at or behind zero: the order of two paths by their bytes. */
+static int order_of(const char *one, const char *other)
 {
-    for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
-        const uint8_t *f = record(a, ALLOW_FILES, i);
+    while (*one != '\0' && *one == *other) {
+        one++;
+        other++;
+    }
+    return (int)(uint8_t)*one - (int)(uint8_t)*other;
+}
+
+static const char *path_of(const struct introspect_allow *a, uint32_t file)
+{
+    return string(a, kapu_le32(record(a, ALLOW_FILES, file)));
+}
+
+/* Files are in order; one with several executable parts has several records, side by side. */
+uint32_t allow_file(const struct introspect_allow *a, const char *path)
+{
+    uint32_t low = 0, high = count(a, ALLOW_FILES);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (order_of(path_of(a, middle), path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count(a, ALLOW_FILES) && text_equal(path_of(a, low), path) ? low : ALLOW_NONE;
+}
+
+uint32_t allow_page_of(const struct introspect_allow *a, uint32_t file, uint64_t page)
+{
+    uint32_t path = kapu_le32(record(a, ALLOW_FILES, file));
+
+    for (; file < count(a, ALLOW_FILES); file++) {
+        const uint8_t *f = record(a, ALLOW_FILES, file);
         uint64_t first = kapu_le32(f + 4);
 
-        if (page < first || page - first >= kapu_le32(f + 12) ||
-            !text_equal(string(a, kapu_le32(f)), path))
-            continue;
-        *same = memcmp(record(a, ALLOW_HASHES, kapu_le32(f + 8) + (uint32_t)(page - first)), hash,
-                       KAPU_SHA256_SIZE) == 0;
-        return 0;
+        if (kapu_le32(f) != path)
+            break;
+        if (page >= first && page - first < kapu_le32(f + 12))
+            return kapu_le32(f + 8) + (uint32_t)(page - first);
     }
-    return KAPU_ENOENT;
+    return ALLOW_NONE;
 }
 
-bool allow_file(const struct introspect_allow *a, const char *path)
+bool allow_same(const struct introspect_allow *a, uint32_t page, uint32_t other)
 {
-    for (uint32_t i = 0; i < count(a, ALLOW_FILES); i++) {
-        if (text_equal(string(a, kapu_le32(record(a, ALLOW_FILES, i))), path))
-            return true;
-    }
-    return false;
+    uint32_t n = count(a, ALLOW_HASHES);
+
+    return page < n && other < n &&
+           memcmp(record(a, ALLOW_HASHES, page), record(a, ALLOW_HASHES, other),
+                  KAPU_SHA256_SIZE) == 0;
 }
 
 static void read_program(const struct introspect_allow *a, uint32_t n, struct program *p)
@@ -158,6 +189,7 @@ static void read_program(const struct introspect_allow *a, uint32_t n, struct pr
     p->first = kapu_le32(r + 16);
     p->users = get_le16(r + 20);
     p->ports = get_le16(r + 22);
+    p->peers = get_le16(r + 24);
 }
 
 int allow_program(const struct introspect_allow *a, const char *path, struct program *p)
@@ -168,7 +200,7 @@ int allow_program(const struct introspect_allow *a, const char *path, struct pro
         const uint8_t *r = record(a, ALLOW_PROGRAMS, i);
 
         if ((kapu_le32(r + 4) & ALLOW_ANY) != 0) {
-            if (!allow_file(a, path))
+            if (allow_file(a, path) == ALLOW_NONE)
                 continue;
             read_program(a, i, p);
             any = 0;
@@ -204,6 +236,32 @@ bool program_port(const struct introspect_allow *a, const struct program *p, uin
     return false;
 }
 
+static bool same_prefix(const uint8_t *one, const uint8_t *other, uint32_t bits)
+{
+    uint32_t whole = bits / 8, rest = bits % 8;
+
+    return memcmp(one, other, whole) == 0 &&
+           (rest == 0 || (one[whole] ^ other[whole]) >> (8 - rest) == 0);
+}
+
+bool program_peer(const struct introspect_allow *a, const struct program *p, const uint8_t *address,
+                  uint32_t size, uint32_t port)
+{
+    uint32_t first = p->first + 2u * p->users + p->ports;
+
+    if ((p->flags & ALLOW_ANY_PEER) != 0)
+        return true;
+    for (uint32_t i = 0; i < p->peers; i++) {
+        uint32_t at = first + ALLOW_PEER_NUMBERS * i, bits = number(a, at) & 0xffff;
+
+        if (number(a, at) >> 16 == size && bits <= 8 * size &&
+            (number(a, at + 1) == 0 || number(a, at + 1) == port) &&
+            same_prefix(record(a, ALLOW_NUMBERS, at + 2), address, bits))
+            return true;
+    }
+    return false;
+}
+
 int allow_state(const struct introspect_allow *a, enum allow_state key, uint32_t *value,
                 const char **text)
 {
@@ -212,11 +270,30 @@ int allow_state(const struct introspect_allow *a, enum allow_state key, uint32_t
 
         if (kapu_le32(s) == (uint32_t)key) {
             *value = kapu_le32(s + 4);
-            *text = key >= STATE_MODPROBE ? string(a, *value) : NULL;
+            *text = key >= STATE_STRINGS ? string(a, *value) : NULL;
             return 0;
         }
     }
     return KAPU_ENOENT;
+}
+
+bool allow_yes(const struct introspect_allow *a, enum allow_state key)
+{
+    const char *text;
+    uint32_t value;
+
+    return allow_state(a, key, &value, &text) == 0 && value == 1;
+}
+
+bool allow_module(const struct introspect_allow *a, const char *name)
+{
+    for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
+        const uint8_t *s = record(a, ALLOW_STATE, i);
+
+        if (kapu_le32(s) == STATE_MODULE && text_equal(string(a, kapu_le32(s + 4)), name))
+            return true;
+    }
+    return false;
 }
 
 struct bytes allow_root(const struct introspect_allow *a)

@@ -11,6 +11,7 @@
 #define EROFS_MAGIC 0xe0f5e1e2u
 
 struct file {
+    uint32_t number; /* allow_file() */
     char path[128];
 };
 
@@ -28,21 +29,13 @@ static void wrong(struct introspect *in, const struct file *file, uint64_t pa, u
 
 static int check_page(struct introspect *in, const struct file *file, uint64_t pa, uint64_t number)
 {
-    uint8_t hash[KAPU_SHA256_SIZE] = {0};
-    struct bytes page = {in->page, PAGE_SIZE};
-    bool same = true;
+    uint32_t want = allow_page_of(&in->allow, file->number, number), page;
     int err;
 
-    if (allow_page_of(&in->allow, file->path, number, hash, &same) != 0)
+    if (want == ALLOW_NONE)
         return 0; /* no executable part of the file */
-    err = read_pa(in, pa, in->page, PAGE_SIZE);
-    if (err != 0)
-        return err;
-    if (in->sha.hash(in->sha.ctx, &page, 1, hash) != 0)
-        return KAPU_ECRYPTO;
-    in->stats.bytes_hashed += PAGE_SIZE;
-    err = allow_page_of(&in->allow, file->path, number, hash, &same);
-    if (err == 0 && !same)
+    err = page_content(in, pa, &page);
+    if (err == 0 && !allow_same(&in->allow, page, want))
         wrong(in, file, pa, number);
     return err;
 }
@@ -76,8 +69,11 @@ static int check_inode(struct introspect *in, uint64_t node, void *ctx)
     if (err != 0 || alias == 0)
         return err; /* no name now: nobody can start it by one */
     err = dentry_path(in, alias - item(in, F_dentry_d_u), file->path, sizeof(file->path));
-    if (err != 0 || !allow_file(&in->allow, file->path))
+    if (err != 0)
         return err;
+    file->number = allow_file(&in->allow, file->path);
+    if (file->number == ALLOW_NONE)
+        return 0;
     err = field_u64(in, inode, F_inode_i_mapping, &mapping);
     if (err != 0)
         return err;
@@ -97,7 +93,7 @@ static int check_file_system(struct introspect *in, uint64_t node, void *ctx)
 
 int check_cache(struct introspect *in)
 {
-    struct file file = {{0}};
+    struct file file = {0};
 
     if (!in->has_allow)
         return KAPU_EUNSUPPORTED;

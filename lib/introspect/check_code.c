@@ -10,8 +10,7 @@
 #define USER_TABLES 16384u
 #define KERNEL_THREAD 0x00200000u
 
-#define PAGE_GOOD 1u
-#define MM_DONE 2u
+#define MM_DONE 1u
 
 struct process {
     uint64_t task, mm, root;
@@ -38,28 +37,20 @@ static bool is_vdso(const struct introspect *in, uint64_t pa)
     return pa >= start && pa < end; /* its content is checked as read-only data of the kernel */
 }
 
-/* Pages that were found good once are not hashed again for the next process. */
 static int check_page(struct introspect *in, const struct process *p, uint64_t va, uint64_t pa)
 {
-    uint8_t hash[KAPU_SHA256_SIZE];
-    struct bytes page = {in->page, PAGE_SIZE};
+    uint32_t page;
     int err;
 
-    if (is_vdso(in, pa) || (set_get(in, pa) & PAGE_GOOD) != 0)
+    if (is_vdso(in, pa))
         return 0;
-    err = read_pa(in, pa, in->page, PAGE_SIZE);
-    if (err != 0) {
+    err = page_content(in, pa, &page);
+    if (err == KAPU_ECRYPTO || err == KAPU_ETIMEOUT)
+        return err;
+    if (err != 0)
         wrong(in, "code.page", p->task, va, "executable page is not in RAM", "");
-        return 0;
-    }
-    if (in->sha.hash(in->sha.ctx, &page, 1, hash) != 0)
-        return KAPU_ECRYPTO;
-    in->stats.bytes_hashed += PAGE_SIZE;
-    if (allow_page(&in->allow, hash)) {
-        (void)!set_or(in, pa, PAGE_GOOD); /* a full set costs time only */
-        return 0;
-    }
-    wrong(in, "code.page", p->task, va, "executable page is in no file of the root image", "");
+    else if (page == ALLOW_NONE)
+        wrong(in, "code.page", p->task, va, "executable page is in no file of the root image", "");
     return 0;
 }
 
@@ -100,7 +91,7 @@ static int check_mapping(struct introspect *in, uint64_t va, void *ctx)
         return 0;
     }
     err = file_path(in, v.file, path, sizeof(path));
-    if (err == 0 && !allow_file(&in->allow, path))
+    if (err == 0 && allow_file(&in->allow, path) == ALLOW_NONE)
         wrong(in, "code.file", p->task, v.start,
               "executes a file that is not in the root image: ", path);
     return err;
@@ -144,10 +135,13 @@ static int check_process(struct introspect *in, uint64_t task, void *ctx)
 
 int check_code(struct introspect *in)
 {
+    int err;
+
     if (!in->has_allow)
         return KAPU_EUNSUPPORTED;
     set_clear(in);
-    return task_walk(in, check_process, NULL);
+    err = check_probes(in);
+    return err != 0 ? err : task_walk(in, check_process, NULL);
 }
 
 /* ---- The listing ---- */

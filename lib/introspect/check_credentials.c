@@ -32,12 +32,12 @@ static int check_sharing(struct introspect *in, uint64_t task, uint64_t cred, ui
     return 0;
 }
 
-static void check_policy(struct introspect *in, const struct introspect_task *t)
+static int check_policy(struct introspect *in, const struct introspect_task *t)
 {
     struct program p;
 
     if (t->kernel || t->exe[0] == '\0')
-        return;
+        return 0;
     if (allow_program(&in->allow, t->exe, &p) != 0) {
         char label[48];
         struct finding f;
@@ -47,7 +47,7 @@ static void check_policy(struct introspect *in, const struct introspect_task *t)
         say(&f, "runs a program that policy does not know: ");
         say(&f, t->exe);
         finding_add(in, &f);
-        return;
+        return 0;
     }
     if (!program_user(&in->allow, &p, t->uid) || !program_user(&in->allow, &p, t->euid))
         wrong(in, "credentials.user", INTROSPECT_ALARM, t->va, "runs as user ", t->euid);
@@ -60,6 +60,7 @@ static void check_policy(struct introspect *in, const struct introspect_task *t)
     if ((p.flags & ALLOW_SECCOMP) != 0 && t->seccomp == 0)
         wrong(in, "credentials.seccomp", INTROSPECT_ALARM, t->va,
               "has no system call filter: mode ", 0);
+    return check_namespaces(in, t->va, &p);
 }
 
 static int check_task(struct introspect *in, uint64_t task, void *ctx)
@@ -88,7 +89,9 @@ static int check_task(struct introspect *in, uint64_t task, void *ctx)
         wrong(in, "credentials.user", INTROSPECT_ALARM, task, "kernel thread runs as user ",
               t.euid);
     if (in->has_allow)
-        check_policy(in, &t);
+        err = check_policy(in, &t);
+    if (err != 0)
+        return err;
     return t.pid != 0 ? check_sharing(in, task, real, t.tgid) : 0;
 }
 

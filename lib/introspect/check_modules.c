@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * modules.*: the list of modules, their folder in sysfs (module_kset) and the tree that maps code
- * to modules name the same modules. Code of a module that is in none of them is found by "tables".
+ * to modules name the same modules, and policy knows each. Code of a module that is in none of them
+ * is found by "tables".
  */
 #include "internal.h"
 
@@ -48,6 +49,11 @@ static int compare(struct introspect *in, uint64_t module, uint64_t views, void 
     bool readable = module_read(in, module, &m) == 0;
 
     (void)ctx;
+    if (readable && in->has_allow && !allow_module(&in->allow, m.name)) {
+        finding_start(&f, "modules.unknown", INTROSPECT_ALARM, module, m.name);
+        say(&f, "is loaded, policy does not know it");
+        finding_add(in, &f);
+    }
     if (readable && (m.state == STATE_UNFORMED || m.state == STATE_GOING) && (views & IN_LIST) != 0)
         return 0;
     if (views == (IN_LIST | IN_SYSFS | IN_TREE))

@@ -6,13 +6,6 @@
  */
 #include "internal.h"
 
-static uint32_t kcfi_type(struct introspect *in, uint64_t function)
-{
-    uint32_t type;
-
-    return read_u32(in, function - 4, &type) == 0 ? type : 0;
-}
-
 static int check_pointer(struct introspect *in, uint32_t n)
 {
     uint64_t at = image_va(in, profile_word(&in->profile, SECTION_POINTERS, n, 0)), value;
@@ -23,7 +16,7 @@ static int check_pointer(struct introspect *in, uint32_t n)
     if (err != 0 || value == linked || value == 0)
         return err;
     if (is_text(in, value)) {
-        if (kcfi_type(in, value) == kcfi_type(in, linked))
+        if (function_type(in, value) == function_type(in, linked))
             return 0;
         finding_start(&f, "pointers.type", INTROSPECT_ALARM, at, "function pointer");
         say(&f, "leads to a function of another type: ");

@@ -7,7 +7,6 @@
 #include "internal.h"
 
 #define TASKS_MAX 32768u
-#define CPUS_MAX 64u
 #define ROUNDS 8
 
 #define IN_LIST 1u
@@ -90,23 +89,15 @@ static int mark_queued(struct introspect *in, uint64_t node, void *ctx)
                   IN_QUEUE);
 }
 
-static int walk_queues(struct introspect *in)
+static int walk_queue(struct introspect *in, uint64_t queue, void *ctx)
 {
-    uint64_t base, queue, current;
-    uint32_t cpus;
-    int err = read_u32(in, symbol(in, S_nr_cpu_ids), &cpus);
+    uint64_t current;
+    int err = field_u64(in, queue, F_rq_curr, &current);
 
-    for (uint32_t cpu = 0; err == 0 && cpu < cpus && cpu < CPUS_MAX; cpu++) {
-        err = read_u64(in, symbol(in, S___per_cpu_offset) + 8 * (uint64_t)cpu, &base);
-        queue = symbol(in, S_runqueues) + base;
-        if (err == 0)
-            err = field_u64(in, queue, F_rq_curr, &current);
-        if (err == 0)
-            err = set_or(in, current, IN_QUEUE);
-        if (err == 0)
-            err = list_walk(in, queue + item(in, F_rq_cfs_tasks), TASKS_MAX, mark_queued, NULL);
-    }
-    return err;
+    if (err == 0)
+        err = set_or(in, current, IN_QUEUE);
+    return err != 0 ? err
+                    : list_walk(in, queue + item(in, F_rq_cfs_tasks), TASKS_MAX, mark_queued, ctx);
 }
 
 /*
@@ -183,7 +174,7 @@ int check_processes(struct introspect *in)
         TASKS_MAX, mark_pid, NULL);
     if (err != 0)
         broken(in, "table of process numbers", 0, err);
-    err = walk_queues(in);
+    err = cpu_walk(in, S_runqueues, walk_queue, NULL);
     if (err != 0)
         broken(in, "run queues", 0, err);
     err = slab_walk(in, symbol(in, S_task_struct_cachep), mark_memory, NULL);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * sockets.*: a socket in the kernel's tables belongs to a process that has it open; what a program
- * listens to, and whether it may have raw and packet sockets, is what policy says of it.
+ * listens to, with whom it is connected, and whether it may have raw and packet sockets, is what
+ * policy says of it.
  */
 #include "internal.h"
+
+#include <string.h>
 
 #define FAMILY_IPV4 2u
 #define FAMILY_IPV6 10u
@@ -11,6 +14,8 @@
 #define TYPE_STREAM 1u
 #define TYPE_DATAGRAM 2u
 #define TYPE_RAW 3u
+#define TCP_ESTABLISHED 1u
+#define TCP_CLOSE 7u
 #define TCP_LISTEN 10u
 #define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u
@@ -33,6 +38,51 @@ static void wrong(struct introspect *in, const char *id, const struct introspect
                                        : "raw ");
     if (s->family != FAMILY_PACKET)
         say_dec(&f, s->type == TYPE_RAW ? s->protocol : s->port);
+    finding_add(in, &f);
+}
+
+/* Whom it is connected with; an IPv4 address may be written as one of IPv6. */
+static bool peer_is_right(const struct introspect *in, const struct program *p,
+                          const struct introspect_socket *s)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    bool six = s->family == FAMILY_IPV6;
+
+    if (s->peer_port == 0 || (s->type != TYPE_STREAM && s->type != TYPE_DATAGRAM) ||
+        (s->type == TYPE_STREAM && (s->state == TCP_LISTEN || s->state == TCP_CLOSE)))
+        return true; /* with nobody */
+    if (six && memcmp(s->peer, mapped, sizeof(mapped)) == 0)
+        return program_peer(&in->allow, p, s->peer + sizeof(mapped), 4, s->peer_port);
+    return program_peer(&in->allow, p, s->peer, six ? 16 : 4, s->peer_port);
+}
+
+static void say_peer(struct finding *f, const struct introspect_socket *s)
+{
+    bool six = s->family == FAMILY_IPV6;
+
+    say(f, s->type == TYPE_STREAM ? "tcp " : "udp ");
+    for (uint32_t i = 0; i < 4 && !six; i++) {
+        say(f, i > 0 ? "." : "");
+        say_dec(f, s->peer[i]);
+    }
+    for (uint32_t i = 0; i < 16 && six; i++) {
+        static const char digits[] = "0123456789abcdef";
+        char byte[3] = {digits[s->peer[i] >> 4], digits[s->peer[i] & 15], '\0'};
+
+        say(f, i > 0 && i % 2 == 0 ? ":" : "");
+        say(f, byte);
+    }
+    say(f, " port ");
+    say_dec(f, s->peer_port);
+}
+
+static void wrong_peer(struct introspect *in, const struct introspect_socket *s, const char *object)
+{
+    struct finding f;
+
+    finding_start(&f, "sockets.peer", INTROSPECT_ALARM, s->va, object);
+    say(&f, "may not be connected with ");
+    say_peer(&f, s);
     finding_add(in, &f);
 }
 
@@ -59,6 +109,8 @@ static int check_owned(struct introspect *in, uint64_t sk, void *ctx)
     }
     if (s.family != FAMILY_IPV4 && s.family != FAMILY_IPV6)
         return 0;
+    if (!peer_is_right(in, &p, &s))
+        wrong_peer(in, &s, label);
     if (s.type == TYPE_STREAM && s.state == TCP_LISTEN &&
         !program_port(&in->allow, &p, PROTOCOL_TCP, s.port))
         wrong(in, "sockets.listen", &s, label, "may not listen to ");
@@ -95,11 +147,28 @@ static int check_listed(struct introspect *in, uint64_t sk, void *ctx)
     return err;
 }
 
+/* A connection that a process has not accepted yet has no file's socket; the kernel's own has one.
+ */
+static int check_connected(struct introspect *in, uint64_t sk, void *ctx)
+{
+    uint64_t sock;
+    uint8_t state;
+    int err =
+        read_u8(in, sk + item(in, F_sock___sk_common) + item(in, F_sock_common_skc_state), &state);
+
+    if (err != 0 || state != TCP_ESTABLISHED)
+        return err; /* what it leaves in the table when it ends has no more fields than that */
+    err = field_u64(in, sk, F_sock_sk_socket, &sock);
+    return err != 0 || sock == 0 ? err : check_listed(in, sk, ctx);
+}
+
 int check_sockets(struct introspect *in)
 {
     int err;
 
     set_clear(in);
     err = process_walk(in, check_process, NULL);
-    return err != 0 ? err : table_sockets(in, check_listed, NULL);
+    if (err == 0)
+        err = table_sockets(in, check_listed, NULL);
+    return err != 0 ? err : connected_sockets(in, check_connected, NULL);
 }

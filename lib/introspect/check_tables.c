@@ -49,6 +49,8 @@ static bool exec_is_known(struct introspect *in, const struct leaf *leaf)
 static int check_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
 {
     (void)ctx;
+    if (!leaf->user && !leaf->exec && !leaf->write)
+        return 0;
     if (leaf->user)
         wrong(in, "tables.user", leaf, leaf->va, "kernel page is reachable by user code");
     if (leaf->write && leaf->exec)

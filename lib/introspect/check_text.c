@@ -38,7 +38,7 @@ static int jump_labels(struct introspect *in)
 {
     for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_SITES); n++) {
         struct site s = profile_site(&in->profile, n);
-        uint32_t word, nop, enabled, now;
+        uint32_t word, nop, enabled;
         bool taken;
         struct finding f;
         uint64_t key;
@@ -50,13 +50,11 @@ static int jump_labels(struct introspect *in)
         err = read_u32(in, image_va(in, s.offset), &word);
         if (err == 0)
             err = field_u32(in, key, F_static_key_enabled, &enabled);
-        if (err == 0)
-            err = read_u32(in, image_va(in, s.offset), &now);
         if (err != 0)
             return err;
         nop = profile_word(&in->profile, SECTION_WORDS, s.first_word + 1, 0);
         taken = ((int32_t)enabled > 0) != ((s.extra & 1) != 0);
-        if (word == now && taken == (word == nop)) {
+        if (taken == (word == nop)) {
             finding_start(&f, "text.jump", INTROSPECT_ALARM, image_va(in, s.offset), "jump label");
             say(&f, word == nop ? "is off" : "is on");
             say(&f, ", its key says otherwise: ");

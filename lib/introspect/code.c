@@ -105,6 +105,29 @@ bool code_is_known(struct introspect *in, uint64_t va, uint64_t size)
                      PACKS_MAX, slots_have, &s) == 1;
 }
 
+/* The number that kCFI puts in front of each function for its type; 0: there is none. */
+uint32_t function_type(struct introspect *in, uint64_t function)
+{
+    uint32_t type;
+
+    return read_u32(in, function - 4, &type) == 0 ? type : 0;
+}
+
+void callback_check(struct introspect *in, const char *id, const char *object, uint64_t at,
+                    uint64_t function, uint64_t like)
+{
+    bool text = is_text(in, function);
+    struct finding f;
+
+    if (text ? function_type(in, function) == function_type(in, like)
+             : is_kernel_va(function) && code_is_known(in, function, 4))
+        return;
+    finding_start(&f, id, INTROSPECT_ALARM, at, object);
+    say(&f, text ? "leads to a function of another type: " : "leads out of known code: ");
+    say_hex(&f, function);
+    finding_add(in, &f);
+}
+
 struct listing {
     introspect_module_fn fn;
     void *ctx;

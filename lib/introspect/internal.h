@@ -13,27 +13,16 @@
 #define LIST_MAX 65536u /* nodes of one list */
 #define PATH_PARTS 40u  /* folders above a file */
 
-/* Items of profile.def: F_struct_member, Z_struct, S_symbol, V_enumerator. */
+/* Items of profile.def: F_struct_member, Z_struct, N_struct_member, S_symbol, V_enumerator. */
 #define FIELD(s, m) F_##s##_##m,
 #define SIZE(s) Z_##s,
+#define COUNT(s, m) N_##s##_##m,
 #define SYMBOL(n) S_##n,
 #define VALUE(n) V_##n,
-#define FIELD_IF(o, s, m) FIELD(s, m)
-#define SIZE_IF(o, s) SIZE(s)
-#define SYMBOL_IF(o, n) SYMBOL(n)
-#define VALUE_IF(o, n) VALUE(n)
 enum item {
-#include "profile.def"
+#include "profile_items.h"
     ITEMS
 };
-#undef FIELD
-#undef SIZE
-#undef SYMBOL
-#undef VALUE
-#undef FIELD_IF
-#undef SIZE_IF
-#undef SYMBOL_IF
-#undef VALUE_IF
 
 /* ---- profile.c: records of the profile, as validated by profile_open() ---- */
 
@@ -49,7 +38,10 @@ struct site {
 KAPU_MUST_CHECK int profile_open(struct introspect_profile *p, struct bytes data);
 uint32_t profile_count(const struct introspect_profile *p, enum profile_section s);
 /* Value of an item; PROFILE_ABSENT when the kernel does not have it. */
-uint32_t profile_item(const struct introspect_profile *p, enum item i);
+static inline uint32_t profile_item(const struct introspect_profile *p, enum item i)
+{
+    return kapu_le32(p->all.p + p->section[SECTION_ITEMS].offset + 4 * (size_t)i);
+}
 struct range profile_range(const struct introspect_profile *p, uint32_t n);
 struct site profile_site(const struct introspect_profile *p, uint32_t n);
 /* First site at or behind an offset. */
@@ -87,24 +79,32 @@ static inline uint64_t symbol(const struct introspect *in, enum item i)
 struct program {
     uint64_t caps;
     uint32_t flags, first;
-    uint16_t users, ports;
+    uint16_t users, ports, peers;
 };
 
 KAPU_MUST_CHECK int allow_open(struct introspect_allow *a, struct bytes data);
-/* Whether a page of any file of the root image has that hash. */
-bool allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE]);
-/* Whether that hash is the one of a page of a file, by its number; KAPU_ENOENT: no executable page.
- */
-KAPU_MUST_CHECK int allow_page_of(const struct introspect_allow *a, const char *path, uint64_t page,
-                                  const uint8_t hash[KAPU_SHA256_SIZE], bool *same);
-/* Whether a path is an executable file of the root image. */
-bool allow_file(const struct introspect_allow *a, const char *path);
+#define ALLOW_NONE UINT32_MAX
+/* The number of a page of any file of the root image that has that hash; ALLOW_NONE: none has. */
+uint32_t allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE]);
+/* An executable file of the root image, for allow_page_of(); ALLOW_NONE: it has no such file. */
+uint32_t allow_file(const struct introspect_allow *a, const char *path);
+/* The number of a page of a file; ALLOW_NONE: it is in no executable part of it. */
+uint32_t allow_page_of(const struct introspect_allow *a, uint32_t file, uint64_t page);
+/* Whether two pages of the root image have the same content. */
+bool allow_same(const struct introspect_allow *a, uint32_t page, uint32_t other);
 /* The policy for a program; KAPU_ENOENT: it may not run. */
 KAPU_MUST_CHECK int allow_program(const struct introspect_allow *a, const char *path,
                                   struct program *p);
 bool program_user(const struct introspect_allow *a, const struct program *p, uint32_t uid);
 bool program_port(const struct introspect_allow *a, const struct program *p, uint32_t protocol,
                   uint32_t port);
+/* Whether a program may be connected with a port of an address of `size` (4 or 16) bytes. */
+bool program_peer(const struct introspect_allow *a, const struct program *p, const uint8_t *address,
+                  uint32_t size, uint32_t port);
+/* Whether a module of that name may be loaded. */
+bool allow_module(const struct introspect_allow *a, const char *name);
+/* Whether policy says yes to something that is else not allowed. */
+bool allow_yes(const struct introspect_allow *a, enum allow_state key);
 /* What the policy says of a state; text for strings. KAPU_ENOENT: nothing. */
 KAPU_MUST_CHECK int allow_state(const struct introspect_allow *a, enum allow_state key,
                                 uint32_t *value, const char **text);
@@ -120,6 +120,14 @@ KAPU_MUST_CHECK int set_or(struct introspect *in, uint64_t key, uint64_t bits);
 uint64_t set_get(const struct introspect *in, uint64_t key);
 KAPU_MUST_CHECK int set_each(struct introspect *in, set_fn fn, void *ctx);
 
+/* ---- content.c ---- */
+
+/* Which page of the root image a page of memory is, by its content; ALLOW_NONE: none. Hashed once
+ * in a deep check. */
+KAPU_MUST_CHECK int page_content(struct introspect *in, uint64_t pa, uint32_t *page);
+/* Begins a deep check: what was hashed before has to be hashed again. */
+void content_forget(struct introspect *in);
+
 /* ---- memory.c ---- */
 
 struct leaf {
@@ -127,7 +135,12 @@ struct leaf {
     bool write, exec, user, user_exec;
 };
 
+/* Small pieces come from the page cache, large ones from memory as it is now. */
 KAPU_MUST_CHECK int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n);
+/* Never from the page cache: for what is not near anything else. */
+KAPU_MUST_CHECK int read_now(struct introspect *in, uint64_t pa, void *to, size_t n);
+/* Drops pages and tables that were read before. */
+void caches_drop(struct introspect *in);
 KAPU_MUST_CHECK int read_va(struct introspect *in, uint64_t va, void *to, size_t n);
 KAPU_MUST_CHECK int read_u64(struct introspect *in, uint64_t va, uint64_t *v);
 KAPU_MUST_CHECK int read_u32(struct introspect *in, uint64_t va, uint32_t *v);
@@ -168,7 +181,8 @@ bool is_text(const struct introspect *in, uint64_t va);
 
 /* ---- report.c ---- */
 
-/* Before each run of a check and each listing: no cache of old tables, and a limit to reads. */
+/* Before each run of a check and each listing: nothing that was read before, and a limit to reads.
+ */
 void budget_start(struct introspect *in);
 void finding_start(struct finding *f, const char *id, enum introspect_severity severity,
                    uint64_t address, const char *object);
@@ -205,6 +219,8 @@ KAPU_MUST_CHECK int rbtree_walk(struct introspect *in, uint64_t root, uint32_t m
 /* Entries of an xarray or IDR. */
 KAPU_MUST_CHECK int xarray_walk(struct introspect *in, uint64_t xarray, uint32_t most, node_fn fn,
                                 void *ctx);
+/* A per-CPU variable: node: its address for each core that may be there. */
+KAPU_MUST_CHECK int cpu_walk(struct introspect *in, enum item variable, node_fn fn, void *ctx);
 /* Entries of a maple tree (VMAs). */
 KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t most, node_fn fn,
                                void *ctx);
@@ -213,6 +229,12 @@ KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t mo
 
 /* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages. */
 KAPU_MUST_CHECK bool code_is_known(struct introspect *in, uint64_t va, uint64_t size);
+uint32_t function_type(struct introspect *in, uint64_t function);
+/* Makes a finding of a function that the kernel will call unless it is kernel text of the type of
+ * another function, or code that the kernel has a record of. `at`: where the pointer's object is.
+ */
+void callback_check(struct introspect *in, const char *id, const char *object, uint64_t at,
+                    uint64_t function, uint64_t like);
 KAPU_MUST_CHECK int module_walk(struct introspect *in, node_fn fn, void *ctx);
 KAPU_MUST_CHECK int module_read(struct introspect *in, uint64_t va, struct introspect_module *m);
 
@@ -235,6 +257,8 @@ KAPU_MUST_CHECK int socket_read(struct introspect *in, uint64_t sk, struct intro
 KAPU_MUST_CHECK int process_sockets(struct introspect *in, uint64_t task, node_fn fn, void *ctx);
 /* Listening TCP, bound UDP and packet sockets in the kernel's tables. */
 KAPU_MUST_CHECK int table_sockets(struct introspect *in, node_fn fn, void *ctx);
+/* What is in the table of TCP connections: sockets, and what they leave there when they end. */
+KAPU_MUST_CHECK int connected_sockets(struct introspect *in, node_fn fn, void *ctx);
 
 /* ---- mappings of processes ---- */
 
@@ -264,7 +288,18 @@ int check_state(struct introspect *in);
 int check_code(struct introspect *in);
 int check_sockets(struct introspect *in);
 int check_netfilter(struct introspect *in);
+int check_notifiers(struct introspect *in);
+int check_timers(struct introspect *in);
+int check_works(struct introspect *in);
+int check_tracepoints(struct introspect *in);
 int check_lsm(struct introspect *in);
 int check_cache(struct introspect *in);
+
+/* ---- parts of checks that have files of their own ---- */
+
+/* eBPF programs and kprobes that policy does not allow; of check "code". */
+int check_probes(struct introspect *in);
+/* Namespaces of a task; of check "credentials". */
+int check_namespaces(struct introspect *in, uint64_t task, const struct program *p);
 
 #endif

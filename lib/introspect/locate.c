@@ -10,6 +10,20 @@
 #define IMAGE_MAGIC_AT 56u  /* Documentation/arch/arm64/booting.rst */
 #define KERNEL_TABLES 65536u
 #define TTBR_TABLE 0xfffffffff000u /* without ASID and CnP */
+#define HASHED_SHARE 4u            /* of the work memory without page cache */
+
+/* Work memory: the set, pages that were hashed, the page cache. */
+static void share_work(struct introspect *in, const struct introspect_setup *setup)
+{
+    size_t cache = setup->cache_pages * (size_t)INTROSPECT_CACHED_PAGE;
+
+    in->hashed_n = (setup->work_n - cache) / HASHED_SHARE;
+    in->work = setup->work;
+    in->work_n = setup->work_n - cache - in->hashed_n;
+    in->hashed = in->work + in->work_n;
+    in->pages = in->hashed + in->hashed_n;
+    in->cache_pages = setup->cache_pages;
+}
 
 int introspect_init(struct introspect *in, const struct introspect_setup *setup)
 {
@@ -19,7 +33,8 @@ int introspect_init(struct introspect *in, const struct introspect_setup *setup)
     if (setup->mem.read == NULL || setup->sha.hash == NULL || setup->report == NULL ||
         setup->work == NULL || setup->work_n < INTROSPECT_WORK_MIN || setup->attempts == 0 ||
         setup->attempts > 100 || setup->ram_size < PAGE_SIZE ||
-        setup->ram_base > UINT64_MAX - setup->ram_size)
+        setup->ram_base > UINT64_MAX - setup->ram_size ||
+        setup->cache_pages > (setup->work_n - INTROSPECT_WORK_MIN) / INTROSPECT_CACHED_PAGE)
         return KAPU_EARG;
     in->mem = setup->mem;
     in->sha = setup->sha;
@@ -29,8 +44,7 @@ int introspect_init(struct introspect *in, const struct introspect_setup *setup)
     in->reads_max = setup->reads_max != 0 ? setup->reads_max : INTROSPECT_READS;
     in->report = setup->report;
     in->report_ctx = setup->report_ctx;
-    in->work = setup->work;
-    in->work_n = setup->work_n;
+    share_work(in, setup);
     err = profile_open(&in->profile, setup->profile);
     if (err == 0 && setup->allow.n > 0) {
         err = allow_open(&in->allow, setup->allow);
@@ -73,7 +87,7 @@ static bool header_is_at(struct introspect *in, uint64_t pa)
 {
     uint8_t raw[4];
 
-    return read_pa(in, pa + IMAGE_MAGIC_AT, raw, sizeof(raw)) == 0 &&
+    return read_now(in, pa + IMAGE_MAGIC_AT, raw, sizeof(raw)) == 0 &&
            memcmp(raw, "ARM\x64", 4) == 0;
 }
 
@@ -168,6 +182,8 @@ int introspect_locate(struct introspect *in, const struct introspect_regs *regs,
     if (cpus > INTROSPECT_CPUS || profile_count(&in->profile, SECTION_RANGES) == 0)
         return KAPU_EARG;
     budget_start(in);
+    content_forget(in);
+    in->ran = 0;
     in->cpus = cpus;
     for (uint32_t i = 0; i < cpus; i++)
         in->regs[i] = regs[i];

@@ -20,18 +20,83 @@
 #define TABLE_UXN (1ull << 60)
 #define TABLE_NO_USER (1ull << 61) /* APTable[0] */
 #define TABLE_RDONLY (1ull << 62)  /* APTable[1] */
+#define CACHE_WAYS 4u
+#define SMALL 1024u /* longer pieces are read once: they do not go through the page cache */
 #define TABLE_BITS (TABLE_PXN | TABLE_UXN | TABLE_NO_USER | TABLE_RDONLY)
 
-int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n)
+static int read_port(struct introspect *in, uint64_t pa, void *to, size_t n)
 {
-    if (pa < in->ram_base || pa - in->ram_base > in->ram_size ||
-        n > in->ram_size - (pa - in->ram_base))
+    in->stats.reads++;
+    return in->mem.read(in->mem.ctx, pa, to, n) == 0 ? 0 : KAPU_EIO;
+}
+
+/*
+ * A page of the page cache, read now if it is not there; NULL when it cannot be read as a whole.
+ * The cache is made of sets of CACHE_WAYS pages; behind the pages stand their numbers, each plus
+ * one.
+ */
+static const uint8_t *cached_page(struct introspect *in, uint32_t number)
+{
+    uint32_t set = number % (in->cache_pages / CACHE_WAYS) * CACHE_WAYS, way;
+    uint8_t *numbers = in->pages + (size_t)in->cache_pages * PAGE_SIZE + 4 * (size_t)set, *page;
+
+    for (way = 0; way < CACHE_WAYS; way++) {
+        if (kapu_le32(numbers + 4 * (size_t)way) == number + 1)
+            return in->pages + (size_t)(set + way) * PAGE_SIZE;
+    }
+    way = in->victim++ % CACHE_WAYS;
+    page = in->pages + (size_t)(set + way) * PAGE_SIZE;
+    memset(numbers + 4 * (size_t)way, 0, 4);
+    if (read_port(in, in->ram_base + (uint64_t)number * PAGE_SIZE, page, PAGE_SIZE) != 0)
+        return NULL;
+    for (unsigned i = 0; i < 4; i++)
+        numbers[4 * (size_t)way + i] = (uint8_t)((number + 1) >> 8 * i);
+    return page;
+}
+
+void caches_drop(struct introspect *in)
+{
+    memset(in->cache, 0, sizeof(in->cache));
+    memset(in->tables, 0, sizeof(in->tables));
+    memset(in->pages + (size_t)in->cache_pages * PAGE_SIZE, 0, 4 * (size_t)in->cache_pages);
+}
+
+/* What bounds and budget say of a read. */
+static int may_read(struct introspect *in, uint64_t pa, size_t n)
+{
+    uint64_t at = pa - in->ram_base;
+
+    if (pa < in->ram_base || at > in->ram_size || n > in->ram_size - at)
         return KAPU_ERANGE;
     if (in->budget == 0)
         return KAPU_ETIMEOUT;
     in->budget--;
-    in->stats.reads++;
-    return in->mem.read(in->mem.ctx, pa, to, n) == 0 ? 0 : KAPU_EIO;
+    in->stats.lookups++;
+    return 0;
+}
+
+int read_now(struct introspect *in, uint64_t pa, void *to, size_t n)
+{
+    int err = may_read(in, pa, n);
+
+    return err != 0 ? err : read_port(in, pa, to, n);
+}
+
+int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n)
+{
+    uint64_t at = pa - in->ram_base, number = at / PAGE_SIZE;
+    const uint8_t *page = NULL;
+    int err = may_read(in, pa, n);
+
+    if (err != 0)
+        return err;
+    if (in->cache_pages >= CACHE_WAYS && n <= SMALL && (at & PAGE_MASK) + n <= PAGE_SIZE &&
+        number < UINT32_MAX && in->ram_size - number * PAGE_SIZE >= PAGE_SIZE)
+        page = cached_page(in, (uint32_t)number);
+    if (page == NULL)
+        return read_port(in, pa, to, n);
+    memcpy(to, page + (at & PAGE_MASK), n);
+    return 0;
 }
 
 static unsigned level_shift(unsigned level)
@@ -53,24 +118,44 @@ static struct leaf leaf_of(uint64_t va, uint64_t desc, uint64_t above, unsigned 
     return leaf;
 }
 
+/* The descriptor for va in a table; KAPU_ENOENT when it leads nowhere. */
+static int read_descriptor(struct introspect *in, uint64_t table, uint64_t va, unsigned level,
+                           uint64_t *desc)
+{
+    uint8_t raw[8];
+    int err = read_pa(in, table + 8 * (va >> level_shift(level) & 0x1ff), raw, sizeof(raw));
+
+    if (err != 0)
+        return err;
+    *desc = kapu_le64(raw);
+    if ((*desc & DESC_VALID) == 0)
+        return KAPU_ENOENT;
+    if ((level == 0 || level == LEVELS - 1) && (*desc & DESC_TABLE) == 0)
+        return KAPU_ENOENT; /* reserved encodings */
+    return 0;
+}
+
+/* Goes down to the last table, which is remembered: most lookups are near an earlier one. */
 int translate(struct introspect *in, uint64_t root, uint64_t va, struct leaf *leaf)
 {
-    uint64_t table = root, above = 0, desc;
-    uint8_t raw[8];
-    int err;
+    size_t slot = (size_t)((va >> 21 ^ va >> 30 ^ root >> 12) % INTROSPECT_TABLES);
+    bool known = root != 0 && in->tables[slot].root == root && in->tables[slot].va == va >> 21;
+    uint64_t table = known ? in->tables[slot].table : root;
+    uint64_t above = known ? in->tables[slot].above : 0, desc;
 
-    for (unsigned level = 0; level < LEVELS; level++) {
-        uint64_t index = va >> level_shift(level) & 0x1ff;
+    for (unsigned level = known ? LEVELS - 1 : 0; level < LEVELS; level++) {
+        int err;
 
-        err = read_pa(in, table + 8 * index, raw, sizeof(raw));
+        if (level == LEVELS - 1) {
+            in->tables[slot].root = root;
+            in->tables[slot].va = va >> 21;
+            in->tables[slot].table = table;
+            in->tables[slot].above = above;
+        }
+        err = read_descriptor(in, table, va, level, &desc);
         if (err != 0)
             return err;
-        desc = kapu_le64(raw);
-        if ((desc & DESC_VALID) == 0)
-            return KAPU_ENOENT;
-        if (level == 3 ? (desc & DESC_TABLE) == 0 : level == 0 && (desc & DESC_TABLE) == 0)
-            return KAPU_ENOENT; /* reserved encodings */
-        if (level == 3 || (desc & DESC_TABLE) == 0) {
+        if (level == LEVELS - 1 || (desc & DESC_TABLE) == 0) {
             *leaf = leaf_of(va, desc, above, level);
             return 0;
         }

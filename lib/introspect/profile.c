@@ -24,37 +24,28 @@ _Static_assert(sizeof(((struct introspect_profile *)0)->section) ==
 #define NAME(text) text "\0"
 #define FIELD(s, m) NAME(#s "." #m)
 #define SIZE(s) NAME(#s)
+#define COUNT(s, m) NAME(#s "." #m "[]")
 #define SYMBOL(n) NAME(#n)
 #define VALUE(n) NAME(#n)
-#define FIELD_IF(o, s, m) FIELD(s, m)
-#define SIZE_IF(o, s) SIZE(s)
-#define SYMBOL_IF(o, n) SYMBOL(n)
-#define VALUE_IF(o, n) VALUE(n)
 static const char item_names[] =
-#include "profile.def"
+#include "profile_items.h"
     ;
 
 /* Which items every kernel has, and which are places in the image. */
-#undef FIELD
-#undef SIZE
-#undef SYMBOL
-#undef VALUE
-#undef FIELD_IF
-#undef SIZE_IF
-#undef SYMBOL_IF
-#undef VALUE_IF
 #define REQUIRED 1u
 #define IN_IMAGE 2u
 #define FIELD(s, m) REQUIRED,
 #define SIZE(s) REQUIRED,
+#define COUNT(s, m) REQUIRED,
 #define SYMBOL(n) REQUIRED | IN_IMAGE,
 #define VALUE(n) REQUIRED,
 #define FIELD_IF(o, s, m) 0,
 #define SIZE_IF(o, s) 0,
+#define COUNT_IF(o, s, m) 0,
 #define SYMBOL_IF(o, n) IN_IMAGE,
 #define VALUE_IF(o, n) 0,
 static const uint8_t item_kind[] = {
-#include "profile.def"
+#include "profile_items.h"
 };
 
 static uint32_t names_digest(void)
@@ -74,11 +65,6 @@ static const uint8_t *record(const struct introspect_profile *p, enum profile_se
 uint32_t profile_count(const struct introspect_profile *p, enum profile_section s)
 {
     return p->section[s].count;
-}
-
-uint32_t profile_item(const struct introspect_profile *p, enum item i)
-{
-    return kapu_le32(record(p, SECTION_ITEMS, i));
 }
 
 struct range profile_range(const struct introspect_profile *p, uint32_t n)

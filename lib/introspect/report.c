@@ -136,7 +136,24 @@ static void not_followed(struct introspect *in, const struct introspect_check *c
 void budget_start(struct introspect *in)
 {
     in->budget = in->reads_max;
-    memset(in->cache, 0, sizeof(in->cache));
+    caches_drop(in);
+}
+
+/* A check that runs again begins a new deep check. */
+static void note_run(struct introspect *in, const struct introspect_check *check)
+{
+    const struct introspect_check *table;
+    size_t n = introspect_checks(&table);
+
+    for (size_t i = 0; i < n && i < 64; i++) {
+        if (check != &table[i])
+            continue;
+        if ((in->ran >> i & 1) != 0) {
+            content_forget(in);
+            in->ran = 0;
+        }
+        in->ran |= 1ull << i;
+    }
 }
 
 int introspect_run(struct introspect *in, const struct introspect_check *check)
@@ -145,6 +162,7 @@ int introspect_run(struct introspect *in, const struct introspect_check *check)
 
     in->pending_n = 0;
     in->lost = 0;
+    note_run(in, check);
     for (in->run = 0; in->run < in->attempts; in->run++) {
         budget_start(in);
         err = check->run(in);

@@ -130,6 +130,22 @@ int table_sockets(struct introspect *in, node_fn fn, void *ctx)
     return err;
 }
 
+int connected_sockets(struct introspect *in, node_fn fn, void *ctx)
+{
+    uint64_t tcp = symbol(in, S_tcp_hashinfo), at = 0;
+    struct chain c = {fn, ctx,
+                      item(in, F_sock___sk_common) + item(in, F_sock_common_skc_nulls_node)};
+    uint32_t mask = 0;
+    int err = field_u64(in, tcp, F_inet_hashinfo_ehash, &at);
+
+    if (err == 0)
+        err = field_u32(in, tcp, F_inet_hashinfo_ehash_mask, &mask);
+    if (err != 0 || at == 0)
+        return err;
+    return walk_buckets(in, at, mask + 1, item(in, Z_inet_ehash_bucket),
+                        item(in, F_inet_ehash_bucket_chain), &c);
+}
+
 struct listing {
     introspect_socket_fn fn;
     void *ctx;

@@ -190,6 +190,19 @@ int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide, const st
     return c.faults;
 }
 
+bool introspect_is_constant(const struct introspect *in, uint64_t pa)
+{
+    uint64_t offset = pa - in->text_pa;
+
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_RANGES); n++) {
+        struct range r = profile_range(&in->profile, n);
+
+        if (offset >= r.start && offset < r.end)
+            return true;
+    }
+    return false;
+}
+
 bool is_text(const struct introspect *in, uint64_t va)
 {
     return va >= symbol(in, S__stext) && va < symbol(in, S__etext);

@@ -10,6 +10,7 @@
 #define MAPLE_SLOTS_RANGE 16u /* include/linux/maple_tree.h, 64-bit */
 #define MAPLE_SLOTS_ARANGE 10u
 #define MAPLE_ALIGN 256u
+#define CPUS_MAX 64u
 
 int list_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, void *ctx)
 {
@@ -86,6 +87,20 @@ int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn,
             if (r != child)
                 break;
         }
+    }
+    return err;
+}
+
+int cpu_walk(struct introspect *in, enum item variable, node_fn fn, void *ctx)
+{
+    uint64_t base;
+    uint32_t cpus;
+    int err = read_u32(in, symbol(in, S_nr_cpu_ids), &cpus);
+
+    for (uint32_t cpu = 0; err == 0 && cpu < cpus && cpu < CPUS_MAX; cpu++) {
+        err = read_u64(in, symbol(in, S___per_cpu_offset) + 8 * (uint64_t)cpu, &base);
+        if (err == 0)
+            err = fn(in, symbol(in, variable) + base, ctx);
     }
     return err;
 }

@@ -13,7 +13,8 @@
 #include "inspect_memory.h"
 #include "inspect_result.h"
 
-#define WORK_SIZE (256u << 10)
+#define CACHE_PAGES 128u
+#define WORK_SIZE ((512u << 10) + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define LOOKS 3 /* at a running gateway, when the one before found something */
 #define LOOK_PAUSE_US 200000
 #define STATUS_CLEAN 0
@@ -255,6 +256,7 @@ static int look(struct memory *memory, const struct live *live, const struct fil
         .ram_size = memory->ram_size,
         .work = work,
         .work_n = WORK_SIZE,
+        .cache_pages = CACHE_PAGES,
         .attempts = 1,
         .report = add_finding,
         .report_ctx = &r->findings,

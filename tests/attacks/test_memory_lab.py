@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from guest import Guest, Kernel, inspect
-from kapu import patchsites
+from kapu import allow, patchsites
 from kapu.build import KERNEL_ENVIRONMENT
 from kapu.paths import BUILD, host_environment
 from shell import Shell
@@ -26,6 +26,7 @@ module_exit(bye);
 MODULE_LICENSE("GPL");
 """
 TRACING = "/sys/kernel/tracing"
+STATE_SECTION = 5  # of the allow-list
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,38 @@ def test_a_module_hidden_from_both_is_found(guest):
     test_a_module_hidden_from_sysfs_is_found(guest)
 
 
+def test_a_module_that_policy_does_not_know_is_found(guest):
+    guest.write(hello(guest) + guest.offset("module", "name"), b"jello\0")
+    assert "modules.unknown" in found_in(guest.folder)
+
+
+def test_ebpf_programs_are_found_when_policy_does_not_allow_them(guest, tmp_path):
+    """The lab's policy does: systemd uses them there."""
+    strict = bytearray((BUILD / "lab" / "allow.list").read_bytes())
+    at, count = struct.unpack_from("<II", strict, allow.HEADER + 8 * STATE_SECTION)
+    records = [strict[at + 8 * i:at + 8 * i + 8] for i in range(count)]
+    strict[at + 8 * records.index(struct.pack("<II", allow.STATE["bpf"], 1)) + 4] = 0
+    (tmp_path / "allow.list").write_bytes(strict)
+    _, report = inspect("lab", guest.folder, "--allow", tmp_path / "allow.list")
+    assert {finding["id"] for finding in report["findings"]} == {"code.bpf"}
+
+
+@pytest.fixture
+def traced(lab):
+    lab.run(f"echo 1 > {TRACING}/events/sched/sched_process_exec/enable")
+    yield
+    lab.run(f"echo 0 > {TRACING}/events/sched/sched_process_exec/enable")
+
+
+def test_a_probe_of_a_tracepoint_that_leads_elsewhere_is_found(traced, guest):
+    before = {finding["id"] for finding in guest.report["findings"]}
+    assert "tracepoints.probe" not in before  # it is a function of the right type
+    tracepoint = guest.symbol("__tracepoint_sched_process_exec")
+    probes = guest.field(tracepoint, "tracepoint", "funcs")
+    guest.put_u64(probes + guest.offset("tracepoint_func", "func"), guest.symbol("vfs_read"))
+    assert "tracepoints.probe" in found_in(guest.folder)
+
+
 def test_the_programs_that_the_kernel_starts_are_watched(guest):
     guest.write(guest.symbol("modprobe_path"), b"/tmp/evil\0")
     guest.write(guest.symbol("core_pattern"), b"|/tmp/evil\0")
@@ -121,7 +154,7 @@ def test_a_traced_function_is_found_and_forgotten(lab):
 def test_a_kprobe_is_found_and_forgotten(lab):
     lab.run(f"echo 'p:probe vfs_statx+0x20' > {TRACING}/kprobe_events")
     lab.run(f"echo 1 > {TRACING}/events/kprobes/probe/enable")
-    assert "text.page" in found_in(lab.folder)
+    assert {"text.page", "code.kprobe"} <= found_in(lab.folder)
     lab.run(f"echo 0 > {TRACING}/events/kprobes/probe/enable")
     lab.run(f"echo > {TRACING}/kprobe_events")
     assert found_in(lab.folder) == set()

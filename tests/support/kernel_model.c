@@ -17,14 +17,11 @@ struct name {
 };
 #define FIELD(s, m) {#s "." #m, 'f'},
 #define SIZE(s) {#s, 'z'},
+#define COUNT(s, m) {#s "." #m "[]", 'n'},
 #define SYMBOL(n) {#n, 's'},
 #define VALUE(n) {#n, 'v'},
-#define FIELD_IF(o, s, m) {#s "." #m, 'f'},
-#define SIZE_IF(o, s) {#s, 'z'},
-#define SYMBOL_IF(o, n) {#n, 's'},
-#define VALUE_IF(o, n) {#n, 'v'},
 static const struct name names[] = {
-#include "profile.def"
+#include "profile_items.h"
 };
 
 static void put(uint8_t *p, uint64_t v, unsigned n)
@@ -93,8 +90,7 @@ void model_unlink(struct kernel_model *m, uint64_t node)
     model_put(m, after + 8, before);
 }
 
-/* Zeroed memory, as linear address; of whole pages when n is a page or more. */
-static uint64_t allocate(struct kernel_model *m, uint64_t n)
+uint64_t model_allocate(struct kernel_model *m, uint64_t n)
 {
     uint64_t align = n >= PAGE_SIZE ? PAGE_SIZE : 256, pa = (m->next + align - 1) & ~(align - 1);
 
@@ -126,6 +122,10 @@ static void place_symbols(struct kernel_model *m)
         {S__data, MODEL_DATA},
         {S_vectors, 0x3000},
         {S___bp_harden_el1_vectors, 0x4000},
+        {S_rtnetlink_event, MODEL_NOTIFIER},
+        {S_delayed_work_timer_fn, MODEL_TIMER},
+        {S_hrtimer_wakeup, MODEL_HRTIMER},
+        {S_wq_barrier_func, MODEL_WORK},
         {S_sys_call_table, MODEL_TABLE},
         {S_vdso_start, 0xb000},
         {S_vdso_end, 0xc000},
@@ -141,10 +141,12 @@ static void place_symbols(struct kernel_model *m)
         if (names[i].kind != 's')
             continue;
         m->item[i] = next;
-        next += i == S_init_task || i == S_runqueues ? 1024
-                : i == S_static_calls_table          ? 128
-                : i == S_init_net                    ? 512
-                                                     : 64;
+        next += i == S_init_task || i == S_runqueues        ? 1024
+                : i == S_init_net || i == S_kprobe_table    ? 512
+                : i == S_timer_bases || i == S_init_nsproxy ? 256
+                : i == S_hrtimer_bases                      ? 128
+                : i == S_static_calls_table                 ? 128
+                                                            : 64;
     }
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         m->item[fixed[i].symbol] = fixed[i].offset;
@@ -161,6 +163,8 @@ static void place_items(struct kernel_model *m)
         before = names[i].text;
         m->item[i] = names[i].kind == 'f' ? offset : names[i].kind == 'z' ? 64 : ++value;
     }
+    m->item[N_timer_base_vectors] = 4;
+    m->item[N_hrtimer_cpu_base_clock_base] = 2;
     m->item[Z_page] = 64;
     m->item[F_page_page_type] = 48;
     m->item[V_PGTY_slab] = 0xf5;
@@ -324,7 +328,7 @@ static void map(struct kernel_model *m, uint64_t root, uint64_t va, uint64_t pa,
         uint8_t *entry = at(m, table + 8 * (va >> (39 - 9 * level) & 511));
 
         if (kapu_le64(entry) == 0)
-            put(entry, model_pa(allocate(m, PAGE_SIZE)) | TABLE, 8);
+            put(entry, model_pa(model_allocate(m, PAGE_SIZE)) | TABLE, 8);
         table = kapu_le64(entry) & 0xfffffffff000ull;
     }
     put(at(m, table + 8 * (va >> 12 & 511)), pa | attributes, 8);
@@ -360,10 +364,10 @@ static void make_tables(struct kernel_model *m)
 static void make_slab(struct kernel_model *m)
 {
     uint64_t root = MODEL_TEXT_PA + m->item[S_swapper_pg_dir],
-             size = MODEL_RAM_SIZE / PAGE_SIZE * 64, array = allocate(m, size),
-             cache = allocate(m, 256);
+             size = MODEL_RAM_SIZE / PAGE_SIZE * 64, array = model_allocate(m, size),
+             cache = model_allocate(m, 256);
 
-    m->slab = allocate(m, PAGE_SIZE);
+    m->slab = model_allocate(m, PAGE_SIZE);
     for (uint64_t i = 0; i < size; i += PAGE_SIZE)
         map(m, root, 0xfffffdffc0000000ull + i, model_pa(array) + i, PTE_KERNEL_RW);
     model_put(m, model_symbol(m, S_task_struct_cachep), cache);
@@ -375,13 +379,13 @@ static void make_slab(struct kernel_model *m)
 
 /* ---- Tasks ---- */
 
-static void list_init(struct kernel_model *m, uint64_t head)
+void model_list_init(struct kernel_model *m, uint64_t head)
 {
     model_put(m, head, head);
     model_put(m, head + 8, head);
 }
 
-static void list_add(struct kernel_model *m, uint64_t head, uint64_t node)
+void model_list_add(struct kernel_model *m, uint64_t head, uint64_t node)
 {
     uint64_t last = model_get(m, head + 8);
 
@@ -393,12 +397,13 @@ static void list_add(struct kernel_model *m, uint64_t head, uint64_t node)
 
 static void make_pids(struct kernel_model *m)
 {
-    uint64_t node = allocate(m, 1024), idr = model_symbol(m, S_init_pid_ns) +
-                                             m->item[F_pid_namespace_idr] + m->item[F_idr_idr_rt];
+    uint64_t node = model_allocate(m, 1024), idr = model_symbol(m, S_init_pid_ns) +
+                                                   m->item[F_pid_namespace_idr] +
+                                                   m->item[F_idr_idr_rt];
 
     model_set(m, idr, F_xarray_xa_head, node | 2);
     for (uint32_t i = 1; i < MODEL_TASKS; i++) {
-        uint64_t pid = allocate(m, 256);
+        uint64_t pid = model_allocate(m, 256);
 
         model_set(m, pid, F_pid_tasks, m->task[i] + m->item[F_task_struct_pid_links]);
         model_set(m, m->task[i], F_task_struct_thread_pid, pid);
@@ -409,7 +414,7 @@ static void make_pids(struct kernel_model *m)
 static void make_task(struct kernel_model *m, uint32_t i, const char *comm)
 {
     uint64_t t = i == 0 ? model_symbol(m, S_init_task) : m->slab + 1024ull * i,
-             cred = allocate(m, 512), sig = allocate(m, 256);
+             cred = model_allocate(m, 512), sig = model_allocate(m, 256);
 
     m->task[i] = t;
     m->cred[i] = cred;
@@ -425,21 +430,25 @@ static void make_task(struct kernel_model *m, uint32_t i, const char *comm)
     model_set(m, t, F_task_struct_group_leader, t);
     model_set(m, t, F_task_struct_real_parent, m->task[0]);
     model_set(m, t, F_task_struct_signal, sig);
-    list_init(m, sig + m->item[F_signal_struct_thread_head]);
-    list_add(m, sig + m->item[F_signal_struct_thread_head], t + m->item[F_task_struct_thread_node]);
-    list_init(m, t + m->item[F_task_struct_children]);
+    model_set(m, t, F_task_struct_nsproxy, model_symbol(m, S_init_nsproxy));
+    model_set(m, cred, F_cred_user_ns, model_symbol(m, S_init_user_ns));
+    model_list_init(m, sig + m->item[F_signal_struct_thread_head]);
+    model_list_add(m, sig + m->item[F_signal_struct_thread_head],
+                   t + m->item[F_task_struct_thread_node]);
+    model_list_init(m, t + m->item[F_task_struct_children]);
     if (i == 0) {
-        list_init(m, t + m->item[F_task_struct_tasks]);
+        model_list_init(m, t + m->item[F_task_struct_tasks]);
         return;
     }
-    list_add(m, m->task[0] + m->item[F_task_struct_tasks], t + m->item[F_task_struct_tasks]);
-    list_add(m, m->task[0] + m->item[F_task_struct_children], t + m->item[F_task_struct_sibling]);
+    model_list_add(m, m->task[0] + m->item[F_task_struct_tasks], t + m->item[F_task_struct_tasks]);
+    model_list_add(m, m->task[0] + m->item[F_task_struct_children],
+                   t + m->item[F_task_struct_sibling]);
 }
 
 /* A dentry of that name; its own parent when parent is 0. */
 static uint64_t dentry(struct kernel_model *m, const char *name, uint64_t parent)
 {
-    uint64_t d = allocate(m, 256), text = allocate(m, 64);
+    uint64_t d = model_allocate(m, 256), text = model_allocate(m, 64);
 
     set_text(m, text, name);
     model_set(m, d, F_dentry_d_parent, parent != 0 ? parent : d);
@@ -449,9 +458,10 @@ static uint64_t dentry(struct kernel_model *m, const char *name, uint64_t parent
 
 static void make_program(struct kernel_model *m)
 {
-    uint64_t t = m->task[3], mm = allocate(m, 256), root = allocate(m, PAGE_SIZE),
-             file = allocate(m, 256), vma = allocate(m, 256), node = allocate(m, 512),
-             code = allocate(m, PAGE_SIZE), leaf = node + m->item[F_maple_range_64_slot];
+    uint64_t t = m->task[3], mm = model_allocate(m, 256), root = model_allocate(m, PAGE_SIZE),
+             file = model_allocate(m, 256), vma = model_allocate(m, 256),
+             node = model_allocate(m, 512), code = model_allocate(m, PAGE_SIZE),
+             leaf = node + m->item[F_maple_range_64_slot];
 
     m->mm = mm;
     m->code_pa = model_pa(code);
@@ -482,27 +492,29 @@ static void make_queues(struct kernel_model *m)
              group = m->item[F_task_struct_se] + m->item[F_sched_entity_group_node];
 
     model_set(m, queue, F_rq_curr, m->task[0]);
-    list_init(m, queue + m->item[F_rq_cfs_tasks]);
-    list_add(m, queue + m->item[F_rq_cfs_tasks], m->task[2] + group);
+    model_list_init(m, queue + m->item[F_rq_cfs_tasks]);
+    model_list_add(m, queue + m->item[F_rq_cfs_tasks], m->task[2] + group);
 }
 
 static void make_lists(struct kernel_model *m)
 {
-    uint64_t kset = allocate(m, 256);
+    uint64_t kset = model_allocate(m, 256);
 
-    list_init(m, model_symbol(m, S_modules));
-    list_init(m, model_symbol(m, S_pack_list));
-    list_init(m, model_symbol(m, S_super_blocks));
-    list_init(m, model_symbol(m, S_kprobe_insn_slots) + m->item[F_kprobe_insn_cache_pages]);
-    list_init(m, kset + m->item[F_kset_list]);
+    model_list_init(m, model_symbol(m, S_modules));
+    model_list_init(m, model_symbol(m, S_pack_list));
+    model_list_init(m, model_symbol(m, S_bpf_kallsyms));
+    model_list_init(m, model_symbol(m, S_workqueues));
+    model_list_init(m, model_symbol(m, S_super_blocks));
+    model_list_init(m, model_symbol(m, S_kprobe_insn_slots) + m->item[F_kprobe_insn_cache_pages]);
+    model_list_init(m, kset + m->item[F_kset_list]);
     model_put(m, model_symbol(m, S_module_kset), kset);
 }
 
 /* One hook of a security module, in places that nothing else of the model uses. */
 static void make_hook(struct kernel_model *m)
 {
-    uint64_t slot = model_symbol(m, S_static_calls_table), key = allocate(m, 256),
-             active = allocate(m, 256);
+    uint64_t slot = model_symbol(m, S_static_calls_table), key = model_allocate(m, 256),
+             active = model_allocate(m, 256);
 
     model_set(m, slot, F_lsm_static_call_key, key);
     model_set(m, slot, F_lsm_static_call_hl, model_symbol(m, S_super_blocks));
@@ -517,10 +529,11 @@ static void make_allow(struct kernel_model *m, struct kapu_sha256 sha)
 {
     static const char strings[] = MODEL_PROGRAM;
     static const uint8_t size[ALLOW_SECTIONS] = {16, 32, 4, 32, 4, 8, 1, 1};
-    uint8_t file[16] = {0}, hash[32], order[4] = {0}, program[32] = {0}, numbers[8], state[8];
+    uint8_t file[16] = {0}, hash[32], order[4] = {0}, program[32] = {0}, numbers[32] = {0},
+            state[16] = {0}; /* room for one peer, and one more state */
     const uint8_t *data[ALLOW_SECTIONS] = {file,    hash,  order, program,
                                            numbers, state, NULL,  (const uint8_t *)strings};
-    uint32_t count[ALLOW_SECTIONS] = {1, 1, 1, 1, 2, 1, 0, sizeof(strings)};
+    uint32_t count[ALLOW_SECTIONS] = {1, 1, 1, 1, 8, 2, 0, sizeof(strings)};
     struct bytes page = {at(m, m->code_pa), PAGE_SIZE};
 
     put(file + 12, 1, 4);
@@ -537,6 +550,32 @@ static void make_allow(struct kernel_model *m, struct kapu_sha256 sha)
     }
     memcpy(m->allow, ALLOW_MAGIC, 8);
     put(m->allow + 8, ALLOW_VERSION | (uint64_t)m->allow_n << 32, 8);
+}
+
+static uint8_t *allow_section(struct kernel_model *m, enum allow_section s)
+{
+    return m->allow + kapu_le32(m->allow + ALLOW_HEADER + 8 * s);
+}
+
+void model_allow_state(struct kernel_model *m, enum allow_state key, uint32_t value)
+{
+    put(allow_section(m, ALLOW_STATE) + 8, key | (uint64_t)value << 32, 8);
+}
+
+void model_allow_flags(struct kernel_model *m, uint32_t flags)
+{
+    put(allow_section(m, ALLOW_PROGRAMS) + 4, flags, 4);
+}
+
+void model_allow_peer(struct kernel_model *m, const uint8_t address[4], uint32_t bits,
+                      uint32_t port)
+{
+    uint8_t *peer = allow_section(m, ALLOW_NUMBERS) + 8;
+
+    put(allow_section(m, ALLOW_PROGRAMS) + 24, 1, 2);
+    put(peer, 4u << 16 | bits, 4);
+    put(peer + 4, port, 4);
+    memcpy(peer + 8, address, 4);
 }
 
 void model_build(struct kernel_model *m, struct kapu_sha256 sha)
@@ -594,6 +633,7 @@ struct introspect_setup model_setup(struct kernel_model *m, struct kapu_sha256 s
         .ram_size = MODEL_RAM_SIZE,
         .work = m->work,
         .work_n = sizeof(m->work),
+        .cache_pages = MODEL_CACHE_PAGES,
         .attempts = 1,
         .report = collect,
         .report_ctx = m,

@@ -19,6 +19,7 @@
 #define MODEL_PROGRAM "/bin/a"
 #define MODEL_CODE_VA 0x400000ull
 #define MODEL_USER 7u
+#define MODEL_CACHE_PAGES 8u
 
 /* Places in the image. */
 #define MODEL_STEXT 0x1000u
@@ -26,16 +27,21 @@
 #define MODEL_RODATA_END 0x13000u
 #define MODEL_DATA 0x14000u
 #define MODEL_END 0x18000u
-#define MODEL_SITE 0x2100u    /* variants: nop, 0x11111111 */
-#define MODEL_JUMP 0x2200u    /* jump label whose key is off */
-#define MODEL_POINTER 0x2300u /* movz, 3 movk with the value of memstart_addr */
-#define MODEL_SHIFT 0x2400u   /* lsr by the number in nr_cpu_ids */
-#define MODEL_TABLE 0xa000u   /* three entries */
-#define MODEL_HOOK 0x17ff0u   /* a function pointer in data */
+#define MODEL_SITE 0x2100u     /* variants: nop, 0x11111111 */
+#define MODEL_JUMP 0x2200u     /* jump label whose key is off */
+#define MODEL_POINTER 0x2300u  /* movz, 3 movk with the value of memstart_addr */
+#define MODEL_SHIFT 0x2400u    /* lsr by the number in nr_cpu_ids */
+#define MODEL_TABLE 0xa000u    /* three entries */
+#define MODEL_NOTIFIER 0x5100u /* functions of four types */
+#define MODEL_TIMER 0x5200u
+#define MODEL_HRTIMER 0x5300u
+#define MODEL_WORK 0x5400u
+#define MODEL_HOOK 0x17ff0u /* a function pointer in data */
 
 struct kernel_model {
     uint8_t ram[MODEL_RAM_SIZE];
-    uint8_t profile[16384], allow[1024], work[INTROSPECT_WORK_MIN];
+    uint8_t profile[16384], allow[1024];
+    uint8_t work[INTROSPECT_WORK_MIN + MODEL_CACHE_PAGES * INTROSPECT_CACHED_PAGE];
     size_t profile_n, allow_n;
     uint32_t item[ITEMS];
     uint64_t task[MODEL_TASKS], cred[MODEL_TASKS], mm, code_pa, slab;
@@ -52,11 +58,20 @@ uint64_t model_symbol(const struct kernel_model *m, enum item s); /* virtual, as
 uint64_t model_pa(uint64_t va);                                   /* of image and linear map */
 void model_put(struct kernel_model *m, uint64_t va, uint64_t v);
 void model_put32(struct kernel_model *m, uint64_t va, uint32_t v);
+/* Policy: a state's value, the program's flags, the one peer that it may have. */
+void model_allow_state(struct kernel_model *m, enum allow_state key, uint32_t value);
+void model_allow_flags(struct kernel_model *m, uint32_t flags);
+void model_allow_peer(struct kernel_model *m, const uint8_t address[4], uint32_t bits,
+                      uint32_t port);
 uint64_t model_get(const struct kernel_model *m, uint64_t va);
 void model_set(struct kernel_model *m, uint64_t va, enum item field, uint64_t v);
 /* Where the last descriptor for a kernel address is, as linear address. */
 uint64_t model_pte(const struct kernel_model *m, uint64_t va);
-/* Takes a list_head out of its list. */
+/* Zeroed memory for n bytes, as linear address; of whole pages when n is a page or more. */
+uint64_t model_allocate(struct kernel_model *m, uint64_t n);
+/* Takes a list_head out of its list; puts one at its end; makes an empty one. */
 void model_unlink(struct kernel_model *m, uint64_t node);
+void model_list_add(struct kernel_model *m, uint64_t head, uint64_t node);
+void model_list_init(struct kernel_model *m, uint64_t head);
 
 #endif

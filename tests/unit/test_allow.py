@@ -2,6 +2,7 @@
 """The allow-list's maker: mistakes in a policy are named, hashes are those of the image's pages."""
 
 import hashlib
+import re
 import struct
 
 import pytest
@@ -101,3 +102,43 @@ def test_a_later_policy_replaces_what_it_names(tree):
     second.write_text("[state]\nlockdown = none\n")
     data = allow.make_allow_list(tree, [first, second], "")
     assert section(data, 5, 8) == [struct.pack("<II", 1, 0)]
+
+
+def program(tree, words):
+    """Record and numbers of the one program, whose policy has these words more."""
+    data = make(tree, GOOD + words)
+    return section(data, 3, 32)[0], section(data, 4, 4)
+
+
+def test_peers_are_addresses_prefixes_and_ports(tree):
+    record, numbers = program(tree, "peers = 10.1.0.0/16:8883 [fd00::1]:*\n")
+    assert struct.unpack_from("<H", record, 24) == (2,)
+    four, six = (b"".join(numbers)[-48 + 24 * i:][:24] for i in range(2))
+    assert four == struct.pack("<II", 4 << 16 | 16, 8883) + bytes((10, 1)) + bytes(14)
+    assert six == struct.pack("<II", 16 << 16 | 128, 0) + bytes((0xfd,)) + bytes(14) + b"\1"
+
+
+def test_any_peer_is_a_flag(tree):
+    record, _ = program(tree, "peers = any\n")
+    assert struct.unpack_from("<I", record, 4)[0] & allow.ANY_PEER
+
+
+def test_namespaces_that_each_process_has_and_that_it_may_have(tree):
+    record, _ = program(tree, "namespaces = mnt net?\n")
+    assert struct.unpack_from("<I", record, 4)[0] & 0xffff00 == 0x010300
+
+
+def test_modules_and_what_may_be_loaded(tree):
+    data = make(tree, GOOD.replace("[state]", "[state]\nmodules = one two\nbpf = yes\nkprobes = no"))
+    states = [struct.unpack("<II", record) for record in section(data, 5, 8)]
+    assert {(4, 1), (5, 0)} <= set(states)
+    strings = b"".join(section(data, 7, 1))
+    assert [strings[at:].split(b"\0")[0] for key, at in states if key == 19] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("words", [
+    "peers = 10.0.0.1", "peers = 10.0.0.1/8:1", "peers = fd00::1:1", "peers = [10.0.0.1]:1",
+    "peers = 10.0.0.0/8:0", "peers = 10.0.0.0/8:70000", "namespaces = mount"])
+def test_a_wrong_peer_or_namespace_is_named(tree, words):
+    with pytest.raises(KapuError, match="policy, line 9.*" + re.escape(words.split()[-1])):
+        make(tree, GOOD + words + "\n")

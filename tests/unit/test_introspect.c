@@ -8,48 +8,7 @@
 
 #include <cmocka.h>
 
-#include "crypto_openssl.h"
-#include "kernel_model.h"
-
-static struct kernel_model model;
-static struct introspect in;
-
-static int fresh(void **state)
-{
-    struct introspect_setup setup;
-
-    (void)state;
-    model_build(&model, crypto_openssl.sha256);
-    setup = model_setup(&model, crypto_openssl.sha256);
-    assert_int_equal(introspect_init(&in, &setup), 0);
-    assert_int_equal(introspect_locate(&in, &model.regs, 1), 0);
-    return 0;
-}
-
-static const struct introspect_check *check(const char *id)
-{
-    const struct introspect_check *table;
-    size_t n = introspect_checks(&table);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(table[i].id, id) == 0)
-            return &table[i];
-    }
-    fail_msg("no check %s", id);
-    return NULL;
-}
-
-static bool finds(const char *id, const char *finding)
-{
-    model.found_n = 0;
-    if (introspect_run(&in, check(id)) <= 0)
-        return false;
-    for (size_t i = 0; i < model.found_n; i++) {
-        if (strcmp(model.found[i].id, finding) == 0)
-            return true;
-    }
-    return false;
-}
+#include "introspect_fixture.h"
 
 static void the_kernel_is_found_by_its_registers(void **state)
 {
@@ -125,11 +84,6 @@ static void each_check_has_a_name_of_its_own(void **state)
             assert_string_not_equal(table[i].id, table[j].id);
         assert_true(strlen(table[i].name) > 0 && strlen(table[i].reads) > 0);
     }
-}
-
-static uint64_t image(uint32_t offset)
-{
-    return MODEL_LINKED + MODEL_SLIDE + offset;
 }
 
 static void a_changed_instruction_is_found(void **state)
@@ -413,18 +367,6 @@ static void a_security_hook_that_is_not_called_is_found(void **state)
     assert_true(finds("lsm", "lsm.missing"));
 }
 
-static void a_module_that_is_in_one_view_only_is_found(void **state)
-{
-    uint64_t list = model_symbol(&model, S_modules), module = MODEL_LINEAR + 0x100;
-
-    (void)state;
-    model_put(&model, module + model.item[F_module_list], list);
-    model_put(&model, module + model.item[F_module_list] + 8, list);
-    model_put(&model, list, module + model.item[F_module_list]);
-    model_put(&model, list + 8, module + model.item[F_module_list]);
-    assert_true(finds("modules", "modules.hidden"));
-}
-
 static int count_task(void *ctx, const struct introspect_task *t)
 {
     uint32_t *n = ctx;
@@ -563,7 +505,6 @@ int main(void)
         TEST(a_writable_executable_mapping_is_found),
         TEST(a_changed_setting_is_found),
         TEST(a_security_hook_that_is_not_called_is_found),
-        TEST(a_module_that_is_in_one_view_only_is_found),
         TEST(tasks_are_listed_with_their_programs),
         TEST(executable_memory_is_listed),
         TEST(what_one_of_three_looks_saw_is_no_finding),

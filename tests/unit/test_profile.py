@@ -51,7 +51,15 @@ def test_an_item_of_an_option_that_is_off_is_absent(kernel, types):
         profile.item_values(items, kernel, types, {"MODULES"})
 
 
-@pytest.mark.parametrize("line", ["FIELD(a)", "SYMBOL(a, b)", "STRUCT(a)", "FIELD(a, b"])
+def test_elements_of_an_array_are_counted(kernel, types):
+    items = profile.parse_definitions("COUNT(timer_base, vectors)\nCOUNT(pid, tasks)\n")
+    assert profile.item_values(items, kernel, types, set()) == [576, 4]
+    assert profile.item_name("COUNT", ["pid", "tasks"]) == "pid.tasks[]"
+    with pytest.raises(KapuError, match="pid.level is no array"):
+        types.elements("pid", "level")
+
+
+@pytest.mark.parametrize("line", ["FIELD(a)", "COUNT(a)", "SYMBOL(a, b)", "STRUCT(a)", "FIELD(a, b"])
 def test_a_wrong_line_of_the_definitions_is_refused(line):
     with pytest.raises(KapuError, match="line 1"):
         profile.parse_definitions(line)

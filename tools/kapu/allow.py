@@ -2,16 +2,20 @@
 """Allow-list: which code and which programs a root image may run (lib/introspect/allow_format.h)."""
 
 import hashlib
+import ipaddress
 import re
 import struct
 from pathlib import Path
 
+from . import sectioned
 from .errors import KapuError
 
-MAGIC, VERSION, HEADER = b"KAPUALLO", 1, 16
+MAGIC, VERSION, HEADER = b"KAPUALLO", 2, sectioned.HEAD
 PAGE = 4096
 PT_LOAD, PF_X = 1, 1
-NO_NEW_PRIVS, SECCOMP, RAW, ANY = 1, 2, 4, 8
+NO_NEW_PRIVS, SECCOMP, RAW, ANY, ANY_PEER = 1, 2, 4, 8, 16
+MAY_NAMESPACE, HAS_NAMESPACE = 0x100, 0x10000  # shifted by the kind's number
+NAMESPACES = ("mnt", "net", "pid", "user", "uts", "ipc", "cgroup")
 PROTOCOLS = {"tcp": 6, "udp": 17}
 # include/uapi/linux/capability.h, from bit 0
 CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap "
@@ -21,10 +25,11 @@ CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid se
                 "mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf "
                 "checkpoint_restore").split()
 LOCKDOWN = {"none": 0, "integrity": 1, "confidentiality": 2}
-STATE = {"lockdown": 1, "ptrace_scope": 2, "mmap_min_addr": 3, "modprobe": 4, "core_pattern": 5,
-         "poweroff": 6}
-FIRST_STRING_STATE = 4
-PROGRAM_KEYS = ("users", "capabilities", "no_new_privs", "seccomp", "listen", "raw_sockets")
+STATE = {"lockdown": 1, "ptrace_scope": 2, "mmap_min_addr": 3, "bpf": 4, "kprobes": 5,
+         "modprobe": 16, "core_pattern": 17, "poweroff": 18, "modules": 19}
+FIRST_STRING_STATE = 16
+PROGRAM_KEYS = ("users", "capabilities", "no_new_privs", "seccomp", "listen", "raw_sockets", "peers",
+                "namespaces")
 
 
 class Policy:
@@ -117,6 +122,41 @@ def ports(words: str, place: str) -> list[int]:
     return found
 
 
+def peers(words: str, place: str) -> list[bytes] | None:
+    """Six numbers for each ADDRESS/PREFIX:PORT; None: anybody."""
+    if words == "any":
+        return None
+    found = []
+    for word in words.split():
+        match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?:/(\d+))?:(\d+|\*)", word)
+        try:
+            six, four, bits, port = match.groups()
+            network = ipaddress.ip_network((six or four) + (f"/{bits}" if bits else ""))
+            number = 0 if port == "*" else int(port)
+            if port == "0" or number > 65535 or (six is not None) != (network.version == 6):
+                raise ValueError(word)
+        except (AttributeError, ValueError) as error:
+            raise KapuError(f"{place}: a peer is ADDRESS/PREFIX:PORT or [ADDRESS]/PREFIX:PORT, with "
+                            f"* for any port, not '{word}'") from error
+        address = network.network_address.packed
+        found.append(struct.pack("<II16s", len(address) << 16 | network.prefixlen, number, address))
+    return found
+
+
+def namespace_flags(words: str, place: str) -> int:
+    """Kinds of which each process has one of its own; with a question mark, may have."""
+    flags = 0
+    for word in words.split():
+        kind = word.removesuffix("?")
+        if kind not in NAMESPACES:
+            raise KapuError(f"{place}: there is no kind of namespace '{kind}'; known: "
+                            f"{', '.join(NAMESPACES)}")
+        flags |= MAY_NAMESPACE << NAMESPACES.index(kind)
+        if kind == word:
+            flags |= HAS_NAMESPACE << NAMESPACES.index(kind)
+    return flags
+
+
 def flag(words: str, place: str) -> bool:
     if words not in ("yes", "no"):
         raise KapuError(f"{place}: expected yes or no, not '{words}'")
@@ -152,9 +192,10 @@ class Strings:
 def file_records(tree: Path, strings: Strings) -> tuple[list[bytes], list[bytes], set[str]]:
     """Records of FILES and HASHES, and the paths."""
     files, hashes, paths = [], [], set()
-    for path in sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink()):
+    found = {"/" + str(p.relative_to(tree)): p for p in tree.rglob("*")
+             if p.is_file() and not p.is_symlink()}
+    for name, path in sorted(found.items(), key=lambda item: item[0].encode()):
         data = path.read_bytes()
-        name = "/" + str(path.relative_to(tree))
         for first, count in executable_parts(data):
             files.append(struct.pack("<IIII", strings.add(name), first, len(hashes), count))
             paths.add(name)
@@ -177,14 +218,17 @@ def program_records(policy: Policy, tree: Path, paths: set[str], strings: String
             raise KapuError(f"policy: [program {path}] does not say as which users it runs")
         ranges = user_ranges(keys["users"], users, policy.where(path, "users"))
         listen = value("listen", ports, [])
+        partners = value("peers", peers, [])
         flags = ((NO_NEW_PRIVS if value("no_new_privs", flag, False) else 0)
                  | (SECCOMP if value("seccomp", flag, False) else 0)
-                 | (RAW if value("raw_sockets", flag, False) else 0) | (ANY if path == "*" else 0))
-        programs.append(struct.pack("<IIQIHHQ", strings.add(path), flags,
+                 | (RAW if value("raw_sockets", flag, False) else 0) | (ANY if path == "*" else 0)
+                 | (ANY_PEER if partners is None else 0) | value("namespaces", namespace_flags, 0))
+        programs.append(struct.pack("<IIQIHHHHI", strings.add(path), flags,
                                     value("capabilities", capability_bits, 0), len(numbers),
-                                    len(ranges), len(listen), 0))
+                                    len(ranges), len(listen), len(partners or []), 0, 0))
         numbers += [struct.pack("<I", n) for pair in ranges for n in pair]
         numbers += [struct.pack("<I", port) for port in listen]
+        numbers += [peer[i:i + 4] for peer in partners or [] for i in range(0, len(peer), 4)]
     return programs, numbers
 
 
@@ -192,8 +236,14 @@ def state_records(policy: Policy, strings: Strings) -> list[bytes]:
     records = []
     for name, text in sorted(policy.state.items()):
         place = policy.where("state", name)
+        if name == "modules":
+            records += [struct.pack("<II", STATE[name], strings.add(module))
+                        for module in text.split()]
+            continue
         if STATE[name] >= FIRST_STRING_STATE:
             value = strings.add(text)
+        elif name in ("bpf", "kprobes"):
+            value = int(flag(text, place))
         elif name == "lockdown":
             if text not in LOCKDOWN:
                 raise KapuError(f"{place}: lockdown is one of {', '.join(LOCKDOWN)}")
@@ -221,10 +271,4 @@ def make_allow_list(tree: Path, policies: list[Path], root_hash: str) -> bytes:
     sections = (files, hashes, [struct.pack("<I", n) for n in order], programs, numbers, state,
                 [root[i:i + 1] for i in range(len(root))],
                 [strings.data[i:i + 1] for i in range(len(strings.data))])
-    at = HEADER + 8 * len(sections)
-    directory, body = b"", b""
-    for records in sections:
-        data = b"".join(records)
-        directory += struct.pack("<II", at + len(body), len(records))
-        body += data + bytes(-len(data) % 8)
-    return MAGIC + struct.pack("<II", VERSION, at + len(body)) + directory + body
+    return sectioned.pack(MAGIC, VERSION, b"", sections)

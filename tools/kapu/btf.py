@@ -60,8 +60,8 @@ class Btf:
 
     def offset(self, name: str, member: str) -> int:
         """Offset of a member in bytes."""
-        found = {offset for number in self._named(name)
-                 for offset in [self._find(number, member)] if offset is not None}
+        found = {place[0] for number in self._named(name)
+                 for place in [self._find(number, member)] if place is not None}
         if not found:
             raise KapuError(f"struct {name} has no member {member}")
         if len(found) > 1:
@@ -71,35 +71,36 @@ class Btf:
             raise KapuError(f"{name}.{member} does not start at a byte")
         return bits // 8
 
-    def elements(self, name: str) -> int:
-        """Elements of the array that is a structure's first member."""
-        _, kind, members, _, at = self.types[self._named(name)[0]]
-        if kind != STRUCT or not members:
-            raise KapuError(f"struct {name} has no members")
-        number = self._strip(struct.unpack_from("<I", self.data, at + 16)[0])
-        if self.types[number][1] != ARRAY:
-            raise KapuError(f"the first member of struct {name} is no array")
-        return struct.unpack_from("<I", self.data, self.types[number][4] + 20)[0]
+    def elements(self, name: str, member: str | None) -> int:
+        """Elements of a member that is an array; without a name, of a structure's first member."""
+        number = self._named(name)[0]
+        found = self._find(number, member)
+        if found is None:
+            raise KapuError(f"struct {name} has no member {member or 'at all'}")
+        array = self._strip(found[1])
+        if self.types[array][1] != ARRAY:
+            raise KapuError(f"{name}.{member or '(first)'} is no array")
+        return struct.unpack_from("<I", self.data, self.types[array][4] + 20)[0]
 
     def _named(self, name: str) -> list[int]:
         if name not in self.structs:
             raise KapuError(f"there is no struct {name}")
         return self.structs[name]
 
-    def _find(self, number: int, member: str) -> int | None:
-        """Offset of a member in bits, looked for in anonymous members too."""
+    def _find(self, number: int, member: str | None) -> tuple[int, int] | None:
+        """Offset in bits and type of a member, looked for in anonymous members too; None: the first."""
         _, _, members, flag, at = self.types[number]
         for i in range(members):
             name, kind, offset = struct.unpack_from("<III", self.data, at + 12 + 12 * i)
             offset = offset & 0xffffff if flag else offset
-            if name and self.string(name) == member:
-                return offset
+            if member is None or name and self.string(name) == member:
+                return offset, kind
             if not name:
-                kind = self._strip(kind)
-                inner = (self._find(kind, member)
-                         if self.types[kind][1] in (STRUCT, UNION) else None)
-                if inner is not None:
-                    return offset + inner
+                inner = self._strip(kind)
+                found = (self._find(inner, member)
+                         if self.types[inner][1] in (STRUCT, UNION) else None)
+                if found is not None:
+                    return offset + found[0], found[1]
         return None
 
     def _strip(self, number: int) -> int:

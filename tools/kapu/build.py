@@ -532,10 +532,11 @@ def release(flavour: str = "gateway") -> Release:
     introspect = ROOT / "lib" / "introspect"
     kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
                           files=[ROOT / "tools/kapu" / f"{name}.py" for name in
-                                 ("profile", "patchsites", "kernelimage", "btf")]
+                                 ("profile", "patchsites", "kernelimage", "btf", "sectioned")]
                           + [introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
-                      files=policies(flavour) + [ROOT / "tools/kapu/allow.py"])
+                      files=policies(flavour) + [ROOT / "tools/kapu" / name
+                                                 for name in ("allow.py", "sectioned.py")])
     optee = optee_step(f"optee-{flavour}", flavour, [optee_base, kernel_profile, allow_list])
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],

@@ -6,7 +6,7 @@ import re
 import struct
 from pathlib import Path
 
-from . import patchsites
+from . import patchsites, sectioned
 from .btf import Btf
 from .errors import KapuError
 from .kernelimage import PAGE, KernelImage
@@ -16,7 +16,7 @@ DEFINITIONS = ROOT / "lib" / "introspect" / "profile.def"
 MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 1, 32, 0xffffffff
 TEXT, RODATA = 1, 2
 TABLES = ("sys_call_table",)
-ITEM = re.compile(r"^(FIELD|SIZE|VALUE|SYMBOL)(_IF)?\((.*)\)$")
+ITEM = re.compile(r"^(FIELD|SIZE|COUNT|VALUE|SYMBOL)(_IF)?\((.*)\)$")
 
 
 def parse_definitions(text: str) -> list[tuple[str, str | None, list[str]]]:
@@ -32,21 +32,21 @@ def parse_definitions(text: str) -> list[tuple[str, str | None, list[str]]]:
         what, conditional, names = match.groups()
         names = [name.strip() for name in names.split(",")]
         option = names.pop(0) if conditional else None
-        if len(names) != (2 if what == "FIELD" else 1):
+        if len(names) != (2 if what in ("FIELD", "COUNT") else 1):
             raise KapuError(f"profile.def, line {number}: wrong number of names")
         items.append((what, option, names))
     return items
 
 
-def item_name(names: list[str]) -> str:
-    return ".".join(names)
+def item_name(what: str, names: list[str]) -> str:
+    return ".".join(names) + ("[]" if what == "COUNT" else "")
 
 
 def names_digest(items) -> int:
     """FNV-1a, 32 bits, over the names of all items: reader and profile mean the same list."""
     digest = 0x811c9dc5
-    for _, _, names in items:
-        for byte in item_name(names).encode() + b"\0":
+    for what, _, names in items:
+        for byte in item_name(what, names).encode() + b"\0":
             digest = (digest ^ byte) * 0x01000193 & 0xffffffff
     return digest
 
@@ -59,6 +59,7 @@ def item_values(items, kernel: KernelImage, types: Btf, options: set[str]) -> li
     """The value of each item. All that are missing are named in one error."""
     values, missing = [], []
     look = {"FIELD": lambda names: types.offset(*names), "SIZE": lambda names: types.size(*names),
+            "COUNT": lambda names: types.elements(*names),
             "SYMBOL": lambda names: kernel.offset(*names),
             "VALUE": lambda names: types.values.get(names[0])}
     for what, option, names in items:
@@ -68,10 +69,10 @@ def item_values(items, kernel: KernelImage, types: Btf, options: set[str]) -> li
         try:
             value = look[what](names)
         except KapuError as error:
-            missing.append(f"{item_name(names)}: {error}")
+            missing.append(f"{item_name(what, names)}: {error}")
             continue
         if value is None or not 0 <= value < ABSENT:
-            missing.append(f"{item_name(names)}: not there, or out of range")
+            missing.append(f"{item_name(what, names)}: not there, or out of range")
             continue
         values.append(value)
     if missing:
@@ -164,7 +165,7 @@ def pointer_records(kernel: KernelImage) -> list[bytes]:
 def hook_records(kernel: KernelImage, types: Btf) -> list[bytes]:
     """Hooks of security modules: entries that point into the table of their static calls."""
     table = kernel.offset("static_calls_table")
-    size, count = types.size("lsm_static_calls_table"), types.elements("lsm_static_calls_table")
+    size, count = types.size("lsm_static_calls_table"), types.elements("lsm_static_calls_table", None)
     slots = types.offset("security_hook_list", "scalls")
     hook = types.offset("security_hook_list", "hook")
     start, end = kernel.offset("__start_ro_after_init"), kernel.offset("__end_ro_after_init")
@@ -213,14 +214,7 @@ def make_profile(vmlinux: bytes, btf: bytes, image: bytes, config: str,
 
 
 def pack(base: int, pages: int, digest: int, sections) -> bytes:
-    at = HEADER + 8 * len(sections)
-    directory, body = b"", b""
-    for records in sections:
-        data = b"".join(records)
-        directory += struct.pack("<II", at + len(body), len(records))
-        body += data + bytes(-len(data) % 8)
-    head = MAGIC + struct.pack("<IIQII", VERSION, at + len(body), base, pages, digest)
-    return head + directory + body
+    return sectioned.pack(MAGIC, VERSION, struct.pack("<QII", base, pages, digest), sections)
 
 
 def write_profile(kernel: Path, out: Path) -> None:

@@ -12,7 +12,7 @@ static TEE_OperationHandle digest = TEE_HANDLE_NULL;
 /* Pages that were read whole while collecting: what the watch gets. */
 static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
 static size_t pages_n;
-static bool collecting;
+static const struct introspect *collecting;
 
 static uint8_t captured[PAGE];
 static uint64_t captured_pa;
@@ -66,7 +66,7 @@ static void collect(uint64_t pa, const void *page)
     const struct bytes whole = {page, PAGE};
     uint8_t *record = pages + pages_n * MONITOR_WATCH_SIZE;
 
-    if (pages_n == MONITOR_WATCH_MAX)
+    if (pages_n == MONITOR_WATCH_MAX || !introspect_is_constant(collecting, pa))
         return;
     put_le64(record, pa);
     if (core_sha256(NULL, &whole, 1, record + 8) == 0)
@@ -90,7 +90,7 @@ int core_read(void *ctx, uint64_t pa, void *to, size_t n)
     p[1].memref.size = n;
     if (call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p) != TEE_SUCCESS)
         return KAPU_ERANGE;
-    if (collecting && n == PAGE && pa % PAGE == 0)
+    if (collecting != NULL && n == PAGE && pa % PAGE == 0)
         collect(pa, to);
     return 0;
 }
@@ -117,10 +117,10 @@ size_t core_registers(struct introspect_regs *to, size_t most, size_t *now)
     return n;
 }
 
-void core_collect(bool on)
+void core_collect(const struct introspect *in)
 {
-    collecting = on;
-    if (on)
+    collecting = in;
+    if (in != NULL)
         pages_n = 0;
 }
 

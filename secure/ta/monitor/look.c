@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define ATTEMPTS 3u /* Linux runs meanwhile: what is wrong stays wrong */
-#define WORK_SIZE (512u * 1024)
+#define CACHE_PAGES 256u
+#define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
 
 extern const uint8_t kernel_profile[], kernel_profile_end[], allow_list[], allow_list_end[];
@@ -61,6 +62,7 @@ static int open(struct verdict *v)
         .ram_size = RAM_SIZE,
         .work = work,
         .work_n = sizeof(work),
+        .cache_pages = CACHE_PAGES,
         .attempts = ATTEMPTS,
         .report = keep,
         .report_ctx = v,
@@ -95,9 +97,9 @@ static int run_text(const struct introspect_check *check)
 {
     int found;
 
-    core_collect(!watching);
+    core_collect(watching ? NULL : &in);
     found = introspect_run(&in, check);
-    core_collect(false);
+    core_collect(NULL);
     if (found == 0 && !watching) {
         core_watch();
         watching = true;

@@ -39,8 +39,9 @@ TEE_Result core_open(void);
 /* The port of lib/introspect. A page that the watch has captured is read from there. */
 int core_read(void *ctx, uint64_t pa, void *to, size_t n);
 size_t core_registers(struct introspect_regs *to, size_t most, size_t *now);
-/* Between these, whole pages that are read are collected, with their hashes. */
-void core_collect(bool on);
+/* From a call with an instance to the next with NULL, pages of the kernel's text and read-only data
+ * that are read whole are collected, with their hashes. */
+void core_collect(const struct introspect *in);
 /* Has the collected pages watched. */
 void core_watch(void);
 /* Takes a page that the watch captured, which core_read then gives for its address; false: none. */

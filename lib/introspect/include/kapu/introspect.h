@@ -71,13 +71,16 @@ struct introspect_allow {
 struct introspect_stats {
     uint64_t bytes_hashed;
     uint64_t pages_walked; /* page tables read */
-    uint64_t reads;
+    uint64_t reads;        /* calls of mem.read */
+    uint64_t lookups;      /* what the checks asked for, from the page cache too */
 };
 
 #define INTROSPECT_CPUS 8u
 #define INTROSPECT_CACHE 256u
+#define INTROSPECT_TABLES 64u
 #define INTROSPECT_PENDING 48u
 #define INTROSPECT_WORK_MIN (64u << 10)
+#define INTROSPECT_CACHED_PAGE 4100u /* work memory that a page of the page cache takes */
 #define INTROSPECT_READS (16u << 20) /* an intact gateway takes a hundredth of it */
 
 struct introspect {
@@ -94,8 +97,12 @@ struct introspect {
     uint64_t reads_max;
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
-    uint8_t *work; /* scratch of the checks */
+    uint8_t *work; /* scratch of the checks: the set */
     size_t work_n;
+    uint8_t *hashed; /* pages whose content was looked up in this deep check */
+    size_t hashed_n;
+    uint8_t *pages; /* page cache, then the numbers of its pages */
+    uint32_t cache_pages;
 
     /* Found by introspect_locate(). */
     uint64_t text_pa; /* where _text is */
@@ -107,10 +114,14 @@ struct introspect {
     struct {
         uint64_t va, pa; /* pages; va 0: empty */
     } cache[INTROSPECT_CACHE];
+    struct {
+        uint64_t root, va, table, above; /* last tables on the way to va; root 0: empty */
+    } tables[INTROSPECT_TABLES];
     struct finding pending[INTROSPECT_PENDING];
     uint32_t pending_n, lost, run;
-    uint32_t set_n;
-    uint64_t budget; /* reads that the current run may still do */
+    uint32_t set_n, hashed_used, victim;
+    uint64_t budget; /* lookups that the current run may still do */
+    uint64_t ran;    /* checks of this deep check, by their places in the table */
     uint8_t seen[INTROSPECT_PENDING];
     uint8_t page[4096];
     uint8_t table[4][4096];
@@ -124,8 +135,15 @@ struct introspect_setup {
     uint64_t ram_base, ram_size;
     uint8_t *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks */
     size_t work_n;
+    /*
+     * Pages of the page cache, taken from the end of the work memory: so many times
+     * INTROSPECT_CACHED_PAGE beyond INTROSPECT_WORK_MIN. It saves calls of mem.read, and is dropped
+     * before each run of a check. 0: none; for a reader of memory that changes meanwhile, which
+     * should see each word as late as it can.
+     */
+    uint32_t cache_pages;
     uint32_t attempts;  /* 1 for a dump or a stopped system, 3 for a running one */
-    uint64_t reads_max; /* of one run of a check, so that all ends; 0: INTROSPECT_READS */
+    uint64_t reads_max; /* lookups of one run of a check, so that all ends; 0: INTROSPECT_READS */
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
 };
@@ -159,8 +177,15 @@ size_t introspect_checks(const struct introspect_check **table);
  * allow-list that it needs was not given; KAPU_EARG when it needs registers that are unknown;
  * KAPU_ECRYPTO. A kernel that cannot be followed to the end is a finding: report.broken,
  * report.endless.
+ *
+ * One run of each check is a deep check. Within it no page of a program is hashed twice, though
+ * several checks want to know it; a check that runs again begins a new one.
  */
 KAPU_MUST_CHECK int introspect_run(struct introspect *in, const struct introspect_check *check);
+
+/* Whether a physical address is in the kernel's text or read-only data, which the check "text"
+ * compares with the signed image. After introspect_locate(). */
+bool introspect_is_constant(const struct introspect *in, uint64_t pa);
 
 /* What a listing shows. Strings are cut to fit and terminated; control characters become '?'. */
 struct introspect_task {

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/* lib/introspect over the model kernel: what the kernel will call, what policy says of what is
+ * loaded and of connections, and how often memory is read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "introspect_fixture.h"
+
+/* Puts a callback that leads to `function` where `put` says, and looks for the finding. */
+static bool finds_callback(const char *check_id, const char *finding, uint64_t at, uint64_t good)
+{
+    bool clean, foreign, type;
+
+    model_put(&model, at, good);
+    clean = introspect_run(&in, check(check_id)) == 0;
+    model_put(&model, at, MODEL_LINEAR + 64);
+    foreign = finds(check_id, finding);
+    model_put(&model, at, image(0x1200)); /* kernel text, of no such type */
+    type = finds(check_id, finding);
+    return clean && foreign && type;
+}
+
+static void a_foreign_notifier_is_found(void **state)
+{
+    uint64_t block = model_allocate(&model, 64);
+    static const enum item heads[][2] = {
+        {S_netdev_chain, F_raw_notifier_head_head},
+        {S_panic_notifier_list, F_atomic_notifier_head_head},
+        {S_module_notify_list, F_blocking_notifier_head_head},
+        {S_lease_notifier_chain, F_srcu_notifier_head_head},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        uint64_t head = model_symbol(&model, heads[i][0]) + model.item[heads[i][1]];
+
+        model_put(&model, head, block);
+        assert_true(finds_callback("notifiers", "notifiers.call",
+                                   block + model.item[F_notifier_block_notifier_call],
+                                   image(MODEL_NOTIFIER)));
+        model_put(&model, head, 0);
+    }
+}
+
+static void a_chain_of_notifiers_without_end_is_found(void **state)
+{
+    uint64_t block = model_allocate(&model, 64);
+
+    (void)state;
+    model_put(&model, model_symbol(&model, S_die_chain) + model.item[F_atomic_notifier_head_head],
+              block);
+    model_set(&model, block, F_notifier_block_notifier_call, image(MODEL_NOTIFIER));
+    model_set(&model, block, F_notifier_block_next, block);
+    assert_true(finds("notifiers", "report.broken"));
+}
+
+static void a_foreign_timer_is_found(void **state)
+{
+    uint64_t work = model_allocate(&model, 256), timer = work + model.item[F_delayed_work_timer];
+    uint64_t slot = model_symbol(&model, S_timer_bases) + 2 * model.item[Z_timer_base] +
+                    model.item[F_timer_base_vectors] + 8 * 3; /* the last of the last base */
+
+    (void)state;
+    model_put(&model, slot, timer + model.item[F_timer_list_entry]);
+    model_set(&model, work + model.item[F_delayed_work_work], F_work_struct_func,
+              image(MODEL_WORK));
+    assert_true(finds_callback("timers", "timers.function",
+                               timer + model.item[F_timer_list_function], image(MODEL_TIMER)));
+}
+
+static void foreign_work_that_waits_for_its_time_is_found(void **state)
+{
+    uint64_t work = model_allocate(&model, 256), timer = work + model.item[F_delayed_work_timer];
+    uint64_t slot = model_symbol(&model, S_timer_bases) + model.item[F_timer_base_vectors];
+
+    (void)state;
+    model_put(&model, slot, timer + model.item[F_timer_list_entry]);
+    model_set(&model, timer, F_timer_list_function, image(MODEL_TIMER));
+    assert_true(
+        finds_callback("timers", "timers.work",
+                       work + model.item[F_delayed_work_work] + model.item[F_work_struct_func],
+                       image(MODEL_WORK)));
+}
+
+static void a_foreign_high_resolution_timer_is_found(void **state)
+{
+    uint64_t timer = model_allocate(&model, 256);
+    uint64_t tree = model_symbol(&model, S_hrtimer_bases) + model.item[Z_hrtimer_clock_base];
+
+    (void)state;
+    model_put(&model, tree, timer + model.item[F_hrtimer_node]);
+    assert_true(finds_callback("timers", "timers.hrtimer", timer + model.item[F_hrtimer_function],
+                               image(MODEL_HRTIMER)));
+}
+
+static void foreign_work_is_found_in_each_queue(void **state)
+{
+    uint64_t pool = model_allocate(&model, 256), worker = model_allocate(&model, 256),
+             work = model_allocate(&model, 256), queue = model_allocate(&model, 256),
+             pwq = model_allocate(&model, 256), node = model_allocate(&model, 1024),
+             lists[3] = {pool + model.item[F_worker_pool_worklist],
+                         worker + model.item[F_worker_scheduled],
+                         pwq + model.item[F_pool_workqueue_inactive_works]};
+
+    (void)state;
+    model_set(&model, model_symbol(&model, S_worker_pool_idr) + model.item[F_idr_idr_rt],
+              F_xarray_xa_head, node | 2);
+    model_set(&model, node, F_xa_node_slots, pool);
+    for (size_t i = 0; i < 3; i++)
+        model_list_init(&model, lists[i]);
+    model_list_init(&model, pool + model.item[F_worker_pool_workers]);
+    model_list_add(&model, pool + model.item[F_worker_pool_workers],
+                   worker + model.item[F_worker_node]);
+    model_list_add(&model, model_symbol(&model, S_workqueues),
+                   queue + model.item[F_workqueue_struct_list]);
+    model_list_init(&model, queue + model.item[F_workqueue_struct_pwqs]);
+    model_list_add(&model, queue + model.item[F_workqueue_struct_pwqs],
+                   pwq + model.item[F_pool_workqueue_pwqs_node]);
+    for (size_t i = 0; i < 3; i++) {
+        model_list_add(&model, lists[i], work + model.item[F_work_struct_entry]);
+        assert_true(finds_callback("works", "works.pending", work + model.item[F_work_struct_func],
+                                   image(MODEL_WORK)));
+        model_unlink(&model, work + model.item[F_work_struct_entry]);
+    }
+    assert_true(finds_callback("works", "works.running", worker + model.item[F_worker_current_func],
+                               image(MODEL_WORK)));
+}
+
+static void a_foreign_probe_of_a_tracepoint_is_found(void **state)
+{
+    uint64_t tracepoint = model_allocate(&model, 256), probes = model_allocate(&model, 256);
+    uint64_t entry = model_symbol(&model, S___start___tracepoints_ptrs) + 8;
+
+    (void)state;
+    tracepoint = model_symbol(&model, S_verity_target); /* within 2 GiB of its entry */
+    model_put32(&model, entry, (uint32_t)(tracepoint - entry));
+    model_set(&model, tracepoint, F_tracepoint_name, MODEL_LINEAR);
+    model_put(&model, tracepoint + model.item[F_tracepoint_funcs], probes);
+    model_put(&model, model_symbol(&model, S_verity_target) + model.item[F_tracepoint_probestub],
+              image(0x1500));
+    assert_true(finds_callback("tracepoints", "tracepoints.probe",
+                               probes + model.item[F_tracepoint_func_func], image(0x1500)));
+}
+
+static void an_ebpf_program_is_found_unless_policy_allows_it(void **state)
+{
+    uint64_t program = model_allocate(&model, 256), aux = model_allocate(&model, 256),
+             node = model_allocate(&model, 1024);
+
+    (void)state;
+    model_set(&model, program, F_bpf_prog_aux, aux);
+    model_set(&model, model_symbol(&model, S_prog_idr) + model.item[F_idr_idr_rt], F_xarray_xa_head,
+              node | 2);
+    model_set(&model, node, F_xa_node_slots, program);
+    assert_true(finds("code", "code.bpf"));
+    model_allow_state(&model, STATE_BPF, 1);
+    assert_int_equal(introspect_run(&in, check("code")), 0);
+}
+
+static void a_kprobe_is_found_unless_policy_allows_it(void **state)
+{
+    uint64_t probe = model_allocate(&model, 256);
+
+    (void)state;
+    model_put(&model, model_symbol(&model, S_kprobe_table) + 8 * 63,
+              probe + model.item[F_kprobe_hlist]);
+    assert_true(finds("code", "code.kprobe"));
+    model_allow_state(&model, STATE_KPROBES, 1);
+    assert_int_equal(introspect_run(&in, check("code")), 0);
+}
+
+static void namespaces_are_those_of_policy(void **state)
+{
+    uint64_t proxy = model_allocate(&model, 512);
+    uint64_t pid = model_get(&model, model.task[3] + model.item[F_task_struct_thread_pid]);
+
+    (void)state;
+    model_set(&model, model.task[3], F_task_struct_nsproxy, proxy);
+    model_set(&model, proxy, F_nsproxy_net_ns, MODEL_LINEAR);
+    assert_true(finds("credentials", "credentials.namespace"));
+    model_allow_flags(&model,
+                      ALLOW_MAY_NAMESPACE(NAMESPACE_NET) | ALLOW_HAS_NAMESPACE(NAMESPACE_NET));
+    assert_int_equal(introspect_run(&in, check("credentials")), 0);
+    /* It left its sandbox. */
+    model_set(&model, model.task[3], F_task_struct_nsproxy, model_symbol(&model, S_init_nsproxy));
+    assert_true(finds("credentials", "credentials.namespace"));
+    model_allow_flags(&model, 0);
+    model_set(&model, pid, F_pid_level, 1);
+    assert_true(finds("credentials", "credentials.namespace"));
+    model_set(&model, pid, F_pid_level, 0);
+    model_set(&model, model.cred[3], F_cred_user_ns, MODEL_LINEAR);
+    assert_true(finds("credentials", "credentials.namespace"));
+}
+
+/* A connected socket in the program's table of files, and in the kernel's table if `listed`. */
+static uint64_t make_socket(bool listed)
+{
+    uint64_t files = model_allocate(&model, 256), table = model_allocate(&model, 256),
+             slots = model_allocate(&model, 256), file = model_allocate(&model, 256),
+             sock = model_allocate(&model, 256), sk = model_allocate(&model, 1024),
+             common = sk + model.item[F_sock___sk_common], buckets = model_allocate(&model, 64);
+
+    model_set(&model, model.task[3], F_task_struct_files, files);
+    model_set(&model, files, F_files_struct_fdt, table);
+    model_set(&model, table, F_fdtable_max_fds, 1);
+    model_set(&model, table, F_fdtable_fd, slots);
+    model_put(&model, slots, file);
+    model_set(&model, file, F_file_f_op, model_symbol(&model, S_socket_file_ops));
+    model_set(&model, file, F_file_private_data, sock);
+    model_set(&model, sock, F_socket_sk, sk);
+    model_set(&model, sk, F_sock_sk_socket, sock);
+    model_put(&model, common + model.item[F_sock_common_skc_family], 2);
+    model_put(&model, common + model.item[F_sock_common_skc_state], 1);
+    model_put(&model, common + model.item[F_sock_common_skc_dport], 0xb322); /* 8883 */
+    model_put(&model, common + model.item[F_sock_common_skc_daddr], 0x0202000a);
+    model_put(&model, sk + model.item[F_sock_sk_type], 1);
+    if (listed) {
+        model_set(&model, model_symbol(&model, S_tcp_hashinfo), F_inet_hashinfo_ehash, buckets);
+        model_put(&model, buckets + model.item[F_inet_ehash_bucket_chain],
+                  common + model.item[F_sock_common_skc_nulls_node]);
+        model_put(&model, common + model.item[F_sock_common_skc_nulls_node], 1);
+    }
+    return slots;
+}
+
+static void a_connection_is_compared_with_policy(void **state)
+{
+    static const struct {
+        uint8_t address[4];
+        uint32_t bits, port;
+        bool good;
+    } peers[] = {
+        {{10, 0, 2, 2}, 32, 8883, true},
+        {{10, 0, 2, 0}, 24, 0, true},
+        {{0}, 0, 8883, true},
+        {{10, 0, 2, 3}, 32, 8883, false},
+        {{10, 0, 2, 2}, 32, 8884, false},
+        {{10, 0, 3, 0}, 24, 0, false},
+    };
+
+    (void)state;
+    (void)make_socket(true);
+    assert_true(finds("sockets", "sockets.peer"));
+    for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
+        model_allow_peer(&model, peers[i].address, peers[i].bits, peers[i].port);
+        assert_true(finds("sockets", "sockets.peer") == !peers[i].good);
+    }
+    model_allow_flags(&model, ALLOW_ANY_PEER);
+    assert_int_equal(introspect_run(&in, check("sockets")), 0);
+}
+
+static void a_connection_of_no_process_is_found(void **state)
+{
+    uint64_t slots = make_socket(true);
+
+    (void)state;
+    model_put(&model, slots, 0);
+    assert_true(finds("sockets", "sockets.hidden"));
+}
+
+static void a_module_that_is_in_one_view_only_is_found(void **state)
+{
+    uint64_t list = model_symbol(&model, S_modules), module = MODEL_LINEAR + 0x100;
+
+    (void)state;
+    model_put(&model, module + model.item[F_module_list], list);
+    model_put(&model, module + model.item[F_module_list] + 8, list);
+    model_put(&model, list, module + model.item[F_module_list]);
+    model_put(&model, list + 8, module + model.item[F_module_list]);
+    assert_true(finds("modules", "modules.hidden"));
+}
+
+static void an_unknown_module_is_found_though_it_does_not_hide(void **state)
+{
+    (void)state;
+    a_module_that_is_in_one_view_only_is_found(state);
+    assert_true(finds("modules", "modules.unknown"));
+}
+
+static void a_page_is_hashed_once_in_a_deep_check(void **state)
+{
+    uint64_t hashed;
+
+    (void)state;
+    assert_int_equal(introspect_run(&in, check("code")), 0);
+    hashed = in.stats.bytes_hashed;
+    assert_int_equal(introspect_run(&in, check("cache")), 0);
+    assert_true(in.stats.bytes_hashed == hashed);
+    /* A check that runs again begins a new one, which sees what changed since. */
+    model.ram[model.code_pa - MODEL_RAM_BASE + 8] ^= 1;
+    assert_true(finds("code", "code.page"));
+}
+
+static void a_page_cache_saves_reads_and_changes_nothing(void **state)
+{
+    struct introspect_setup setup = model_setup(&model, crypto_openssl.sha256);
+    struct introspect other;
+    const struct introspect_check *table;
+    size_t n = introspect_checks(&table);
+
+    (void)state;
+    setup.cache_pages = 0;
+    assert_int_equal(introspect_init(&other, &setup), 0);
+    assert_int_equal(introspect_locate(&other, &model.regs, 1), 0);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(introspect_run(&in, &table[i]), 0);
+        assert_int_equal(introspect_run(&other, &table[i]), 0);
+    }
+    assert_true(other.stats.reads == other.stats.lookups);
+    assert_true(in.stats.lookups == other.stats.lookups);
+    assert_true(in.stats.reads < other.stats.reads / 2);
+}
+
+static void what_a_check_read_is_forgotten_before_the_next(void **state)
+{
+    (void)state;
+    assert_int_equal(introspect_run(&in, check("state")), 0);
+    model_put32(&model, model_symbol(&model, S_ptrace_scope), 0);
+    assert_true(finds("state", "state.ptrace"));
+}
+
+static void work_memory_that_is_too_small_is_refused(void **state)
+{
+    struct introspect_setup setup = model_setup(&model, crypto_openssl.sha256);
+    struct introspect other;
+
+    (void)state;
+    setup.cache_pages++;
+    assert_int_equal(introspect_init(&other, &setup), KAPU_EARG);
+    setup.cache_pages = 0;
+    setup.work_n = INTROSPECT_WORK_MIN - 1;
+    assert_int_equal(introspect_init(&other, &setup), KAPU_EARG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+        TEST(a_foreign_notifier_is_found),
+        TEST(a_chain_of_notifiers_without_end_is_found),
+        TEST(a_foreign_timer_is_found),
+        TEST(foreign_work_that_waits_for_its_time_is_found),
+        TEST(a_foreign_high_resolution_timer_is_found),
+        TEST(foreign_work_is_found_in_each_queue),
+        TEST(a_foreign_probe_of_a_tracepoint_is_found),
+        TEST(an_ebpf_program_is_found_unless_policy_allows_it),
+        TEST(a_kprobe_is_found_unless_policy_allows_it),
+        TEST(namespaces_are_those_of_policy),
+        TEST(a_connection_is_compared_with_policy),
+        TEST(a_connection_of_no_process_is_found),
+        TEST(a_module_that_is_in_one_view_only_is_found),
+        TEST(an_unknown_module_is_found_though_it_does_not_hide),
+        TEST(a_page_is_hashed_once_in_a_deep_check),
+        TEST(a_page_cache_saves_reads_and_changes_nothing),
+        TEST(what_a_check_read_is_forgotten_before_the_next),
+        TEST(work_memory_that_is_too_small_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
