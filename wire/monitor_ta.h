@@ -16,8 +16,9 @@
         }                                                                                          \
     }
 
-/* Makes a deep check now. VO: a = alarms, b = warnings. VO: a = its number, b = milliseconds. */
-#define MONITOR_TA_CHECK 0
+/* Does the next step of a deep check. VO: a = steps left, 0: the deep check is complete; b = number
+ * of the last complete one, 0: there was none. VO: a, b = its alarms and warnings. */
+#define MONITOR_TA_STEP 0
 /* VO: a = milliseconds until the next deep check should be made, b = until the watchdog resets. */
 #define MONITOR_TA_DUE 1
 /* VIO: a = offset in, bytes of the report in all out. VO VO VO: 24 bytes from there, each word
@@ -33,7 +34,7 @@
  *   check    number, ms since start when it ended, ms that it took, alarms, warnings
  *   work     bytes hashed, page tables walked, reads
  *   watch    ticks, pages, passes, ms of the last pass, changed pages, longest stop in us, stop of
- *            99 in 100 in us, cores
+ *            99 in 100 in us, cores, us that all cores spent in the watch since the start
  *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
  * power-on before   a line of what was remembered over that reset did      identifier of a check,
  * findings or a negative error (kapu/error.h) finding  "alarm" or "warning", identifier, object,

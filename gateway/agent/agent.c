@@ -63,16 +63,30 @@ static char *fetch_report(struct tee_service *s, uint32_t *result)
     return NULL;
 }
 
-/* A deep check; findings go to the log. */
+/* A whole deep check: outputs of its last step are in v. */
+static uint32_t deep_check(struct tee_service *s, struct tee_value v[TEE_VALUES])
+{
+    for (;;) {
+        const struct tee_value outputs[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+        uint32_t result;
+
+        memcpy(v, outputs, sizeof(outputs));
+        result = tee_service_call(s, MONITOR_TA_STEP, v);
+        if (result != 0 || v[0].a == 0)
+            return result;
+    }
+}
+
+/* The same; findings go to the log. */
 static uint32_t make_check(struct tee_service *s)
 {
-    struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
-    uint32_t result = tee_service_call(s, MONITOR_TA_CHECK, v);
+    struct tee_value v[TEE_VALUES];
+    uint32_t result = deep_check(s, v);
     char *text;
 
-    if (result != 0 || v[0].a + v[0].b == 0)
+    if (result != 0 || v[1].a + v[1].b == 0)
         return result;
-    printf("deep check %u: %u alarms, %u warnings\n", v[1].a, v[0].a, v[0].b);
+    printf("deep check %u: %u alarms, %u warnings\n", v[0].b, v[1].a, v[1].b);
     text = fetch_report(s, &result);
     if (text != NULL)
         (void)report_print(text);
@@ -119,9 +133,9 @@ static int with_service(int json, int check_first)
     int status = 2;
 
     if (result == 0 && check_first) {
-        struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+        struct tee_value v[TEE_VALUES];
 
-        result = tee_service_call(&s, MONITOR_TA_CHECK, v);
+        result = deep_check(&s, v);
     }
     if (result == 0)
         text = fetch_report(&s, &result);

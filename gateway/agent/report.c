@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 9
+#define FIELDS 10
 #define VERSION "1"
 
 struct line {
@@ -153,7 +153,7 @@ static const struct {
     {"work", {"#bytes_hashed", "#pages_walked", "#reads"}, 0},
     {"watch",
      {"#ticks", "#pages", "#passes", "#pass_ms", "#changed", "#longest_stop_us", "#p99_stop_us",
-      "#cores"},
+      "#cores", "#busy_us"},
      0},
     {"last", {"#why", "#resets"}, 0},
     {"before", {"line"}, 1},

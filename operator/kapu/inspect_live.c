@@ -12,11 +12,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MS 60000
 #define ANSWER_SIZE 65536
 #define PACKET_SIZE 4096
+#define ELSEWHERE_TRIES 400
+#define PSTATE_EL 0xcul /* exception level in PSTATE */
+#define PSTATE_EL3 0xcul
+#define SCR_NS 1u
 
 static int connect_to(const char *path)
 {
@@ -153,6 +158,22 @@ static int gdb_register(int fd, const char *document, const char *name, uint64_t
     return 0;
 }
 
+/* Whether the selected core is in the secure world, or on the way: EL1's registers are not Linux'
+ * then. */
+static bool is_elsewhere(int fd, const char *document)
+{
+    char answer[PACKET_SIZE];
+    uint64_t scr = SCR_NS;
+    unsigned long state = 0;
+
+    if (gdb(fd, "p21", answer, sizeof(answer)) == 0) { /* cpsr, 4 bytes, little-endian */
+        answer[2] = '\0';
+        state = strtoul(answer, NULL, 16);
+    }
+    (void)gdb_register(fd, document, "SCR_EL3", &scr);
+    return (state & PSTATE_EL) == PSTATE_EL3 || (scr & SCR_NS) == 0;
+}
+
 static int read_registers(struct live *l)
 {
     static const struct {
@@ -172,12 +193,14 @@ static int read_registers(struct live *l)
         gdb_document(l->gdb, "target.xml", document, sizeof(document)) != 0 ||
         gdb_document(l->gdb, "system-registers.xml", document, sizeof(document)) != 0)
         return -1;
+    l->elsewhere = false;
     for (l->cpus = 0; l->cpus < INTROSPECT_CPUS; l->cpus++) {
         uint8_t *regs = (uint8_t *)&l->regs[l->cpus];
 
         snprintf(command, sizeof(command), "Hg%x", l->cpus + 1);
         if (gdb(l->gdb, command, answer, sizeof(answer)) != 0 || strcmp(answer, "OK") != 0)
             break;
+        l->elsewhere = l->elsewhere || is_elsewhere(l->gdb, document);
         for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
             uint64_t value;
 
@@ -187,6 +210,30 @@ static int read_registers(struct live *l)
         }
     }
     return l->cpus > 0 ? 0 : -1;
+}
+
+static int stop_and_go(struct live *l, const char *command)
+{
+    char answer[ANSWER_SIZE];
+
+    return qmp(l, command, answer, sizeof(answer));
+}
+
+/* A gateway that was running is let go on for some moments until no core is in the secure world. */
+static int read_registers_of_linux(struct live *l)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+    int err = read_registers(l);
+
+    for (int i = 0; i < ELSEWHERE_TRIES && err == 0 && l->elsewhere && l->stopped; i++) {
+        if (stop_and_go(l, "{\"execute\":\"cont\"}") != 0)
+            return -1;
+        (void)nanosleep(&moment, NULL);
+        if (stop_and_go(l, "{\"execute\":\"stop\"}") != 0)
+            return -1;
+        err = read_registers(l);
+    }
+    return err == 0 && l->elsewhere ? -1 : err;
 }
 
 /* The gateway's own stub if it was started with one, else one for as long as we look. */
@@ -250,7 +297,7 @@ int live_begin(struct live *l, const char *folder)
     l->stopped = strstr(answer, "\"running\": true") != NULL;
     if (l->stopped && qmp(l, "{\"execute\":\"stop\"}", answer, sizeof(answer)) != 0)
         return -1;
-    if (connect_gdb(l) != 0 || read_registers(l) != 0) {
+    if (connect_gdb(l) != 0 || read_registers_of_linux(l) != 0) {
         l->cpus = 0;
         fprintf(stderr, "kapu: QEMU does not tell the registers; their check is left out\n");
     }

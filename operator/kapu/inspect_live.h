@@ -10,6 +10,7 @@ struct live {
     char ram[600]; /* file with its memory */
     bool dumped;   /* the file is ours: a dump, removed at the end */
     bool stopped, own_gdb;
+    bool elsewhere; /* a core was not in the normal world */
     int qmp, gdb;
     struct introspect_regs regs[INTROSPECT_CPUS];
     uint32_t cpus;

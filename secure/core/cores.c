@@ -112,11 +112,12 @@ static enum itr_return stop(struct itr_handler *h __unused)
 
     cores_seen();
     tick_arm();
-    if ((now & 1) == 0)
-        return ITRR_HANDLED;
-    atomic_store_u32(&core[get_core_pos()].answered, now);
-    while (atomic_load_u32(&held) == now && monitor_now() - began < monitor_ms(HELD_MS_MAX))
+    if ((now & 1) != 0)
+        atomic_store_u32(&core[get_core_pos()].answered, now);
+    while ((now & 1) != 0 && atomic_load_u32(&held) == now &&
+           monitor_now() - began < monitor_ms(HELD_MS_MAX))
         ;
+    tick_busy_add(monitor_now() - began);
     return ITRR_HANDLED;
 }
 DECLARE_KEEP_PAGER(stop);

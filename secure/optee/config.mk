@@ -3,6 +3,8 @@
 
 # Cores that may enter the secure world: the platform has at most four.
 CFG_TEE_CORE_NB_CORE=4
+# Calls at a time: the monitor's and those of services beside it.
+CFG_NUM_THREADS=4
 CFG_ARM64_core=y
 CFG_USER_TA_TARGETS=ta_arm64
 supported-ta-targets=ta_arm64

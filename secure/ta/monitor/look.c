@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A deep check: all checks of lib/introspect over the running normal world, then what the watch
- * caught since the last one: pages as they were at a moment that Linux could not foresee, and
- * values of registers.
+ * A deep check: all checks of lib/introspect over the running normal world, before them what the
+ * watch caught since the last one: pages as they were at a moment that Linux could not foresee, and
+ * values of registers. It goes in steps, as no other trusted application runs during one.
  */
 #include "monitor.h"
 
@@ -12,6 +12,8 @@
 #define CACHE_PAGES 256u
 #define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
+/* A deep check whose steps were not asked for within this time begins anew. */
+#define DEEP_CHECK_MS_MAX 60000u
 
 extern const uint8_t kernel_profile[], kernel_profile_end[], allow_list[], allow_list_end[];
 
@@ -107,18 +109,13 @@ static int run_text(const struct introspect_check *check)
     return found;
 }
 
-static void run_all(struct verdict *v)
+static void run_one(struct verdict *v, const struct introspect_check *check)
 {
-    const struct introspect_check *table, *text = find("text");
-    size_t n = introspect_checks(&table);
+    int found = check == find("text") ? run_text(check) : introspect_run(&in, check);
 
-    for (size_t i = 0; i < n; i++) {
-        int found = &table[i] == text ? run_text(text) : introspect_run(&in, &table[i]);
-
-        did(v, table[i].id, found);
-        if (found < 0 && found != KAPU_EUNSUPPORTED)
-            own_alarm(v, "monitor.failed", table[i].id);
-    }
+    did(v, check->id, found);
+    if (found < 0 && found != KAPU_EUNSUPPORTED)
+        own_alarm(v, "monitor.failed", check->id);
 }
 
 /* Values that secure timers caught, as many at a time as the library takes. */
@@ -148,33 +145,52 @@ static void run_captured(struct verdict *v)
     core_captured_end();
 }
 
-void look(struct verdict *v)
+/* The first step: where the kernel is, and what was caught since the last deep check. */
+static int begin(struct verdict *v, uint32_t now_ms)
 {
     static struct introspect_regs regs[REGISTERS_MAX];
-    struct core_time began = core_time(), ended;
-    uint32_t number = v->number;
     size_t now, n = core_registers(regs, REGISTERS_MAX, &now);
-    int err = opened ? 0 : open(v);
+    uint32_t number = v->number;
+    int err;
 
     memset(v, 0, sizeof(*v));
     v->number = number + 1;
-    if (err == 0) {
-        opened = true;
-        in.report_ctx = v;
-        memset(&in.stats, 0, sizeof(in.stats));
-        err =
-            introspect_locate(&in, regs, (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS));
-    }
-    if (err == 0) {
-        run_captured(v);
-        run_all(v);
-        run_registers(regs + now, n - now);
+    v->began_ms = now_ms;
+    err = opened ? 0 : open(v);
+    if (err != 0)
+        return err;
+    opened = true;
+    memset(&in.stats, 0, sizeof(in.stats));
+    err = introspect_locate(&in, regs, (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS));
+    if (err != 0)
+        return err;
+    run_captured(v);
+    run_registers(regs + now, n - now);
+    /* What follows looks at the registers of now. */
+    in.cpus = (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS);
+    memcpy(in.regs, regs, in.cpus * sizeof(*regs));
+    return 0;
+}
+
+uint32_t look_step(struct verdict *v)
+{
+    static uint32_t step; /* 0: a new deep check begins */
+    const struct introspect_check *table;
+    uint32_t checks = (uint32_t)introspect_checks(&table), now_ms = core_time().now_ms;
+    int err = 0;
+
+    if (step == 0 || now_ms - v->began_ms > DEEP_CHECK_MS_MAX) {
+        step = 0;
+        err = begin(v, now_ms);
+        if (err != 0)
+            own_alarm(v, "monitor.kernel",
+                      "the release's kernel is not where a core's tables lead");
     } else {
-        own_alarm(v, "monitor.kernel",
-                  "the kernel of this release is not where the core's tables lead");
+        run_one(v, &table[step - 1]);
     }
+    step = err != 0 || step == checks ? 0 : step + 1;
     v->work = in.stats;
-    ended = core_time();
-    v->at_ms = ended.now_ms;
-    v->took_ms = ended.now_ms - began.now_ms;
+    v->at_ms = core_time().now_ms;
+    v->took_ms = v->at_ms - v->began_ms;
+    return step == 0 ? 0 : checks + 1 - step;
 }

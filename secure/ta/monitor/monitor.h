@@ -17,7 +17,7 @@
 #define CHECKS_MAX 48u
 #define REPORT_MAX (24u * 1024)
 
-/* What the last deep check saw. */
+/* What a deep check saw. */
 struct verdict {
     uint32_t number; /* of the check, from 1; 0: none was made yet */
     uint32_t at_ms;  /* when it ended, since the secure world's start */
@@ -55,6 +55,7 @@ struct core_time {
 struct core_time core_time(void);
 struct core_figures {
     uint32_t ticks, pages, passes, pass_ms, longest_us, p99_us, changed, cores;
+    uint64_t busy_us;
 };
 struct core_figures core_figures(void);
 /* Why this run began; n bytes of text. */
@@ -66,8 +67,9 @@ int core_sha256(void *ctx, const struct bytes *part, size_t parts, uint8_t out[K
 
 /* ---- look.c ---- */
 
-/* A deep check of everything. Its result is in *v. */
-void look(struct verdict *v);
+/* The next step of a deep check, of which *v is what it has seen. Steps left; 0: it is complete,
+ * and the next step begins another. */
+uint32_t look_step(struct verdict *v);
 
 /* ---- report.c ---- */
 
