@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from attacks.gdb import Gdb
 from board import VERDICT, Board
+from kapu.gdb import Gdb
 from kapu.qemu import Qmp
 
 COUNT = int(os.environ.get("KAPU_MUTATIONS", "1000"))

@@ -34,6 +34,8 @@ RESET_SECONDS = {"gateway": 30, "lab": 0}  # from an alarm to the reset; the lab
 # of lib/, in BL1 and BL2
 FIRMWARE_LIBRARIES = ("base", "fip", "tis", "tpm2", "eventlog", "bootstate", "fusebox")
 
+FIRMWARE_WIRE = ("handover.h", "el3_service.h")  # of wire/, the same
+
 # Image of the chain of trust -> fiptool option.
 FIP_IMAGES = {"bl2": "tb-fw", "bl31": "soc-fw", "optee": "tos-fw", "linux": "nt-fw",
               "device-tree": "nt-fw-config"}
@@ -192,7 +194,9 @@ def build_tfa(step: Step, out: Path) -> None:
     shutil.copytree(ROOT / "boot" / "tf-a", added / "boot")
     for library in FIRMWARE_LIBRARIES:
         shutil.copytree(ROOT / "lib" / library, added / "lib" / library)
-    shutil.copytree(ROOT / "wire", added / "wire")
+    (added / "wire").mkdir()
+    for name in FIRMWARE_WIRE:
+        shutil.copy(ROOT / "wire" / name, added / "wire")
     if step.overlay:
         shutil.copytree(step.overlay / "tf-a", added, dirs_exist_ok=True)
     public = certs.Signer(native / "kapu-sign", key_set()).public_der("root")
@@ -458,7 +462,8 @@ def third_party(name: str) -> list[Path]:
 def tfa_step(name: str, native: Step, *patches: Path, overlay: Path | None = None) -> Step:
     keys = key_set()
     return Step(name, build_tfa, needs=[native], overlay=overlay,
-                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "wire", ROOT / "VERSION",
+                files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "VERSION",
+                       *(ROOT / "wire" / name for name in FIRMWARE_WIRE),
                        *(ROOT / "lib" / library for library in FIRMWARE_LIBRARIES),
                        *third_party("arm-trusted-firmware"), *third_party("mbedtls"), *patches],
                 values=[compiler_version("aarch64-linux-gnu-gcc", "--version"),

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from kapu.qemu import connect
+from .qemu import connect
 
 
 class Gdb:
