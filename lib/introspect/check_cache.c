@@ -24,6 +24,7 @@ static void wrong(struct introspect *in, const struct file *file, uint64_t pa, u
     say_dec(&f, page);
     say(&f, " is not that of ");
     say(&f, file->path);
+    f.pa = pa;
     finding_add(in, &f);
 }
 

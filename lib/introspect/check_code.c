@@ -17,6 +17,19 @@ struct process {
     bool first; /* a mapping was seen */
 };
 
+static void wrong_page(struct introspect *in, const char *id, uint64_t task,
+                       const struct leaf *leaf, const char *text)
+{
+    char label[48];
+    struct finding f;
+
+    task_label(in, task, label, sizeof(label));
+    finding_start(&f, id, INTROSPECT_ALARM, leaf->va, label);
+    say(&f, text);
+    f.pa = leaf->pa;
+    finding_add(in, &f);
+}
+
 static void wrong(struct introspect *in, const char *id, uint64_t task, uint64_t address,
                   const char *text, const char *more)
 {
@@ -37,20 +50,20 @@ static bool is_vdso(const struct introspect *in, uint64_t pa)
     return pa >= start && pa < end; /* its content is checked as read-only data of the kernel */
 }
 
-static int check_page(struct introspect *in, const struct process *p, uint64_t va, uint64_t pa)
+static int check_page(struct introspect *in, const struct process *p, const struct leaf *at)
 {
     uint32_t page;
     int err;
 
-    if (is_vdso(in, pa))
+    if (is_vdso(in, at->pa))
         return 0;
-    err = page_content(in, pa, &page);
+    err = page_content(in, at->pa, &page);
     if (err == KAPU_ECRYPTO || err == KAPU_ETIMEOUT)
         return err;
     if (err != 0)
-        wrong(in, "code.page", p->task, va, "executable page is not in RAM", "");
+        wrong_page(in, "code.page", p->task, at, "executable page is not in RAM");
     else if (page == ALLOW_NONE)
-        wrong(in, "code.page", p->task, va, "executable page is in no file of the root image", "");
+        wrong_page(in, "code.page", p->task, at, "executable page is in no file of the root image");
     return 0;
 }
 
@@ -62,12 +75,15 @@ static int check_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
     if (!leaf->user_exec)
         return 0;
     if (leaf->user && leaf->write)
-        wrong(in, "code.writable", p->task, leaf->va, "page is writable and executable", "");
+        wrong_page(in, "code.writable", p->task, leaf, "page is writable and executable");
     if (leaf->exec)
-        wrong(in, "code.privileged", p->task, leaf->va,
-              "page of user code that the kernel could run", "");
-    for (uint64_t at = 0; err == 0 && at < leaf->size; at += PAGE_SIZE)
-        err = check_page(in, p, leaf->va + at, leaf->pa + at);
+        wrong_page(in, "code.privileged", p->task, leaf,
+                   "page of user code that the kernel could run");
+    for (uint64_t at = 0; err == 0 && at < leaf->size; at += PAGE_SIZE) {
+        struct leaf page = {.va = leaf->va + at, .pa = leaf->pa + at};
+
+        err = check_page(in, p, &page);
+    }
     return err;
 }
 

@@ -40,7 +40,7 @@ static int read_proxy(struct introspect *in, uint64_t proxy, uint32_t *own)
         err = field_u64(in, proxy, kinds[i].field, &now);
         if (err == 0)
             err = field_u64(in, symbol(in, S_init_nsproxy), kinds[i].field, &first);
-        if (now != first)
+        if (err == 0 && now != first)
             *own |= 1u << kinds[i].kind;
     }
     return err;

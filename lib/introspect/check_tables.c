@@ -17,7 +17,8 @@ static void wrong(struct introspect *in, const char *id, const struct leaf *leaf
     finding_start(&f, id, INTROSPECT_ALARM, va, "kernel page tables");
     say(&f, text);
     say(&f, ", physical ");
-    say_hex(&f, leaf->pa + (va > leaf->va ? va - leaf->va : 0));
+    f.pa = leaf->pa + (va > leaf->va ? va - leaf->va : 0);
+    say_hex(&f, f.pa);
     finding_add(in, &f);
 }
 

@@ -30,6 +30,7 @@ static void page_differs(struct introspect *in, const struct page_fault *fault, 
     }
     say(&f, ", offset ");
     say_hex(&f, fault->offset);
+    f.pa = in->text_pa + fault->offset;
     finding_add(in, &f);
 }
 

@@ -55,11 +55,26 @@ static void content_add(struct introspect *in, uint32_t key, uint32_t page)
     put_u32(e + 4, page + 1);
 }
 
-int page_content(struct introspect *in, uint64_t pa, uint32_t *page)
+/* The number of a page in RAM, plus one; 0: it has none. */
+static uint32_t key_of(const struct introspect *in, uint64_t pa)
 {
     uint64_t number = (pa - in->ram_base) / PAGE_SIZE + 1;
-    bool keep = (pa & PAGE_MASK) == 0 && pa >= in->ram_base && number < UINT32_MAX;
-    const uint8_t *e = keep ? find(in, (uint32_t)number) : NULL;
+
+    return (pa & PAGE_MASK) == 0 && pa >= in->ram_base && number < UINT32_MAX ? (uint32_t)number
+                                                                              : 0;
+}
+
+bool content_is_known(const struct introspect *in, uint64_t pa)
+{
+    uint32_t key = key_of(in, pa);
+
+    return key != 0 && kapu_le32(find(in, key)) != 0;
+}
+
+int page_content(struct introspect *in, uint64_t pa, uint32_t *page)
+{
+    uint32_t key = key_of(in, pa);
+    const uint8_t *e = key != 0 ? find(in, key) : NULL;
     struct bytes content = {in->page, PAGE_SIZE};
     uint8_t hash[KAPU_SHA256_SIZE];
     int err;
@@ -76,7 +91,7 @@ int page_content(struct introspect *in, uint64_t pa, uint32_t *page)
         return KAPU_ECRYPTO;
     in->stats.bytes_hashed += PAGE_SIZE;
     *page = allow_page(&in->allow, hash);
-    if (keep && *page != ALLOW_NONE) /* what is wrong is looked at again */
-        content_add(in, (uint32_t)number, *page);
+    if (key != 0 && *page != ALLOW_NONE) /* what is wrong is looked at again */
+        content_add(in, key, *page);
     return 0;
 }

@@ -125,6 +125,8 @@ KAPU_MUST_CHECK int set_each(struct introspect *in, set_fn fn, void *ctx);
 /* Which page of the root image a page of memory is, by its content; ALLOW_NONE: none. Hashed once
  * in a deep check. */
 KAPU_MUST_CHECK int page_content(struct introspect *in, uint64_t pa, uint32_t *page);
+/* Whether this deep check saw that the page is one of the root image. */
+bool content_is_known(const struct introspect *in, uint64_t pa);
 /* Begins a deep check: what was hashed before has to be hashed again. */
 void content_forget(struct introspect *in);
 
@@ -155,7 +157,11 @@ KAPU_MUST_CHECK int read_text(struct introspect *in, uint64_t va, char *to, size
 KAPU_MUST_CHECK int translate(struct introspect *in, uint64_t root, uint64_t va, struct leaf *leaf);
 /* Calls back for every mapped part, ascending. KAPU_ESPACE when there are more tables than `most`.
  */
+typedef int (*table_fn)(struct introspect *in, uint64_t table, void *ctx);
 typedef int (*leaf_fn)(struct introspect *in, const struct leaf *leaf, void *ctx);
+/* The same, and for each table; table: its physical address. */
+KAPU_MUST_CHECK int tables_visit(struct introspect *in, uint64_t root, uint64_t base, uint32_t most,
+                                 leaf_fn fn, table_fn table, void *ctx);
 KAPU_MUST_CHECK int tables_walk(struct introspect *in, uint64_t root, uint64_t base, uint32_t most,
                                 leaf_fn fn, void *ctx);
 static inline bool is_kernel_va(uint64_t va)

@@ -289,6 +289,7 @@ int read_text(struct introspect *in, uint64_t va, char *to, size_t n)
 /* State of a walk over all tables: one table of each level is held in in->table. */
 struct walk {
     leaf_fn fn;
+    table_fn table; /* may be NULL */
     void *ctx;
     uint64_t va[LEVELS], above[LEVELS];
     uint32_t index[LEVELS], left;
@@ -306,6 +307,9 @@ static int walk_enter(struct introspect *in, struct walk *w, unsigned level, uin
     w->va[level] = va;
     w->above[level] = above;
     w->index[level] = 0;
+    err = w->table != NULL ? w->table(in, table, w->ctx) : 0;
+    if (err != 0)
+        return err;
     err = read_pa(in, table, in->table[level], PAGE_SIZE);
     if (err == KAPU_ERANGE) { /* a table outside of RAM maps nothing that could be looked at */
         memset(in->table[level], 0, PAGE_SIZE);
@@ -337,7 +341,13 @@ static int walk_step(struct introspect *in, struct walk *w, unsigned level, bool
 int tables_walk(struct introspect *in, uint64_t root, uint64_t base, uint32_t most, leaf_fn fn,
                 void *ctx)
 {
-    struct walk w = {.fn = fn, .ctx = ctx, .left = most};
+    return tables_visit(in, root, base, most, fn, NULL, ctx);
+}
+
+int tables_visit(struct introspect *in, uint64_t root, uint64_t base, uint32_t most, leaf_fn fn,
+                 table_fn table, void *ctx)
+{
+    struct walk w = {.fn = fn, .table = table, .ctx = ctx, .left = most};
     unsigned level = 0;
     int err = walk_enter(in, &w, 0, root, base, 0);
 

@@ -79,6 +79,16 @@ static bool same_finding(const struct finding *a, const struct finding *b)
     return text_equal(a->id, b->id) && a->address == b->address && text_equal(a->object, b->object);
 }
 
+/* The page of a finding whose check did not say it, when its address is one of the kernel's. */
+static void place(struct introspect *in, struct finding *f)
+{
+    struct leaf leaf;
+
+    if (f->pa == 0 && is_kernel_va(f->address) &&
+        translate(in, in->root_pa, f->address, &leaf) == 0)
+        f->pa = leaf.pa + (f->address - leaf.va);
+}
+
 void finding_add(struct introspect *in, const struct finding *f)
 {
     for (uint32_t i = 0; i < in->pending_n; i++) {
@@ -95,6 +105,7 @@ void finding_add(struct introspect *in, const struct finding *f)
         return;
     }
     in->pending[in->pending_n] = *f;
+    place(in, &in->pending[in->pending_n]);
     in->seen[in->pending_n++] = 1;
 }
 

@@ -11,6 +11,7 @@
 
 #include "inspect_live.h"
 #include "inspect_memory.h"
+#include "inspect_picture.h"
 #include "inspect_result.h"
 
 #define CACHE_PAGES 128u
@@ -22,7 +23,7 @@
 #define STATUS_ERROR 2
 
 struct options {
-    const char *file, *live, *release, *profile, *allow;
+    const char *file, *live, *release, *profile, *allow, *picture;
     bool json, quiet;
 };
 
@@ -41,6 +42,7 @@ static const char help[] =
     "                    flavour of the gateway NAME)\n"
     "  --profile FILE    kernel profile, instead of the release's\n"
     "  --allow FILE      allow-list, instead of the release's\n"
+    "  --picture FILE    what each page of memory is, as SVG, with the findings in it\n"
     "  --json            everything as JSON\n"
     "  --quiet           findings only\n"
     "\n"
@@ -115,6 +117,12 @@ static int add_code(void *ctx, const struct introspect_code *c)
     return 0;
 }
 
+static int add_run(void *ctx, uint64_t pa, uint32_t pages, enum introspect_page kind)
+{
+    list_add(ctx, &(struct page_run){pa, pages, kind}, sizeof(struct page_run));
+    return 0;
+}
+
 static void add_finding(void *ctx, const struct finding *f)
 {
     list_add(ctx, f, sizeof(*f));
@@ -184,8 +192,11 @@ static void run_checks(struct result *r)
     }
 }
 
-static void run_listings(struct result *r)
+static void run_listings(const struct options *o, struct result *r)
 {
+    /* First, as long as the library knows what code was compared. */
+    if (o->picture != NULL)
+        r->pages_err = introspect_pages(r->in, add_run, &r->pages);
     r->tasks_err = introspect_tasks(r->in, add_task, &r->tasks);
     r->modules_err = introspect_modules(r->in, add_module, &r->modules);
     r->sockets_err = introspect_sockets(r->in, add_socket, &r->sockets);
@@ -242,8 +253,8 @@ static int verdict(const struct result *r)
 }
 
 /* Only one look: what it finds is in r, which the caller frees. */
-static int look(struct memory *memory, const struct live *live, const struct file *profile,
-                const struct file *allow, struct result *r)
+static int look(const struct options *o, struct memory *memory, const struct live *live,
+                const struct file *profile, const struct file *allow, struct result *r)
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     uint8_t *work = malloc(WORK_SIZE);
@@ -267,7 +278,7 @@ static int look(struct memory *memory, const struct live *live, const struct fil
         prepare(r->in, &setup, live) == 0) {
         r->registers = live != NULL && live->cpus > 0;
         run_checks(r);
-        run_listings(r);
+        run_listings(o, r);
         status = verdict(r);
     }
     free(work);
@@ -282,6 +293,7 @@ static void free_result(struct result *r)
     free(r->modules.items);
     free(r->sockets.items);
     free(r->code.items);
+    free(r->pages.items);
 }
 
 static bool has_finding(const struct list *l, const struct finding *f)
@@ -335,7 +347,7 @@ static int look_at(const struct options *o, const char *folder, const struct fil
 
     if ((o->live == NULL || live_begin(&live, folder) == 0) &&
         memory_open(&memory, o->live != NULL ? live.ram : o->file) == 0)
-        status = look(&memory, o->live != NULL ? &live : NULL, profile, allow, r);
+        status = look(o, &memory, o->live != NULL ? &live : NULL, profile, allow, r);
     *went_on = live.stopped;
     memory_close(&memory);
     live_end(&live);
@@ -369,6 +381,8 @@ static int look_until_sure(const struct options *o, const char *folder, const st
     }
     if (status != STATUS_ERROR || r.checks_n > 0)
         show(o, &r);
+    if (r.checks_n > 0 && o->picture != NULL && write_picture(o->picture, &r) != 0)
+        status = STATUS_ERROR;
     free_result(&r);
     return status;
 }
@@ -391,10 +405,15 @@ static void release_of(const char *folder, char *to, size_t n)
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"live", required_argument, NULL, 'l'},    {"release", required_argument, NULL, 'r'},
-        {"profile", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},          {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"live", required_argument, NULL, 'l'},
+        {"release", required_argument, NULL, 'r'},
+        {"profile", required_argument, NULL, 'p'},
+        {"allow", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"picture", required_argument, NULL, 'i'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -411,6 +430,9 @@ static int parse(int argc, char **argv, struct options *o)
             break;
         case 'a':
             o->allow = optarg;
+            break;
+        case 'i':
+            o->picture = optarg;
             break;
         case 'j':
             o->json = true;

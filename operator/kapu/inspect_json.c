@@ -43,6 +43,7 @@ static void findings(FILE *to, const struct list *l)
         string(to, "severity", f[i].severity == INTROSPECT_ALARM ? "alarm" : "warning", ", ");
         string(to, "object", f[i].object, ", ");
         address(to, "address", f[i].address, ", ");
+        address(to, "physical", f[i].pa, ", ");
         string(to, "detail", f[i].detail, comma(i, l));
     }
     fprintf(to, "],\n");

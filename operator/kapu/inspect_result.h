@@ -21,13 +21,20 @@ struct check_result {
     double seconds;
 };
 
+struct page_run {
+    uint64_t pa;
+    uint32_t pages;
+    enum introspect_page kind;
+};
+
 struct result {
     const char *source;
     struct introspect *in;
     struct check_result checks[CHECKS_MAX];
     size_t checks_n;
     struct list findings, tasks, modules, sockets, code;
-    int tasks_err, modules_err, sockets_err, code_err;
+    struct list pages; /* of struct page_run; only when a picture is wanted */
+    int tasks_err, modules_err, sockets_err, code_err, pages_err;
     bool registers;
     double seconds;
 };

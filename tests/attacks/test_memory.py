@@ -5,9 +5,11 @@ Each attack is what a rootkit leaves behind. The gateway is stopped, changed, lo
 `kapu inspect`, and changed back; a gateway that nobody changed has no finding, before and after.
 """
 
+import re
 import shutil
 import struct
 import time
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -507,6 +509,58 @@ def test_is_found(stopped, attack, wanted):
         stopped.restore()
     found = {finding["id"] for finding in report["findings"]}
     assert status == 1 and wanted <= found
+
+
+def picture_of(guest, tmp_path) -> str:
+    status, report = inspect("gateway", guest.folder, "--picture", tmp_path / "memory.svg")
+    text = (tmp_path / "memory.svg").read_text()
+    assert len(text) < 1 << 20 and status == (1 if report["findings"] else 0)
+    return text
+
+
+def kind_at(picture: str, pa: int) -> list[str]:
+    """Of which kinds the picture shows a page to be; one, in a picture that is right."""
+    row, column = divmod((pa - RAM_BASE) // PAGE, 512)
+    return [kind for kind, shapes in re.findall(r'<path class="(\w+)" d="([^"]*)"', picture)
+            for x, y, width, height in (map(int, shape) for shape in re.findall(
+                r"M(\d+) (\d+)h(\d+)v(\d+)h-\d+z", shapes))
+            if x <= column < x + width and y <= row < y + height]
+
+
+def marked_pages(picture: str) -> set[int]:
+    ElementTree.fromstring(picture)  # it is XML
+    return {RAM_BASE + int(page) * PAGE
+            for page in re.findall(r'<g class="finding" data-page="(\d+)">', picture)}
+
+
+def test_the_picture_shows_what_pages_are(stopped, tmp_path):
+    g, picture = stopped, picture_of(stopped, tmp_path)
+    task = task_of(g, "tee-supplicant")
+    root = g.page_tables(task)
+    stack = g.field(g.field(task, "task_struct", "mm"), "mm_struct", "start_stack") & -PAGE
+    code = g.entry(root, code_of(g, "tee-supplicant", "libc.so"))[0] & 0xfffffffff000
+    for pa, kind in ((g.physical(g.symbol("vfs_read")), "text"),
+                     (g.physical(g.symbol("sys_call_table")), "rodata"),
+                     (g.physical(g.symbol("init_task")), "data"), (g.root(), "table"),
+                     (g.physical(task), "slab"), (root, "table"), (code, "code"),
+                     (g.entry(root, stack)[0] & 0xfffffffff000, "anonymous")):
+        assert kind_at(picture, pa) == [kind], hex(pa)
+    assert marked_pages(picture) == set()
+
+
+def test_the_picture_marks_findings(stopped, tmp_path):
+    program = stopped.entry(stopped.page_tables(task_of(stopped, "tee-supplicant")),
+                            code_of(stopped, "tee-supplicant", "libc.so"))[0] & 0xfffffffff000
+    text_is_patched(stopped)
+    shared_library_is_changed_in_the_page_cache(stopped)
+    try:
+        picture = picture_of(stopped, tmp_path)
+    finally:
+        stopped.restore()
+    text = stopped.physical(stopped.symbol("vfs_read") + 64) & -PAGE
+    assert marked_pages(picture) == {text, program}
+    assert kind_at(picture, text) == ["text"] and kind_at(picture, program) == ["cache"]
+    assert "text.page, kernel text" in picture
 
 
 def test_nothing_is_found_when_all_attacks_are_taken_back(stopped):

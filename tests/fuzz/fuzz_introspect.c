@@ -58,6 +58,12 @@ static int any_code(void *ctx, const struct introspect_code *c)
     return strlen(c->file) < sizeof(c->file) ? 0 : (abort(), 0);
 }
 
+static int any_pages(void *ctx, uint64_t pa, uint32_t pages, enum introspect_page kind)
+{
+    (void)ctx;
+    return pa >= MODEL_RAM_BASE && pages > 0 && kind < INTROSPECT_PAGES ? 0 : (abort(), 0);
+}
+
 static void any_finding(void *ctx, const struct finding *f)
 {
     (void)ctx;
@@ -118,5 +124,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!introspect_modules(&in, any_module, NULL);
     (void)!introspect_sockets(&in, any_socket, NULL);
     (void)!introspect_code(&in, any_code, NULL);
+    (void)!introspect_pages(&in, any_pages, NULL);
     return 0;
 }

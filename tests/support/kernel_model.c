@@ -166,7 +166,15 @@ static void place_items(struct kernel_model *m)
     m->item[N_timer_base_vectors] = 4;
     m->item[N_hrtimer_cpu_base_clock_base] = 2;
     m->item[Z_page] = 64;
+    m->item[F_page_flags] = 0;
+    m->item[F_page_private] = 40;
     m->item[F_page_page_type] = 48;
+    m->item[F_page__refcount] = 52;
+    m->item[F_slab_slab_cache] = 8;
+    m->item[F_folio_mapping] = 24;
+    m->item[F_folio__flags_1] = 64;
+    m->item[V_PGTY_buddy] = 0xf0;
+    m->item[V_PGTY_table] = 0xf2;
     m->item[V_PGTY_slab] = 0xf5;
     m->item[F_xa_node_slots] = 64;
     m->item[F_maple_range_64_pivot] = 8;
@@ -372,9 +380,15 @@ static void make_slab(struct kernel_model *m)
         map(m, root, 0xfffffdffc0000000ull + i, model_pa(array) + i, PTE_KERNEL_RW);
     model_put(m, model_symbol(m, S_task_struct_cachep), cache);
     set32(m, cache, F_kmem_cache_size, 1024);
-    array += (model_pa(m->slab) - MODEL_RAM_BASE) / PAGE_SIZE * 64;
+    m->pages = array;
+    array = model_page(m, model_pa(m->slab));
     model_set(m, array, F_slab_slab_cache, cache);
     set32(m, array, F_page_page_type, 0xf5000000u);
+}
+
+uint64_t model_page(const struct kernel_model *m, uint64_t pa)
+{
+    return m->pages + (pa - MODEL_RAM_BASE) / PAGE_SIZE * 64;
 }
 
 /* ---- Tasks ---- */

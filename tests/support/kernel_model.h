@@ -44,7 +44,7 @@ struct kernel_model {
     uint8_t work[INTROSPECT_WORK_MIN + MODEL_CACHE_PAGES * INTROSPECT_CACHED_PAGE];
     size_t profile_n, allow_n;
     uint32_t item[ITEMS];
-    uint64_t task[MODEL_TASKS], cred[MODEL_TASKS], mm, code_pa, slab;
+    uint64_t task[MODEL_TASKS], cred[MODEL_TASKS], mm, code_pa, slab, pages;
     uint64_t next; /* free memory, physical */
     struct introspect_regs regs;
     struct finding found[64];
@@ -58,6 +58,8 @@ uint64_t model_symbol(const struct kernel_model *m, enum item s); /* virtual, as
 uint64_t model_pa(uint64_t va);                                   /* of image and linear map */
 void model_put(struct kernel_model *m, uint64_t va, uint64_t v);
 void model_put32(struct kernel_model *m, uint64_t va, uint32_t v);
+/* The struct page of a page of RAM. */
+uint64_t model_page(const struct kernel_model *m, uint64_t pa);
 /* Policy: a state's value, the program's flags, the one peer that it may have. */
 void model_allow_state(struct kernel_model *m, enum allow_state key, uint32_t value);
 void model_allow_flags(struct kernel_model *m, uint32_t flags);

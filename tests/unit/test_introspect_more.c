@@ -336,6 +336,74 @@ static void work_memory_that_is_too_small_is_refused(void **state)
     assert_int_equal(introspect_init(&other, &setup), KAPU_EARG);
 }
 
+struct account {
+    uint32_t pages;
+    uint8_t kind[MODEL_RAM_SIZE / PAGE_SIZE];
+};
+
+static int note_pages(void *ctx, uint64_t pa, uint32_t pages, enum introspect_page kind)
+{
+    struct account *a = ctx;
+
+    assert_true(pa == MODEL_RAM_BASE + (uint64_t)a->pages * PAGE_SIZE && pages > 0);
+    assert_true(pages <= sizeof(a->kind) - a->pages);
+    memset(a->kind + a->pages, (int)kind, pages);
+    a->pages += pages;
+    return 0;
+}
+
+static void what_each_page_is_used_for_is_told(void **state)
+{
+    const uint64_t free = MODEL_RAM_BASE + MODEL_RAM_SIZE - 4 * PAGE_SIZE,
+                   cached = free - PAGE_SIZE, anonymous = cached - PAGE_SIZE,
+                   reserved = anonymous - PAGE_SIZE;
+    const struct {
+        uint64_t pa;
+        enum introspect_page kind;
+    } wanted[] = {
+        {MODEL_TEXT_PA + 0x2000, INTROSPECT_PAGE_TEXT},
+        {MODEL_TEXT_PA + 0xa000, INTROSPECT_PAGE_RODATA},
+        {MODEL_TEXT_PA + MODEL_DATA, INTROSPECT_PAGE_DATA},
+        {in.root_pa, INTROSPECT_PAGE_TABLE},
+        {model_pa(model.slab), INTROSPECT_PAGE_SLAB},
+        {model.code_pa, INTROSPECT_PAGE_CODE},
+        {reserved, INTROSPECT_PAGE_RESERVED},
+        {anonymous, INTROSPECT_PAGE_ANONYMOUS},
+        {cached, INTROSPECT_PAGE_CACHE},
+        {free + 3 * PAGE_SIZE, INTROSPECT_PAGE_FREE},
+    };
+    struct account a = {0};
+
+    (void)state;
+    model_set(&model, model_page(&model, reserved), F_page_flags,
+              1ull << model.item[V_PG_reserved]);
+    model_set(&model, model_page(&model, anonymous), F_folio_mapping, MODEL_LINEAR + 1);
+    model_set(&model, model_page(&model, cached), F_folio_mapping, MODEL_LINEAR);
+    for (uint64_t pa = anonymous; pa <= cached; pa += PAGE_SIZE)
+        model_put32(&model, model_page(&model, pa) + model.item[F_page__refcount], 1);
+    model_set(&model, model_page(&model, free), F_page_private, 2); /* 4 pages */
+    model_put32(&model, model_page(&model, free) + model.item[F_page_page_type], 0xf0000000u);
+    for (uint64_t pa = free + PAGE_SIZE; pa < free + 4 * PAGE_SIZE; pa += PAGE_SIZE)
+        model_put32(&model, model_page(&model, pa) + model.item[F_page__refcount], 7);
+    assert_int_equal(introspect_run(&in, check("code")), 0);
+    assert_int_equal(introspect_pages(&in, note_pages, &a), 0);
+    assert_int_equal(a.pages, MODEL_RAM_SIZE / PAGE_SIZE);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        assert_int_equal(a.kind[(wanted[i].pa - MODEL_RAM_BASE) / PAGE_SIZE], wanted[i].kind);
+}
+
+static void a_finding_says_which_page_it_is_about(void **state)
+{
+    (void)state;
+    model_put32(&model, image(0x2080), 0xd65f03c0);
+    assert_true(finds("text", "text.page") && model.found[0].pa == MODEL_TEXT_PA + 0x2000);
+    model_put(&model, image(MODEL_HOOK), MODEL_LINEAR + 64); /* by its virtual address */
+    assert_true(finds("pointers", "pointers.foreign") &&
+                model.found[0].pa == MODEL_TEXT_PA + MODEL_HOOK);
+    model.ram[model.code_pa - MODEL_RAM_BASE + 8] ^= 1;
+    assert_true(finds("code", "code.page") && model.found[0].pa == model.code_pa);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +426,8 @@ int main(void)
         TEST(a_page_cache_saves_reads_and_changes_nothing),
         TEST(what_a_check_read_is_forgotten_before_the_next),
         TEST(work_memory_that_is_too_small_is_refused),
+        TEST(what_each_page_is_used_for_is_told),
+        TEST(a_finding_says_which_page_it_is_about),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,7 @@ struct finding {
     enum introspect_severity severity;
     char object[INTROSPECT_OBJECT]; /* what it is about: a process, a module, a symbol's name */
     uint64_t address;               /* where, usually a virtual address; 0: nowhere in particular */
+    uint64_t pa;                    /* the page that it is about; 0: not known, or no single one */
     char detail[INTROSPECT_DETAIL];
 };
 
@@ -220,11 +221,36 @@ struct introspect_code {
     char file[128]; /* empty: anonymous */
 };
 
+/* What a page of RAM is used for. */
+enum introspect_page {
+    INTROSPECT_PAGE_UNKNOWN, /* the kernel knows no such page */
+    INTROSPECT_PAGE_FREE,
+    INTROSPECT_PAGE_RESERVED, /* since boot */
+    INTROSPECT_PAGE_TEXT,     /* of the kernel's image */
+    INTROSPECT_PAGE_RODATA,
+    INTROSPECT_PAGE_DATA,
+    INTROSPECT_PAGE_TABLE, /* page tables */
+    INTROSPECT_PAGE_SLAB,
+    INTROSPECT_PAGE_KERNEL,    /* of the kernel, something else */
+    INTROSPECT_PAGE_CACHE,     /* of a file */
+    INTROSPECT_PAGE_CODE,      /* of a file, and a page of code of the root image by its content */
+    INTROSPECT_PAGE_ANONYMOUS, /* of processes */
+    INTROSPECT_PAGES,
+};
+
 /* Listings call back for each object; a negative result of the callback ends them with it. */
 typedef int (*introspect_task_fn)(void *ctx, const struct introspect_task *t);
 typedef int (*introspect_module_fn)(void *ctx, const struct introspect_module *m);
 typedef int (*introspect_socket_fn)(void *ctx, const struct introspect_socket *s);
 typedef int (*introspect_code_fn)(void *ctx, const struct introspect_code *c);
+/*
+ * What all of RAM is used for, ascending, in runs of pages of one kind; beginning at pa. Image and
+ * page tables are seen by themselves, code as far as the checks of this deep check compared it; for
+ * the rest the kernel's account is believed: this is for people to look at, not a check.
+ */
+typedef int (*introspect_page_fn)(void *ctx, uint64_t pa, uint32_t pages,
+                                  enum introspect_page kind);
+KAPU_MUST_CHECK int introspect_pages(struct introspect *in, introspect_page_fn fn, void *ctx);
 KAPU_MUST_CHECK int introspect_tasks(struct introspect *in, introspect_task_fn fn, void *ctx);
 KAPU_MUST_CHECK int introspect_modules(struct introspect *in, introspect_module_fn fn, void *ctx);
 KAPU_MUST_CHECK int introspect_sockets(struct introspect *in, introspect_socket_fn fn, void *ctx);
