@@ -165,7 +165,8 @@ static int begin(struct verdict *v, uint32_t now_ms)
     if (err != 0)
         return err;
     run_captured(v);
-    run_registers(regs + now, n - now);
+    if (v->number > 1) /* before the first one Linux was starting, cores without its page tables */
+        run_registers(regs + now, n - now);
     /* What follows looks at the registers of now. */
     in.cpus = (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS);
     memcpy(in.regs, regs, in.cpus * sizeof(*regs));

@@ -39,7 +39,7 @@ void TA_CloseSessionEntryPoint(void *session)
     (void)session;
 }
 
-static TEE_Result check(TEE_Param p[TEE_NUM_PARAMS])
+static TEE_Result step(TEE_Param p[TEE_NUM_PARAMS])
 {
     static char lines[MONITOR_TEXT_MAX];
     uint32_t left = look_step(&next);
@@ -99,7 +99,7 @@ static const struct {
     uint32_t command, types;
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
-    {MONITOR_TA_CHECK, TEE_PARAM_TYPES(VO, VO, NONE, NONE), check},
+    {MONITOR_TA_STEP, TEE_PARAM_TYPES(VO, VO, NONE, NONE), step},
     {MONITOR_TA_DUE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), due},
     {MONITOR_TA_REPORT, TEE_PARAM_TYPES(VIO, VO, VO, VO), read_report},
 };

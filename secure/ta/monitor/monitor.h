@@ -19,8 +19,9 @@
 
 /* What a deep check saw. */
 struct verdict {
-    uint32_t number; /* of the check, from 1; 0: none was made yet */
-    uint32_t at_ms;  /* when it ended, since the secure world's start */
+    uint32_t number;   /* of the check, from 1; 0: none was made yet */
+    uint32_t began_ms; /* since the secure world started */
+    uint32_t at_ms;    /* when it ended */
     uint32_t took_ms;
     uint32_t alarms, warnings;
     struct introspect_stats work;
