@@ -2,8 +2,10 @@
 /*
  * kapu-agent: what in Linux serves the secure world. It asks the monitor TA for deep checks when
  * the secure world says that one is due, and shows what the monitor last saw. Nothing is trusted
- * from it: if it does not do its work, the secure watchdog resets the gateway.
+ * from it: if it does not do its work, the secure watchdog resets the gateway. SIGUSR1: a deep
+ * check now.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,14 @@
 #define REPORT_MAX (64u * 1024)
 
 static const struct tee_uuid monitor = MONITOR_TA_UUID;
+
+static volatile sig_atomic_t check_now;
+
+static void on_signal(int number)
+{
+    (void)number;
+    check_now = 1;
+}
 
 static void pause_ms(uint32_t ms)
 {
@@ -102,8 +112,10 @@ static uint32_t serve(struct tee_service *s)
         struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}};
         uint32_t result = tee_service_call(s, MONITOR_TA_DUE, v);
 
-        if (result == 0 && v[0].a == 0)
+        if (result == 0 && (v[0].a == 0 || check_now != 0)) {
+            check_now = 0;
             result = make_check(s);
+        }
         if (result != 0)
             return result;
         if (v[0].a > 0)
@@ -118,6 +130,7 @@ static int run(int json)
     uint32_t result = tee_service_open(&s, &monitor);
 
     (void)json;
+    (void)sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal}, NULL);
     if (result == 0)
         result = serve(&s);
     fprintf(stderr, "kapu-agent: monitor: %s\n", tee_service_error(result));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PAGE 4096u
+#define AHEAD 16u /* pages of one call */
 
 static TEE_TASessionHandle core = TEE_HANDLE_NULL;
 static TEE_OperationHandle digest = TEE_HANDLE_NULL;
@@ -73,9 +74,67 @@ static void collect(uint64_t pa, const void *page)
         pages_n++;
 }
 
-int core_read(void *ctx, uint64_t pa, void *to, size_t n)
+/* A call of the core costs more than copying some pages: neighbours come along. Each is given once,
+ * so that who reads again gets what is there then. */
+static struct {
+    uint64_t pa;
+    uint32_t fresh; /* bit n: page n was not given yet */
+    uint8_t page[AHEAD][PAGE];
+} ahead;
+
+void core_forget(void)
+{
+    ahead.fresh = 0;
+}
+
+static int read_core(uint64_t pa, void *to, size_t n)
 {
     TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].value.a = (uint32_t)pa;
+    p[0].value.b = (uint32_t)(pa >> 32);
+    p[1].memref.buffer = to;
+    p[1].memref.size = n;
+    return call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p) == TEE_SUCCESS
+               ? 0
+               : KAPU_ERANGE;
+}
+
+static bool take_ahead(uint64_t pa, void *to)
+{
+    uint64_t n = (pa - ahead.pa) / PAGE;
+
+    if (pa < ahead.pa || n >= AHEAD || (ahead.fresh >> n & 1) == 0)
+        return false;
+    memcpy(to, ahead.page[n], PAGE);
+    ahead.fresh &= ~(1u << n);
+    return true;
+}
+
+static int read_page(uint64_t pa, void *to)
+{
+    uint64_t end = (uint64_t)RAM_BASE + RAM_SIZE;
+    size_t n = AHEAD;
+
+    if (take_ahead(pa, to))
+        return 0;
+    if (pa < RAM_BASE || pa > end - PAGE)
+        return KAPU_ERANGE;
+    if (end - pa < sizeof(ahead.page))
+        n = (size_t)((end - pa) / PAGE);
+    ahead.pa = pa;
+    ahead.fresh = 0;
+    if (read_core(pa, ahead.page, n * PAGE) != 0)
+        return KAPU_ERANGE;
+    ahead.fresh = (1u << n) - 1;
+    return take_ahead(pa, to) ? 0 : KAPU_ERANGE;
+}
+
+int core_read(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    bool whole = n == PAGE && pa % PAGE == 0;
+    int err;
 
     (void)ctx;
     if (has_captured && pa >= captured_pa && pa - captured_pa < PAGE &&
@@ -83,16 +142,10 @@ int core_read(void *ctx, uint64_t pa, void *to, size_t n)
         memcpy(to, captured + (pa - captured_pa), n);
         return 0;
     }
-    memset(p, 0, sizeof(p));
-    p[0].value.a = (uint32_t)pa;
-    p[0].value.b = (uint32_t)(pa >> 32);
-    p[1].memref.buffer = to;
-    p[1].memref.size = n;
-    if (call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p) != TEE_SUCCESS)
-        return KAPU_ERANGE;
-    if (collecting != NULL && n == PAGE && pa % PAGE == 0)
+    err = whole ? read_page(pa, to) : read_core(pa, to, n);
+    if (err == 0 && whole && collecting != NULL)
         collect(pa, to);
-    return 0;
+    return err;
 }
 
 size_t core_registers(struct introspect_regs *to, size_t most, size_t *now)

@@ -111,7 +111,10 @@ static int run_text(const struct introspect_check *check)
 
 static void run_one(struct verdict *v, const struct introspect_check *check)
 {
-    int found = check == find("text") ? run_text(check) : introspect_run(&in, check);
+    int found;
+
+    core_forget();
+    found = check == find("text") ? run_text(check) : introspect_run(&in, check);
 
     did(v, check->id, found);
     if (found < 0 && found != KAPU_EUNSUPPORTED)

@@ -39,6 +39,8 @@ struct verdict {
 TEE_Result core_open(void);
 /* The port of lib/introspect. A page that the watch has captured is read from there. */
 int core_read(void *ctx, uint64_t pa, void *to, size_t n);
+/* Before each check: pages that were read ahead are read anew. */
+void core_forget(void);
 size_t core_registers(struct introspect_regs *to, size_t most, size_t *now);
 /* From a call with an instance to the next with NULL, pages of the kernel's text and read-only data
  * that are read whole are collected, with their hashes. */
