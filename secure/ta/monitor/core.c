@@ -3,6 +3,7 @@
 #include "monitor.h"
 
 #include <string.h>
+#include <tee_internal_api_extensions.h>
 
 #define PAGE 4096u
 #define AHEAD 16u /* pages of one call */
@@ -15,6 +16,9 @@ static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
 static size_t pages_n;
 static const struct introspect *collecting;
 
+/* What the core writes to. Memory of the TA alone would be mapped and copied in each call. */
+static uint8_t (*shared)[PAGE]; /* AHEAD pages */
+
 static uint8_t captured[PAGE];
 static uint64_t captured_pa;
 static bool has_captured;
@@ -25,6 +29,9 @@ TEE_Result core_open(void)
     uint32_t origin = 0;
     TEE_Result res = TEE_AllocateOperation(&digest, TEE_ALG_SHA256, TEE_MODE_DIGEST, 0);
 
+    shared = tee_map_zi(AHEAD * PAGE, TEE_MEMORY_ACCESS_ANY_OWNER);
+    if (res == TEE_SUCCESS && shared == NULL)
+        res = TEE_ERROR_OUT_OF_MEMORY;
     if (res == TEE_SUCCESS)
         res = TEE_OpenTASession(&uuid, TEE_TIMEOUT_INFINITE, 0, NULL, &core, &origin);
     return res;
@@ -79,7 +86,6 @@ static void collect(uint64_t pa, const void *page)
 static struct {
     uint64_t pa;
     uint32_t fresh; /* bit n: page n was not given yet */
-    uint8_t page[AHEAD][PAGE];
 } ahead;
 
 void core_forget(void)
@@ -87,18 +93,28 @@ void core_forget(void)
     ahead.fresh = 0;
 }
 
-static int read_core(uint64_t pa, void *to, size_t n)
+/* To the shared memory. */
+static int read_core(uint64_t pa, size_t n)
 {
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
     p[0].value.a = (uint32_t)pa;
     p[0].value.b = (uint32_t)(pa >> 32);
-    p[1].memref.buffer = to;
+    p[1].memref.buffer = shared;
     p[1].memref.size = n;
     return call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p) == TEE_SUCCESS
                ? 0
                : KAPU_ERANGE;
+}
+
+static int read_some(uint64_t pa, void *to, size_t n)
+{
+    core_forget();
+    if (n > AHEAD * PAGE || read_core(pa, n) != 0)
+        return KAPU_ERANGE;
+    memcpy(to, shared, n);
+    return 0;
 }
 
 static bool take_ahead(uint64_t pa, void *to)
@@ -107,7 +123,7 @@ static bool take_ahead(uint64_t pa, void *to)
 
     if (pa < ahead.pa || n >= AHEAD || (ahead.fresh >> n & 1) == 0)
         return false;
-    memcpy(to, ahead.page[n], PAGE);
+    memcpy(to, shared[n], PAGE);
     ahead.fresh &= ~(1u << n);
     return true;
 }
@@ -121,11 +137,11 @@ static int read_page(uint64_t pa, void *to)
         return 0;
     if (pa < RAM_BASE || pa > end - PAGE)
         return KAPU_ERANGE;
-    if (end - pa < sizeof(ahead.page))
+    if (end - pa < AHEAD * PAGE)
         n = (size_t)((end - pa) / PAGE);
     ahead.pa = pa;
     ahead.fresh = 0;
-    if (read_core(pa, ahead.page, n * PAGE) != 0)
+    if (read_core(pa, n * PAGE) != 0)
         return KAPU_ERANGE;
     ahead.fresh = (1u << n) - 1;
     return take_ahead(pa, to) ? 0 : KAPU_ERANGE;
@@ -142,7 +158,7 @@ int core_read(void *ctx, uint64_t pa, void *to, size_t n)
         memcpy(to, captured + (pa - captured_pa), n);
         return 0;
     }
-    err = whole ? read_page(pa, to) : read_core(pa, to, n);
+    err = whole ? read_page(pa, to) : read_some(pa, to, n);
     if (err == 0 && whole && collecting != NULL)
         collect(pa, to);
     return err;
