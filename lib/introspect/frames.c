@@ -10,6 +10,7 @@
 #define STRUCT_PAGE 64u
 #define ORDER_MAX 10u
 #define KERNEL_TABLES 8192u
+#define USER_TABLES 16384u
 #define MAPPING_KIND 3u /* lowest bits of folio.mapping; 1: anonymous */
 
 struct frames {
@@ -33,6 +34,21 @@ static int any_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
     (void)leaf;
     (void)ctx;
     return 0;
+}
+
+/* A process' page tables; what cannot be followed is a matter of check "code". */
+static int remember_process(struct introspect *in, uint64_t task, void *ctx)
+{
+    uint64_t mm, pgd;
+    struct leaf leaf;
+    int err = field_u64(in, task, F_task_struct_mm, &mm);
+
+    if (err != 0 || mm == 0 || field_u64(in, mm, F_mm_struct_pgd, &pgd) != 0 ||
+        !is_kernel_va(pgd) || translate(in, in->root_pa, pgd, &leaf) != 0)
+        return err;
+    err =
+        tables_visit(in, leaf.pa + (pgd - leaf.va), 0, USER_TABLES, any_leaf, remember_table, ctx);
+    return err == KAPU_ETIMEOUT ? err : 0;
 }
 
 /* The part of the image that a page is in; INTROSPECT_PAGE_UNKNOWN: none, or one that was freed. */
@@ -136,7 +152,7 @@ int introspect_pages(struct introspect *in, introspect_page_fn fn, void *ctx)
 {
     struct frames f = {.fn = fn, .ctx = ctx};
     uint8_t array[PAGE_SIZE];
-    uint64_t start, loaded = 0;
+    uint64_t start = 0, loaded = 0;
     bool there = false;
     int err;
 
@@ -144,6 +160,8 @@ int introspect_pages(struct introspect *in, introspect_page_fn fn, void *ctx)
     set_clear(in);
     err = tables_visit(in, in->root_pa, 0xffffull << 48, KERNEL_TABLES, any_leaf, remember_table,
                        NULL);
+    if (err == 0 && process_walk(in, remember_process, NULL) == KAPU_ETIMEOUT)
+        err = KAPU_ETIMEOUT; /* with a broken list there are fewer tables in the picture */
     if (err == 0)
         err = read_u64(in, symbol(in, S_memstart_addr), &start);
     if (err == 0 && !layout_is_known(in))

@@ -23,6 +23,7 @@ static void share_work(struct introspect *in, const struct introspect_setup *set
     in->hashed = in->work + in->work_n;
     in->pages = in->hashed + in->hashed_n;
     in->cache_pages = setup->cache_pages;
+    in->cache_age = setup->cache_age != 0 ? setup->cache_age : UINT32_MAX;
 }
 
 int introspect_init(struct introspect *in, const struct introspect_setup *setup)

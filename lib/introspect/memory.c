@@ -21,6 +21,7 @@
 #define TABLE_NO_USER (1ull << 61) /* APTable[0] */
 #define TABLE_RDONLY (1ull << 62)  /* APTable[1] */
 #define CACHE_WAYS 4u
+#define CACHE_ABOUT 8u
 #define SMALL 1024u /* longer pieces are read once: they do not go through the page cache */
 #define TABLE_BITS (TABLE_PXN | TABLE_UXN | TABLE_NO_USER | TABLE_RDONLY)
 
@@ -30,27 +31,39 @@ static int read_port(struct introspect *in, uint64_t pa, void *to, size_t n)
     return in->mem.read(in->mem.ctx, pa, to, n) == 0 ? 0 : KAPU_EIO;
 }
 
+static void put_u32(uint8_t *p, uint32_t v)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
 /*
- * A page of the page cache, read now if it is not there; NULL when it cannot be read as a whole.
- * The cache is made of sets of CACHE_WAYS pages; behind the pages stand their numbers, each plus
- * one.
+ * A page of the page cache, read now if it is not there or too old; NULL when it cannot be read as
+ * a whole. The cache is made of sets of CACHE_WAYS pages; behind all pages stands for each of them
+ * its number plus one, and at which lookup it was read.
  */
 static const uint8_t *cached_page(struct introspect *in, uint32_t number)
 {
     uint32_t set = number % (in->cache_pages / CACHE_WAYS) * CACHE_WAYS, way;
-    uint8_t *numbers = in->pages + (size_t)in->cache_pages * PAGE_SIZE + 4 * (size_t)set, *page;
+    uint32_t now = (uint32_t)in->stats.lookups;
+    uint8_t *about = in->pages + (size_t)in->cache_pages * PAGE_SIZE + CACHE_ABOUT * (size_t)set;
+    uint8_t *page;
 
     for (way = 0; way < CACHE_WAYS; way++) {
-        if (kapu_le32(numbers + 4 * (size_t)way) == number + 1)
-            return in->pages + (size_t)(set + way) * PAGE_SIZE;
+        if (kapu_le32(about + CACHE_ABOUT * (size_t)way) == number + 1)
+            break;
     }
-    way = in->victim++ % CACHE_WAYS;
+    if (way == CACHE_WAYS)
+        way = in->victim++ % CACHE_WAYS;
+    else if (now - kapu_le32(about + CACHE_ABOUT * (size_t)way + 4) <= in->cache_age)
+        return in->pages + (size_t)(set + way) * PAGE_SIZE;
+    about += CACHE_ABOUT * (size_t)way;
     page = in->pages + (size_t)(set + way) * PAGE_SIZE;
-    memset(numbers + 4 * (size_t)way, 0, 4);
+    put_u32(about, 0);
     if (read_port(in, in->ram_base + (uint64_t)number * PAGE_SIZE, page, PAGE_SIZE) != 0)
         return NULL;
-    for (unsigned i = 0; i < 4; i++)
-        numbers[4 * (size_t)way + i] = (uint8_t)((number + 1) >> 8 * i);
+    put_u32(about, number + 1);
+    put_u32(about + 4, now);
     return page;
 }
 
@@ -58,7 +71,8 @@ void caches_drop(struct introspect *in)
 {
     memset(in->cache, 0, sizeof(in->cache));
     memset(in->tables, 0, sizeof(in->tables));
-    memset(in->pages + (size_t)in->cache_pages * PAGE_SIZE, 0, 4 * (size_t)in->cache_pages);
+    memset(in->pages + (size_t)in->cache_pages * PAGE_SIZE, 0,
+           CACHE_ABOUT * (size_t)in->cache_pages);
 }
 
 /* What bounds and budget say of a read. */

@@ -315,6 +315,26 @@ static void a_page_cache_saves_reads_and_changes_nothing(void **state)
     assert_true(in.stats.reads < other.stats.reads / 2);
 }
 
+/* Where the kernel runs on, a copy serves for some lookups only. */
+static void a_page_of_the_cache_gets_old(void **state)
+{
+    struct introspect_setup setup = model_setup(&model, crypto_openssl.sha256);
+    static const uint32_t ages[] = {1, 16, 0};
+    uint64_t reads = UINT64_MAX;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        struct introspect other;
+
+        setup.cache_age = ages[i];
+        assert_int_equal(introspect_init(&other, &setup), 0);
+        assert_int_equal(introspect_locate(&other, &model.regs, 1), 0);
+        assert_int_equal(introspect_run(&other, check("processes")), 0);
+        assert_true(other.stats.reads < reads);
+        reads = other.stats.reads;
+    }
+}
+
 static void what_a_check_read_is_forgotten_before_the_next(void **state)
 {
     (void)state;
@@ -424,6 +444,7 @@ int main(void)
         TEST(an_unknown_module_is_found_though_it_does_not_hide),
         TEST(a_page_is_hashed_once_in_a_deep_check),
         TEST(a_page_cache_saves_reads_and_changes_nothing),
+        TEST(a_page_of_the_cache_gets_old),
         TEST(what_a_check_read_is_forgotten_before_the_next),
         TEST(work_memory_that_is_too_small_is_refused),
         TEST(what_each_page_is_used_for_is_told),

@@ -81,7 +81,7 @@ struct introspect_stats {
 #define INTROSPECT_TABLES 64u
 #define INTROSPECT_PENDING 48u
 #define INTROSPECT_WORK_MIN (64u << 10)
-#define INTROSPECT_CACHED_PAGE 4100u /* work memory that a page of the page cache takes */
+#define INTROSPECT_CACHED_PAGE 4104u /* work memory that a page of the page cache takes */
 #define INTROSPECT_READS (16u << 20) /* an intact gateway takes a hundredth of it */
 
 struct introspect {
@@ -102,8 +102,8 @@ struct introspect {
     size_t work_n;
     uint8_t *hashed; /* pages whose content was looked up in this deep check */
     size_t hashed_n;
-    uint8_t *pages; /* page cache, then the numbers of its pages */
-    uint32_t cache_pages;
+    uint8_t *pages; /* page cache, then for each of its pages which one it is, and how old */
+    uint32_t cache_pages, cache_age;
 
     /* Found by introspect_locate(). */
     uint64_t text_pa; /* where _text is */
@@ -139,10 +139,10 @@ struct introspect_setup {
     /*
      * Pages of the page cache, taken from the end of the work memory: so many times
      * INTROSPECT_CACHED_PAGE beyond INTROSPECT_WORK_MIN. It saves calls of mem.read, and is dropped
-     * before each run of a check. 0: none; for a reader of memory that changes meanwhile, which
-     * should see each word as late as it can.
+     * before each run of a check. 0: none. Where the kernel runs on meanwhile, a copy must not get
+     * old: cache_age says for how many lookups of a check it serves; 0: for all of one run.
      */
-    uint32_t cache_pages;
+    uint32_t cache_pages, cache_age;
     uint32_t attempts;  /* 1 for a dump or a stopped system, 3 for a running one */
     uint64_t reads_max; /* lookups of one run of a check, so that all ends; 0: INTROSPECT_READS */
     void (*report)(void *ctx, const struct finding *f);
