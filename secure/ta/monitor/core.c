@@ -81,11 +81,12 @@ static void collect(uint64_t pa, const void *page)
         pages_n++;
 }
 
-/* A call of the core costs more than copying some pages: neighbours come along. Each is given once,
- * so that who reads again gets what is there then. */
+/* A call of the core costs more than copying some pages: who reads page after page, as one does
+ * with code, gets some at a time. Each is given once, so that who reads again gets what is there
+ * then. */
 static struct {
-    uint64_t pa;
-    uint32_t fresh; /* bit n: page n was not given yet */
+    uint64_t pa, next; /* the first page; the one behind the last that was read */
+    uint32_t fresh;    /* bit n: page n was not given yet */
 } ahead;
 
 void core_forget(void)
@@ -133,11 +134,16 @@ static int read_page(uint64_t pa, void *to)
     uint64_t end = (uint64_t)RAM_BASE + RAM_SIZE;
     size_t n = AHEAD;
 
+    bool streams = pa == ahead.next;
+
+    ahead.next = pa + PAGE;
     if (take_ahead(pa, to))
         return 0;
     if (pa < RAM_BASE || pa > end - PAGE)
         return KAPU_ERANGE;
-    if (end - pa < AHEAD * PAGE)
+    if (!streams)
+        n = 1;
+    else if (end - pa < AHEAD * PAGE)
         n = (size_t)((end - pa) / PAGE);
     ahead.pa = pa;
     ahead.fresh = 0;

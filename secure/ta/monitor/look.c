@@ -10,6 +10,7 @@
 
 #define ATTEMPTS 3u /* Linux runs meanwhile: what is wrong stays wrong */
 #define CACHE_PAGES 256u
+#define CACHE_AGE 256u /* lookups: what is older is read anew, as Linux runs on */
 #define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
 /* A deep check whose steps were not asked for within this time begins anew. */
@@ -65,6 +66,7 @@ static int open(struct verdict *v)
         .work = work,
         .work_n = sizeof(work),
         .cache_pages = CACHE_PAGES,
+        .cache_age = CACHE_AGE,
         .attempts = ATTEMPTS,
         .report = keep,
         .report_ctx = v,
