@@ -16,7 +16,9 @@
 /* A deep check whose steps were not asked for within this time begins anew. */
 #define DEEP_CHECK_MS_MAX 60000u
 
-extern const uint8_t kernel_profile[], kernel_profile_end[], allow_list[], allow_list_end[];
+/* knowledge.S */
+extern const uint8_t kernel_profile[], allow_list[];
+extern const uint64_t kernel_profile_size, allow_list_size;
 
 static struct introspect in;
 static uint8_t work[WORK_SIZE];
@@ -57,8 +59,8 @@ static void own_alarm(struct verdict *v, const char *id, const char *detail)
 static int open(struct verdict *v)
 {
     const struct introspect_setup setup = {
-        .profile = {kernel_profile, (size_t)(kernel_profile_end - kernel_profile)},
-        .allow = {allow_list, (size_t)(allow_list_end - allow_list)},
+        .profile = {kernel_profile, kernel_profile_size},
+        .allow = {allow_list, allow_list_size},
         .mem = {.read = core_read},
         .sha = {.hash = core_sha256},
         .ram_base = RAM_BASE,
