@@ -16,16 +16,17 @@ FOLDER = "/run/churn"
 SOCKET = f"[Socket]\\nListenStream=127.0.0.1:{PORT}\\nAccept=yes\\nMaxConnections=8\\n"
 SERVICE = "[Service]\\nExecStart=/usr/bin/cat\\nStandardInput=socket\\nStandardOutput=socket\\n"
 
-# Each is one round, repeated until the end. The pauses leave the emulated gateway time for the others:
-# without them services miss their time limits.
+# Each is one round, repeated until the end. The pauses leave the emulated gateway time for the
+# others: without them services miss their time limits.
 LOADS = {
     "forks": "for i in $(seq 8); do (ls /proc > /dev/null; true) & done; wait; sleep 0.2",
     "network": f"exec 9<>/dev/tcp/127.0.0.1/{PORT}; for i in $(seq 20); do head -c 65536 /dev/zero "
                ">&9 & head -c 65536 <&9 > /dev/null; wait; echo x > /dev/udp/127.0.0.1/9; "
                "sleep 0.1; done; exec 9>&-",
-    "memory": "head -c 24M /dev/zero | tail -c 24M > /dev/null; head -c 20M /dev/zero > /tmp/churn; "
-              "rm /tmp/churn; echo 3 > /proc/sys/vm/drop_caches; sleep 0.5",
-    "services": "systemctl restart tee-supplicant; sleep 1; systemctl restart kapu-firewall; sleep 1",
+    "memory": "head -c 24M /dev/zero | tail -c 24M > /dev/null; "
+              "head -c 20M /dev/zero > /tmp/churn; rm /tmp/churn; echo 3 > /proc/sys/vm/drop_caches; sleep 0.5",
+    "services": "systemctl restart tee-supplicant; sleep 1; "
+                "systemctl restart kapu-firewall; sleep 1",
     "modules": "rmmod harmless; sleep 0.1; insmod /lab/harmless.ko; sleep 0.3",
     "jump-labels": "echo 1 > /sys/kernel/tracing/events/sched/sched_switch/enable; sleep 0.1; "
                    "echo 0 > /sys/kernel/tracing/events/sched/sched_switch/enable; sleep 0.3",

@@ -148,7 +148,7 @@ ROWS = (
              "A breakpoint in kernel code is set by means of files."),
     module("vector-base-is-replaced", "registers", "registers.vbar tables.exec",
            "registers which=vbar",
-           "A core takes its exceptions by vectors of the attacker's, which lead on to the true ones."),
+           "A core takes exceptions by vectors of the attacker's, which lead on to the true ones."),
     module("kernel-page-tables-are-replaced", "registers", "registers.ttbr1 modules.unknown",
            "registers which=ttbr1",
            "A core uses a copy of the kernel's page tables."),
