@@ -2,7 +2,7 @@
 # This file only dispatches; tools/ does the work. `make help` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lab run fetch packages lint fuzz repro hardening-report tpm-report bench clean
+.PHONY: lab-build help demo test build lab run fetch packages lint fuzz repro hardening-report tpm-report bench soak corpus clean
 NAME ?= first
 
 help: ## list the targets
@@ -45,8 +45,20 @@ hardening-report: packages fetch ## kernel, unit and file hardening of the built
 tpm-report: packages fetch ## what the TPM adds to sizes and to the time of a boot
 	@tools/tpm-report --limit --pairs $(or $(PAIRS),5)
 
-bench: build ## time and memory of a deep check, beside plain SHA-256 of as many bytes
+bench: lab-build ## a deep check beside plain SHA-256, and what the monitor costs a gateway in instructions
 	@tools/bench --limit
+	@/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/bench
+
+soak: lab-build ## SOAK (500) deep checks under load, without a false alarm
+	@KAPU_SOAK=$(or $(SOAK),500) /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+		tests/attacks/test_monitor.py -k load
+
+corpus: lab-build ## every attack of the lab's corpus, seen by the secure world
+	@KAPU_CORPUS=all /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+		tests/attacks/test_monitor.py -k secure_world_finds
+
+lab-build: build
+	@tools/build lab
 
 clean: ## remove build/ (keys and the cache outside the tree stay)
 	@tools/clean

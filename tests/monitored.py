@@ -69,18 +69,18 @@ class Monitor:
 
 
 class SecureWorld:
-    """Detector of the attack corpus: the monitor TA's own verdict. With a shell it is asked for a deep
+    """Detector of the attack corpus: the monitor TA's own verdict. A bench with a shell asks for a deep
     check, else the next one that comes by itself is awaited."""
     name = "monitor in the secure world"
     runs_with_gateway = True
     seconds = 90.0
 
-    def __init__(self, machine, shell=None):
-        self.monitor, self.shell = Monitor(machine), shell
+    def __init__(self, bench):
+        self.bench, self.monitor = bench, Monitor(bench.machine)
 
     def findings(self) -> list[dict]:
         self.monitor.skip()
-        if self.shell is not None:
-            self.shell.run("systemctl kill -s USR1 kapu-agent")
+        if self.bench.shell is not None:
+            self.bench.shell.run("systemctl kill -s USR1 kapu-agent")
         return [{**f, "address": hex(f["address"])}
                 for f in self.monitor.next_check(120).findings]

@@ -19,7 +19,7 @@
  * and after the watch found something. */
 #define PLATFORM_WATCHDOG_BOOT_S 300U
 #define PLATFORM_WATCHDOG_S 120U
-#define PLATFORM_HURRY_S 30U
+#define PLATFORM_HURRY_S 60U
 
 /* Reset the whole board and its TPM, secure RAM kept. */
 void __noreturn platform_reset(void);

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the monitor costs a gateway, counted in instructions: QEMU runs one core after the other and its clock
+goes one nanosecond an instruction (-icount), so these figures show order, not speed.
+"""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from kapu.instance import Instance
+from kapu.paths import ROOT
+from kapu.qemu import Machine
+from kapu.report import update_report
+from monitored import Monitor
+from shell import Shell
+
+CHECKS = 3
+QUIESCE_MS, COVERAGE_S, OVERHEAD_PERCENT, LINES = 5.0, 5.0, 1.0, 10000
+SECURE_WORLD = ("secure", "lib/introspect", "lib/base")
+
+
+class CountedMachine(Machine):
+    def arguments(self, *, reboot: bool) -> list[str]:
+        return super().arguments(reboot=reboot) + ["-icount", "shift=0"]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    """Two reports of the monitor, some deep checks apart."""
+    folder = tmp_path_factory.mktemp("counted") / "gw"
+    instance = Instance.create(folder, "lab")
+    instance.machine = CountedMachine(folder, mac=instance.facts["mac"],
+                                      cores=instance.facts["cores"], cpu=instance.facts["cpu"],
+                                      share=instance.machine.share)
+    instance.machine.start()
+    shell = Shell(instance.machine, 900)
+    monitor = Monitor(instance.machine)
+    try:
+        monitor.next_check(900)
+        reports = [json.loads(shell.run("kapu-agent status --json", 300, check=False))]
+        for _ in range(CHECKS):
+            monitor.next_check(900)
+        reports.append(json.loads(shell.run("kapu-agent status --json", 300, check=False)))
+    finally:
+        shell.close()
+        instance.machine.stop()
+        shutil.rmtree(folder)
+    return reports
+
+
+def test_other_cores_stand_still_for_a_short_time(figures):
+    p99 = figures[1]["watch"]["p99_stop_us"] / 1000
+    update_report("monitor", quiesce_p99_ms=p99,
+                  quiesce_longest_ms=figures[1]["watch"]["longest_stop_us"] / 1000)
+    print(f"stop of the other cores: {p99} ms for 99 in 100, at most {QUIESCE_MS} ms")
+    assert p99 <= QUIESCE_MS
+
+
+def test_all_of_text_is_seen_in_time(figures):
+    seconds = figures[1]["watch"]["pass_ms"] / 1000
+    update_report("monitor", text_coverage_s=seconds)
+    print(f"all {figures[1]['watch']['pages']} pages of text and constants: {seconds} s, at most "
+          f"{COVERAGE_S} s")
+    assert 0 < seconds <= COVERAGE_S
+
+
+def test_the_monitor_takes_little_of_the_instructions(figures):
+    """The watch on all cores and the deep checks, against the time that went by."""
+    first, last = figures
+    elapsed = (last["now"]["ms"] - first["now"]["ms"]) * 1000
+    watch = last["watch"]["busy_us"] - first["watch"]["busy_us"]
+    checks = last["check"]["number"] - first["check"]["number"]
+    deep = checks * last["check"]["took_ms"] * 1000
+    percent = 100 * (watch + deep) / elapsed
+    update_report("monitor", overhead_percent=round(percent, 2),
+                  watch_percent=round(100 * watch / elapsed, 2),
+                  deep_check_percent=round(100 * deep / elapsed, 2))
+    print(f"overhead {percent:.2f} %: watch {100 * watch / elapsed:.2f} %, {checks} deep checks "
+          f"{100 * deep / elapsed:.2f} %; at most {OVERHEAD_PERCENT} %")
+    assert percent <= OVERHEAD_PERCENT
+
+
+def test_the_secure_world_has_few_lines_of_ours():
+    lines = sum(1 for folder in SECURE_WORLD for path in (ROOT / folder).rglob("*")
+                if path.suffix in (".c", ".h", ".S", ".def")
+                for line in path.read_text().splitlines()
+                if line.strip() and not re.match(r"\s*(/?\*|//)", line))
+    update_report("monitor", secure_world_lines=lines)
+    print(f"secure-world code: {lines} lines without comments, at most {LINES}")
+    assert lines <= LINES
