@@ -14,7 +14,7 @@
 #define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
 /* A deep check whose steps were not asked for within this time begins anew. */
-#define DEEP_CHECK_MS_MAX 60000u
+#define DEEP_CHECK_MS_MAX 100000u
 
 /* knowledge.S */
 extern const uint8_t kernel_profile[], allow_list[];
