@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#define PATIENCE 24 /* looks at one structure */
 #define TASKS_MAX 32768u
 #define ROUNDS 8
 
@@ -159,22 +160,50 @@ static int compare(struct introspect *in, uint64_t task, uint64_t views, void *c
     return 0;
 }
 
+static int walk_list(struct introspect *in)
+{
+    return task_walk(in, mark_listed, NULL);
+}
+
+static int walk_pids(struct introspect *in)
+{
+    return xarray_walk(
+        in, symbol(in, S_init_pid_ns) + item(in, F_pid_namespace_idr) + item(in, F_idr_idr_rt),
+        TASKS_MAX, mark_pid, NULL);
+}
+
+static int walk_queues(struct introspect *in)
+{
+    return cpu_walk(in, S_runqueues, walk_queue, NULL);
+}
+
+/* Where Linux runs meanwhile, a structure may be caught while it changes; one that is broken stays
+ * so. Run queues change with each switch of tasks. */
+static int walk_patiently(struct introspect *in, int (*walk)(struct introspect *in))
+{
+    int err = walk(in);
+
+    for (int i = 1; i < PATIENCE && err != 0 && err != KAPU_ESPACE && err != KAPU_ETIMEOUT; i++) {
+        caches_drop(in);
+        err = walk(in);
+    }
+    return err;
+}
+
 int check_processes(struct introspect *in)
 {
     int err;
 
     set_clear(in);
-    err = task_walk(in, mark_listed, NULL);
+    err = walk_patiently(in, walk_list);
     if (err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
         return err;
     if (err != 0)
         broken(in, "task list", 0, err);
-    err = xarray_walk(
-        in, symbol(in, S_init_pid_ns) + item(in, F_pid_namespace_idr) + item(in, F_idr_idr_rt),
-        TASKS_MAX, mark_pid, NULL);
+    err = walk_patiently(in, walk_pids);
     if (err != 0)
         broken(in, "table of process numbers", 0, err);
-    err = cpu_walk(in, S_runqueues, walk_queue, NULL);
+    err = walk_patiently(in, walk_queues);
     if (err != 0)
         broken(in, "run queues", 0, err);
     err = slab_walk(in, symbol(in, S_task_struct_cachep), mark_memory, NULL);

@@ -28,6 +28,11 @@ static void keep(void *ctx, const struct finding *f)
 {
     struct verdict *v = ctx;
 
+    for (size_t i = 0; i < v->findings; i++) { /* seen by the watch, and still so */
+        if (v->finding[i].address == f->address && strcmp(v->finding[i].id, f->id) == 0 &&
+            strcmp(v->finding[i].object, f->object) == 0)
+            return;
+    }
     if (f->severity == INTROSPECT_ALARM)
         v->alarms++;
     else
