@@ -8,7 +8,8 @@
 
 static int check_pointer(struct introspect *in, uint32_t n)
 {
-    uint64_t at = image_va(in, profile_word(&in->profile, SECTION_POINTERS, n, 0)), value;
+    uint32_t place = profile_word(&in->profile, SECTION_POINTERS, n, 0);
+    uint64_t at = image_va(in, place & ~POINTER_ANY_TYPE), value;
     uint64_t linked = image_va(in, profile_word(&in->profile, SECTION_POINTERS, n, 1));
     struct finding f;
     int err = read_u64(in, at, &value);
@@ -16,7 +17,8 @@ static int check_pointer(struct introspect *in, uint32_t n)
     if (err != 0 || value == linked || value == 0)
         return err;
     if (is_text(in, value)) {
-        if (function_type(in, value) == function_type(in, linked))
+        if ((place & POINTER_ANY_TYPE) != 0 ||
+            function_type(in, value) == function_type(in, linked))
             return 0;
         finding_start(&f, "pointers.type", INTROSPECT_ALARM, at, "function pointer");
         say(&f, "leads to a function of another type: ");

@@ -27,7 +27,8 @@
  *   WORDS    4   instruction words: for each variant of a site, its words
  *   TABLES  12   tables of function pointers: offset, entries, first record in ENTRIES
  *   ENTRIES  4   functions, as offsets
- *   POINTERS 8   words of writable data that the linker set to a function: offset, function
+ *   POINTERS 8   words of writable data that the linker set to a function: offset, function. An odd
+ *                offset: of the word before, which may lead to a function of any type
  *   BANNER   1   the kernel's version string
  *   HOOKS   16   hooks of security modules: offset of its struct security_hook_list, function,
  *                offset of the first static call that it may use, how many there are
@@ -39,6 +40,8 @@
 #define PROFILE_VERSION 1u
 #define PROFILE_HEADER 32u
 #define PROFILE_ABSENT UINT32_MAX
+
+#define POINTER_ANY_TYPE 1u /* in the offset of a record of POINTERS */
 
 enum profile_section {
     SECTION_ITEMS,

@@ -16,6 +16,7 @@ DEFINITIONS = ROOT / "lib" / "introspect" / "profile.def"
 MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 1, 32, 0xffffffff
 TEXT, RODATA = 1, 2
 TABLES = ("sys_call_table",)
+POINTER_ANY_TYPE = 1  # of lib/introspect/profile_format.h
 ITEM = re.compile(r"^(FIELD|SIZE|COUNT|VALUE|SYMBOL)(_IF)?\((.*)\)$")
 
 
@@ -153,12 +154,15 @@ def pointer_records(kernel: KernelImage) -> list[bytes]:
     text = (kernel.offset("_stext"), kernel.offset("_etext"))
     parts = ((kernel.offset("_data"), kernel.offset("_edata")),
              (kernel.offset("__start_ro_after_init"), kernel.offset("__end_ro_after_init")))
+    # A traced event calls its only probe through its static call, whatever that probe returns.
+    probes = {kernel.offset(name) for name in kernel.symbols if name.startswith("__SCK__tp_func_")}
     records = []
     for at in kernel.relocations:
         if in_any(at, parts):
             target = kernel.pointer(at)
             if text[0] <= target < text[1] and kernel.is_function(target):
-                records.append(struct.pack("<II", at, target))
+                records.append(struct.pack("<II", at | (POINTER_ANY_TYPE if at in probes else 0),
+                                           target))
     return records
 
 
