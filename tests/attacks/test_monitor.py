@@ -158,7 +158,7 @@ def test_the_secure_world_finds(bench, technique):
 
 def test_load_is_no_finding_of_the_secure_world(bench):
     """Consecutive deep checks while everything comes and goes."""
-    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", "50")), 0, 0
+    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", "10")), 0, 0
     deadline = time.monotonic() + wanted * 60
     with churn(bench.shell) as load:
         while checks < wanted:
