@@ -13,8 +13,6 @@
 #define CACHE_AGE 256u /* lookups: what is older is read anew, as Linux runs on */
 #define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
-/* A deep check whose steps were not asked for within this time begins anew. */
-#define DEEP_CHECK_MS_MAX 100000u
 
 /* knowledge.S */
 extern const uint8_t kernel_profile[], allow_list[];
@@ -194,12 +192,13 @@ uint32_t look_step(struct verdict *v)
 {
     static uint32_t step; /* 0: a new deep check begins */
     const struct introspect_check *table;
-    uint32_t checks = (uint32_t)introspect_checks(&table), now_ms = core_time().now_ms;
+    uint32_t checks = (uint32_t)introspect_checks(&table);
     int err = 0;
 
-    if (step == 0 || now_ms - v->began_ms > DEEP_CHECK_MS_MAX) {
-        step = 0;
-        err = begin(v, now_ms);
+    /* Steps that come late are no reason to begin anew, which would forget what was found: the
+     * watchdog limits their time. */
+    if (step == 0) {
+        err = begin(v, core_time().now_ms);
         if (err != 0)
             own_alarm(v, "monitor.kernel",
                       "the release's kernel is not where a core's tables lead");
