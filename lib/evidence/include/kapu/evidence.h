@@ -35,7 +35,7 @@
 #define EVIDENCE_NONCE_SIZE 32u
 #define EVIDENCE_UEID_SIZE 33u      /* RFC 9711, 4.2.1: type 0x01 and 256 bits */
 #define EVIDENCE_KID_SIZE 32u       /* RFC 9679 */
-#define EVIDENCE_KEY_SIZE 77u       /* COSE_Key of a P-256 public key, required members only */
+#define EVIDENCE_KEY_SIZE 75u       /* COSE_Key of a P-256 public key, required members only */
 #define EVIDENCE_SIGNATURE_SIZE 64u /* RFC 9053, 2.1: r || s */
 #define EVIDENCE_BOARD_SIZE 16u
 #define EVIDENCE_ID_MAX 48u      /* identifier of a check or finding */
