@@ -219,7 +219,7 @@ void dec_fixed(struct dec *d, int64_t label, uint8_t *to, size_t n)
 {
     struct bytes b = dec_bytes(d, label, n);
 
-    if (b.n == n)
+    if (b.p != NULL && b.n == n)
         memcpy(to, b.p, n);
     else
         dec_fail(d, KAPU_EINVAL);
@@ -229,7 +229,7 @@ void dec_this(struct dec *d, int64_t label, struct bytes text, int otherwise)
 {
     struct bytes is = dec_string(d, label, QCBOR_TYPE_TEXT_STRING, SIZE_MAX);
 
-    if (d->err == 0 && (is.n != text.n || memcmp(is.p, text.p, text.n) != 0))
+    if (d->err == 0 && (is.p == NULL || is.n != text.n || memcmp(is.p, text.p, text.n) != 0))
         dec_fail(d, otherwise);
 }
 
