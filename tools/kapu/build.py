@@ -330,7 +330,7 @@ def build_programs(step: Step, out: Path) -> None:
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
                 "gateway/boot-tool/kapu-boot")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
-                         "-Dbuildtype=release", targets=programs)
+                         "-Dbuildtype=release", f"-Dqcbor={step.needs[0].out}", targets=programs)
     for program in programs:
         step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
@@ -540,7 +540,7 @@ def release(flavour: str = "gateway") -> Release:
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
-    programs = Step("programs", build_programs, values=[cross_gcc],
+    programs = Step("programs", build_programs, needs=[qcbor_step()], values=[cross_gcc],
                     files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee", ROOT / "gateway/agent",
                            ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[tas, programs],
