@@ -45,8 +45,8 @@ BROKERS = ("main", "enrolment")
 SIDES = ("operators", "gateways")
 YEARS = 10
 START_SECONDS = 10
-# What the brokers are called: on this host, and from within QEMU's network of a gateway.
-NAMES = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+# What the brokers are called: by everybody, on this host, and from within a gateway's QEMU.
+NAMES = [x509.DNSName("kapu-broker"), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
          x509.IPAddress(ipaddress.ip_address("10.0.2.2"))]
 
 
