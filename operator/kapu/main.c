@@ -11,6 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"evidence", command_evidence, "show what a token or message says, verified or not"},
     {"factory", command_factory, "provision a board's TPM, and show what is in it"},
     {"inspect", command_inspect, "look into a gateway's memory: a dump, or one that runs"},
 };
