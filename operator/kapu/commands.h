@@ -13,6 +13,8 @@ enum {
 
 /* argv[0] is the command's name. */
 int command_factory(int argc, char **argv);
+/* Its statuses: 0 shown, 1 shown, but a signature does not verify, 2 it is no evidence. */
+int command_evidence(int argc, char **argv);
 /* Its statuses: 0 nothing found, 1 findings, 2 could not inspect. */
 int command_inspect(int argc, char **argv);
 
