@@ -3,8 +3,8 @@
 
 import fcntl
 import json
-import os
 import queue
+import secrets
 import subprocess
 import threading
 import time
@@ -154,7 +154,9 @@ def client(program: str, port: int, operator: Operator, *words, certificate: Pat
     """mosquitto_pub or mosquitto_sub, as somebody who is not kapu."""
     command = [program, "-h", "localhost", "-p", str(port), "-V", "5", "--cafile",
                str(operator.folder / "ca.pem")]
+    if "-i" not in words:
+        command += ["-i", f"test-{secrets.token_hex(8)}"]
     if certificate:
         command += ["--cert", str(certificate), "--key", str(key)]
     return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False,
-                          timeout=timeout, env={**os.environ, "LC_ALL": "C.UTF-8"})
+                          timeout=timeout)
