@@ -24,6 +24,7 @@ static int refuse(char why[ENROL_WHY], const char *format, ...)
     va_list args;
 
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was started on the line before */
     vsnprintf(why, ENROL_WHY, format, args);
     va_end(args);
     return KAPU_EAUTH;
