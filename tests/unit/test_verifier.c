@@ -495,7 +495,7 @@ static void the_result_is_ear_in_json(void **state)
     assert_non_null(strstr(text, "\"submods\": {\"one\": {\"ear_status\": \"contraindicated\""));
     assert_non_null(strstr(text, "\"instance-identity\": 2"));
     assert_non_null(strstr(text, "\"executables\": 96"));
-    assert_non_null(strstr(text, "at a\\\"b\\\\c"));
+    assert_non_null(strstr(text, ": a\\\"b\\\\c"));
 }
 
 static void more_reasons_than_there_is_room_for_are_counted(void **state)
