@@ -36,9 +36,11 @@
  *   watch    ticks, pages, passes, ms of the last pass, changed pages, longest stop in us, stop of
  *            99 in 100 in us, cores, us that all cores spent in the watch since the start
  *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
- * power-on before   a line of what was remembered over that reset did      identifier of a check,
- * findings or a negative error (kapu/error.h) finding  "alarm" or "warning", identifier, object,
- * address (hexadecimal), detail
+ *            power-on
+ *   before   a line of what was remembered over that reset
+ *   did      identifier of a check, findings or a negative error (kapu/error.h)
+ *   finding  "alarm" or "warning", identifier, object, address (hexadecimal), detail
+ *   more     findings for which there was no room; of each kind at least one is listed
  */
 
 #endif

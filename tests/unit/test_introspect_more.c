@@ -274,6 +274,69 @@ static void a_module_that_is_in_one_view_only_is_found(void **state)
     assert_true(finds("modules", "modules.hidden"));
 }
 
+#define GOING 2u /* enum module_state */
+
+static void a_module_that_goes_may_be_missing_elsewhere(void **state)
+{
+    (void)state;
+    a_module_that_is_in_one_view_only_is_found(state);
+    model_put32(&model, MODEL_LINEAR + 0x100 + model.item[F_module_state], GOING);
+    assert_false(finds("modules", "modules.hidden"));
+}
+
+static int (*true_read)(void *ctx, uint64_t pa, void *to, size_t n);
+static unsigned switches; /* left: how often the module goes and comes */
+
+/* Each time that the head of the list is read the module has gone, or has come back. */
+static int read_list_that_moves(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    uint64_t list = model_symbol(&model, S_modules), module = MODEL_LINEAR + 0x100;
+
+    if (pa <= model_pa(list) && model_pa(list) - pa < n && switches > 0) {
+        switches--;
+        if (model_get(&model, list) == list)
+            model_list_add(&model, list, module + model.item[F_module_list]);
+        else
+            model_unlink(&model, module + model.item[F_module_list]);
+    }
+    return true_read(ctx, pa, to, n);
+}
+
+static bool finds_moving_module(unsigned times)
+{
+    if (in.mem.read != read_list_that_moves)
+        true_read = in.mem.read;
+    in.mem.read = read_list_that_moves;
+    switches = times;
+    return finds("modules", "modules.hidden");
+}
+
+static void a_module_that_comes_or_goes_meanwhile_is_no_finding(void **state)
+{
+    (void)state;
+    assert_false(finds_moving_module(2));
+    assert_int_equal(switches, 0);
+    assert_false(finds_moving_module(10));
+    assert_int_equal(switches, 0);
+}
+
+static void a_module_that_comes_and_goes_all_the_time_is_found(void **state)
+{
+    (void)state;
+    assert_true(finds_moving_module(1000));
+}
+
+static void many_findings_of_one_kind_do_not_hide_another_kind(void **state)
+{
+    struct finding f[4] = {{.id = "a"}, {.id = "b"}, {.id = "b"}, {.id = "a"}};
+
+    (void)state;
+    assert_int_equal(introspect_spare(f, 4, "c"), 3);
+    assert_int_equal(introspect_spare(f, 3, "c"), 2);
+    assert_int_equal(introspect_spare(f, 2, "c"), 2);
+    assert_int_equal(introspect_spare(f, 4, "b"), 4);
+}
+
 static void an_unknown_module_is_found_though_it_does_not_hide(void **state)
 {
     (void)state;
@@ -441,6 +504,10 @@ int main(void)
         TEST(a_connection_is_compared_with_policy),
         TEST(a_connection_of_no_process_is_found),
         TEST(a_module_that_is_in_one_view_only_is_found),
+        TEST(a_module_that_goes_may_be_missing_elsewhere),
+        TEST(a_module_that_comes_or_goes_meanwhile_is_no_finding),
+        TEST(a_module_that_comes_and_goes_all_the_time_is_found),
+        TEST(many_findings_of_one_kind_do_not_hide_another_kind),
         TEST(an_unknown_module_is_found_though_it_does_not_hide),
         TEST(a_page_is_hashed_once_in_a_deep_check),
         TEST(a_page_cache_saves_reads_and_changes_nothing),

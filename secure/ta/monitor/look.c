@@ -26,6 +26,7 @@ static bool judges_past; /* a page as it was: what its jump labels' keys said th
 static void keep(void *ctx, const struct finding *f)
 {
     struct verdict *v = ctx;
+    size_t at;
 
     if (judges_past && strcmp(f->id, "text.jump") == 0)
         return;
@@ -38,10 +39,14 @@ static void keep(void *ctx, const struct finding *f)
         v->alarms++;
     else
         v->warnings++;
-    if (v->findings < FINDINGS_MAX)
+    if (v->findings < FINDINGS_MAX) {
         v->finding[v->findings++] = *f;
-    else
-        v->not_kept++;
+        return;
+    }
+    v->not_kept++; /* this one, or the one that makes room for it */
+    at = introspect_spare(v->finding, v->findings, f->id);
+    if (at < v->findings)
+        v->finding[at] = *f;
 }
 
 static void set_text(char *to, const char *text, size_t n)

@@ -6,11 +6,13 @@
  *
  *   security counter   NV counter. Read with the board's value, raised only by the owner, whose
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
- * which BL2 closes: nobody can delete them after that. boot state         NV, 8 bytes
- * (kapu/bootstate.h). Read and written with the board's value. root secret        sealed, 32 bytes,
- * made by the TPM's generator. Opens only while PCR FUSEBOX_PCR_AUTHORITY says that the ROM
- * verified with our root key and PCR FUSEBOX_PCR_CAP is zero, and only with the board's value, by a
- * session that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive from it.
+ *                      which BL2 closes: nobody can delete them after that.
+ *   boot state         NV, 8 bytes (kapu/bootstate.h). Read and written with the board's value.
+ *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
+ *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
+ *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
+ *                      that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive
+ *                      from it.
  *
  * The board itself has a small record ("fuses") that only the secure world can read: the name of
  * the TPM's endorsement key, a secret that pairs the board with this TPM, and where the counters

@@ -259,4 +259,8 @@ KAPU_MUST_CHECK int introspect_code(struct introspect *in, introspect_code_fn fn
 /* The kernel's version string from the profile. */
 struct bytes introspect_banner(const struct introspect *in);
 
+/* Many findings of one kind must not hide another kind: of n findings, all that there is room for,
+ * the one whose place the first of kind `id` takes; n: none, `id` has one already. */
+size_t introspect_spare(const struct finding *f, size_t n, const char *id);
+
 #endif
