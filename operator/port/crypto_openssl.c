@@ -92,6 +92,51 @@ static int random_bytes(void *ctx, uint8_t *to, size_t n)
     return RAND_bytes(to, (int)n) == 1 ? 0 : -1;
 }
 
+/* r || s as OpenSSL takes it (DER); its size, or 0. */
+static size_t der_signature(const uint8_t signature[64], uint8_t *der, size_t n)
+{
+    ECDSA_SIG *s = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(signature, 32, NULL), *t = BN_bin2bn(signature + 32, 32, NULL);
+    int size = 0;
+
+    if (s != NULL && r != NULL && t != NULL && ECDSA_SIG_set0(s, r, t) == 1) {
+        r = t = NULL; /* s owns them */
+        size = i2d_ECDSA_SIG(s, NULL);
+        if (size > 0 && (size_t)size <= n)
+            size = i2d_ECDSA_SIG(s, &der);
+        else
+            size = 0;
+    }
+    BN_free(t);
+    BN_free(r);
+    ECDSA_SIG_free(s);
+    return size > 0 ? (size_t)size : 0;
+}
+
+int openssl_p256_verify(const uint8_t x[32], const uint8_t y[32], const uint8_t digest[32],
+                        const uint8_t signature[64])
+{
+    EVP_PKEY *key = openssl_p256_public(x, y);
+    EVP_PKEY_CTX *c = key != NULL ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+    uint8_t der[80];
+    size_t n = der_signature(signature, der, sizeof(der));
+    int ok = c != NULL && n > 0 && EVP_PKEY_verify_init(c) == 1 &&
+             EVP_PKEY_verify(c, der, n, digest, 32) == 1;
+
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(key);
+    return ok ? 0 : -1;
+}
+
+static int verify(void *ctx, const struct evidence_key *key, const uint8_t digest[32],
+                  const uint8_t signature[EVIDENCE_SIGNATURE_SIZE])
+{
+    (void)ctx;
+    return openssl_p256_verify(key->x, key->y, digest, signature);
+}
+
+const struct evidence_verify evidence_openssl = {.ecdsa_p256 = verify};
+
 const struct tpm2_crypto crypto_openssl = {
     .sha256 = {.hash = sha256},
     .aes128_cfb = aes128_cfb,

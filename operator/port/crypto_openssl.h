@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include <kapu/evidence.h>
 #include <kapu/tpm2.h>
 
 extern const struct tpm2_crypto crypto_openssl;
@@ -13,5 +14,12 @@ extern const struct tpm2_crypto crypto_openssl;
 EVP_PKEY *openssl_p256_public(const uint8_t x[32], const uint8_t y[32]);
 /* The coordinates of one; 0 or -1. */
 int openssl_p256_coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32]);
+
+/* 0 when r || s is that key's ECDSA signature of the digest; -1 else. */
+int openssl_p256_verify(const uint8_t x[32], const uint8_t y[32], const uint8_t digest[32],
+                        const uint8_t signature[64]);
+
+/* The port of lib/evidence. */
+extern const struct evidence_verify evidence_openssl;
 
 #endif

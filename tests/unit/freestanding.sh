@@ -2,24 +2,37 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each library compiles without a warning by gcc, clang and the firmware's cross compiler, and needs
 # nothing but memory functions and the libraries below it. With -v: lines of code and text sizes.
+# lib/evidence may need QCBOR too (freestanding.sh QCBOR-FOLDER), which is measured, not judged.
 set -eu
 cd "$(dirname "$0")/../.."
+case ${1:-} in '' | -v) set -- "$(tools/qcbor)" "$@" ;; esac
+qcbor=$1
+shift
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 warn="-std=c11 -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 -Wdeclaration-after-statement -Wvla -Wpointer-arith -Wwrite-strings -Wredundant-decls"
-libs="base tpm2 tis eventlog bootstate fusebox introspect"
+libs="base tpm2 tis eventlog bootstate fusebox introspect evidence"
+cbor="-DQCBOR_DISABLE_FLOAT_HW_USE -DQCBOR_DISABLE_PREFERRED_FLOAT -DUSEFULBUF_DISABLE_ALL_FLOAT
+-isystem $qcbor/inc -isystem $qcbor/inc/qcbor"
 includes=$(for lib in $libs; do printf -- '-Ilib/%s/include ' "$lib"; done)
 status=0
 
 build() { # name, then compiler and flags
     name=$1
     shift
+    mkdir -p "$out/$name/qcbor"
+    for source in qcbor_decode qcbor_encode UsefulBuf; do
+        # shellcheck disable=SC2086
+        "$@" -std=c11 -w -fno-pie $cbor -c "$qcbor/src/$source.c" -o "$out/$name/qcbor/$source.o" ||
+            status=1
+    done
+    nm -g --defined-only "$out/$name/qcbor"/*.o | awk 'NF == 3 {print $3}' >"$out/$name/qcbor.defined"
     for lib in $libs; do
         mkdir -p "$out/$name/$lib"
         while read -r source; do
             # shellcheck disable=SC2086
-            "$@" $warn -fno-pie $includes -c "lib/$lib/$source" \
+            "$@" $warn -fno-pie $includes $cbor -c "lib/$lib/$source" \
                 -o "$out/$name/$lib/${source%.c}.o" || status=1
         done <"lib/$lib/sources.list"
     done

@@ -80,6 +80,21 @@ def unpack_source(step: Step, name: str, out: Path) -> Path:
     return tree
 
 
+# ---- QCBOR ------------------------------------------------------------------------------------
+
+def build_qcbor(step: Step, out: Path) -> None:
+    """The CBOR library that OP-TEE's package carries, for our programs on the host and in the TEE."""
+    tree = unpack_source(step, "optee-os", out)
+    for name in ("inc", "src", "LICENSE"):
+        (tree / "core/lib/qcbor" / name).rename(out / name)
+    shutil.rmtree(tree)
+
+
+def qcbor_step() -> Step:
+    return Step("qcbor", build_qcbor, shared=True, files=third_party("optee-os"),
+                values=[fetch.identity("optee-os")])
+
+
 # ---- OP-TEE -----------------------------------------------------------------------------------
 
 # Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder of the checkout (no
@@ -296,14 +311,16 @@ def meson_build(step: Step, out: Path, *options: str, targets=()) -> Path:
 
 def build_native(step: Step, out: Path) -> None:
     """Tools that the build itself runs."""
-    folder = meson_build(step, out, "-Dbuildtype=release", targets=["tools/sign/kapu-sign"])
+    folder = meson_build(step, out, "-Dbuildtype=release", "-Dqcbor=none",
+                         targets=["tools/sign/kapu-sign"])
     shutil.copy(folder / "tools/sign/kapu-sign", out)
     shutil.rmtree(folder)
 
 
 def build_operator(step: Step, out: Path) -> None:
     """The operator's programs, for this host."""
-    folder = meson_build(step, out, "-Dbuildtype=release", targets=["operator/kapu/kapu"])
+    folder = meson_build(step, out, "-Dbuildtype=release", f"-Dqcbor={step.needs[0].out}",
+                         targets=["operator/kapu/kapu"])
     shutil.copy(folder / "operator/kapu/kapu", out)
     shutil.rmtree(folder)
 
@@ -475,7 +492,7 @@ MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib")
 
 
 def operator_step() -> Step:
-    return Step("operator", build_operator,
+    return Step("operator", build_operator, needs=[qcbor_step()],
                 files=[*MESON_FILES, ROOT / "operator", ROOT / "VERSION"],
                 values=[compiler_version("gcc", "--version")])
 

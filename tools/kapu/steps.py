@@ -206,3 +206,16 @@ class Progress:
 
     def total(self) -> float:
         return time.monotonic() - self.begin
+
+
+class Quiet(Progress):
+    """For a tool whose output is something else."""
+
+    def _line(self, name: str, what: str, seconds: float) -> None:
+        pass
+
+    def started(self, step: Step) -> None:
+        self.ran += 1
+
+    def done(self, step: Step) -> None:
+        pass

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evidence: what a gateway says of itself, signed in its secure world. wire/evidence.cddl is the
+ * format, docs/evidence.md says why it is so.
+ *
+ *   claims    EAT claims-set (RFC 9711), deterministic CBOR (RFC 8949, 4.2.1)
+ *   token     COSE_Sign1 (RFC 9052) over the claims, ES256
+ *   message   CMW collection (RFC 9999) of token, TPM quote over the token's hash, event log
+ *
+ * The monitor's claims are made by one trusted application and put into the token by another: they
+ * can be encoded by themselves, and taken over as bytes.
+ *
+ * Trust: what is decoded is hostile. A decoder bounds size and depth, reads by schema, then encodes
+ * what it read and asks for the same bytes: whatever is not the one right encoding (other order,
+ * longer integers, duplicates, unknown keys, indefinite lengths, trailing bytes) is KAPU_EINVAL.
+ * Decoding verifies no signature: evidence_token_verify does.
+ *
+ * Memory: the caller owns everything; decoded structures hold views into the input. Encoders write
+ * behind what is already in a struct wr; when they fail nothing was written there.
+ * Strings are printable ASCII without terminating zeros, within the bounds below.
+ *
+ * Errors: 0 or KAPU_E*. Encoders: KAPU_EARG (a value that the format has no place for),
+ * KAPU_ESPACE. Decoders: KAPU_EINVAL, KAPU_ERANGE (larger than the bounds), KAPU_EUNSUPPORTED
+ * (another profile), KAPU_ESPACE (work memory smaller than the input). KAPU_ECRYPTO: the port
+ * failed.
+ */
+#ifndef KAPU_EVIDENCE_H
+#define KAPU_EVIDENCE_H
+
+#include <kapu/bytes.h>
+#include <kapu/sha256.h>
+
+/* ---- bounds, in bytes unless said otherwise ---- */
+
+#define EVIDENCE_NONCE_SIZE 32u
+#define EVIDENCE_UEID_SIZE 33u      /* RFC 9711, 4.2.1: type 0x01 and 256 bits */
+#define EVIDENCE_KID_SIZE 32u       /* RFC 9679 */
+#define EVIDENCE_KEY_SIZE 75u       /* COSE_Key of a P-256 public key, required members only */
+#define EVIDENCE_SIGNATURE_SIZE 64u /* RFC 9053, 2.1: r || s */
+#define EVIDENCE_BOARD_SIZE 16u
+#define EVIDENCE_ID_MAX 48u      /* identifier of a check or finding */
+#define EVIDENCE_OBJECT_MAX 64u  /* of a finding */
+#define EVIDENCE_DETAIL_MAX 128u /* the same */
+#define EVIDENCE_VERSION_MAX 64u /* of software and TEE */
+#define EVIDENCE_FINDINGS 64u    /* findings in a token */
+#define EVIDENCE_CHECKS 48u      /* checks in a token */
+#define EVIDENCE_ATTEST_MAX 512u /* TPMS_ATTEST */
+#define EVIDENCE_LOG_MAX (32u << 10)
+#define EVIDENCE_MONITOR_MAX (20u << 10) /* the monitor's claims, encoded */
+#define EVIDENCE_CLAIMS_MAX (22u << 10)
+#define EVIDENCE_TOKEN_MAX (EVIDENCE_CLAIMS_MAX + 256u)
+#define EVIDENCE_MESSAGE_MAX (EVIDENCE_TOKEN_MAX + EVIDENCE_ATTEST_MAX + EVIDENCE_LOG_MAX + 512u)
+
+/* ---- the P-256 key that signs tokens ---- */
+
+struct evidence_key {
+    uint8_t x[32], y[32]; /* big-endian */
+};
+
+/* COSE_Key (RFC 9052, 7; RFC 9053, 7.1.1) with kty, crv, x, y: what a thumbprint is made of. */
+void evidence_key_encode(const struct evidence_key *key, uint8_t to[EVIDENCE_KEY_SIZE]);
+
+/* SHA-256 thumbprint (RFC 9679): the kid. */
+KAPU_MUST_CHECK int evidence_key_thumbprint(const struct kapu_sha256 *h,
+                                            const struct evidence_key *key,
+                                            uint8_t kid[EVIDENCE_KID_SIZE]);
+
+/* 0x01 and the SHA-256 of the endorsement key's name (TPM 2.0 Part 1, 16). */
+KAPU_MUST_CHECK int evidence_ueid(const struct kapu_sha256 *h, struct bytes ek_name,
+                                  uint8_t ueid[EVIDENCE_UEID_SIZE]);
+
+/* ---- claims: submodule "boot" ---- */
+
+/* PCRs in a token and in the quote beside it, ascending: firmware, root key, kernel, device tree,
+ * cap (kapu/fusebox.h). */
+#define EVIDENCE_PCRS 5u
+#define EVIDENCE_PCR_MASK 0x4381u
+extern const uint8_t evidence_pcr[EVIDENCE_PCRS];
+enum evidence_pcr_place {
+    EVIDENCE_PCR_FIRMWARE,
+    EVIDENCE_PCR_AUTHORITY,
+    EVIDENCE_PCR_LINUX,
+    EVIDENCE_PCR_COMMAND,
+    EVIDENCE_PCR_CAP,
+};
+
+struct evidence_boot {
+    uint8_t pcr[EVIDENCE_PCRS][32]; /* SHA-256 bank, by enum evidence_pcr_place */
+    uint8_t log_digest[32];         /* SHA-256 of the event log */
+    uint32_t log_size;              /* bytes of it */
+    uint8_t board[EVIDENCE_BOARD_SIZE];
+};
+
+/* ---- claims: submodule "monitor" ---- */
+
+enum evidence_verdict {
+    EVIDENCE_CLEAN = 0,
+    EVIDENCE_WARNINGS = 1,
+    EVIDENCE_ALARMS = 2,
+};
+
+enum evidence_severity { EVIDENCE_WARNING = 1, EVIDENCE_ALARM = 2 }; /* enum introspect_severity */
+
+enum evidence_reset {
+    EVIDENCE_RESET_NONE = 0,
+    EVIDENCE_RESET_ALARM = 1,
+    EVIDENCE_RESET_WATCHDOG = 2,
+}; /* enum monitor_reset */
+
+struct evidence_finding {
+    enum evidence_severity severity;
+    struct bytes id, object, detail; /* object and detail may be empty */
+    uint64_t address;
+};
+
+struct evidence_check {
+    struct bytes id;
+    int32_t result; /* findings, or a negative KAPU_E*: it could not be made */
+};
+
+/* Times are in ms since the secure world started. */
+struct evidence_monitor {
+    enum evidence_verdict verdict; /* must fit alarms and warnings */
+    uint32_t number;               /* of the deep check, from 1; 0: none was made yet */
+    uint32_t began_ms, ended_ms;   /* of that check */
+    uint32_t now_ms;               /* when this was encoded */
+    uint32_t alarms, warnings;     /* of that check */
+    uint32_t not_kept;             /* findings that are counted, but not listed */
+    struct {
+        uint32_t ticks, pages, passes, pass_ms, changed, cores;
+    } watch; /* between deep checks: see MONITOR_PTA_FIGURES of wire/monitor_pta.h */
+    enum evidence_reset last_reset;
+    uint32_t resets; /* by the monitor since power-on */
+    size_t checks;
+    struct evidence_check check[EVIDENCE_CHECKS];
+    size_t findings;
+    struct evidence_finding finding[EVIDENCE_FINDINGS];
+};
+
+/* What the verdict must be. */
+enum evidence_verdict evidence_verdict_of(uint32_t alarms, uint32_t warnings);
+
+/* The submodule alone: what the monitor TA hands to the attest TA. */
+KAPU_MUST_CHECK int evidence_monitor_encode(const struct evidence_monitor *m, struct wr *out);
+KAPU_MUST_CHECK int evidence_monitor_decode(struct bytes in, struct evidence_monitor *m,
+                                            uint8_t *work, size_t work_n);
+
+/* ---- claims: all ---- */
+
+/* EAT dbgstat (RFC 9711, 4.2.9). */
+enum evidence_debug {
+    EVIDENCE_DEBUG_ENABLED = 0,
+    EVIDENCE_DEBUG_DISABLED = 1,
+    EVIDENCE_DEBUG_DISABLED_SINCE_BOOT = 2,
+    EVIDENCE_DEBUG_DISABLED_PERMANENTLY = 3,
+    EVIDENCE_DEBUG_DISABLED_FULLY = 4,
+};
+
+struct evidence_software {
+    struct bytes version;                  /* not empty */
+    uint32_t counter_release, counter_tpm; /* security counters */
+    uint8_t slot;                          /* 0 or 1 */
+    bool trial;
+    uint8_t tries; /* left on trial */
+};
+
+struct evidence_claims {
+    uint8_t nonce[EVIDENCE_NONCE_SIZE];
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+    bool oemboot; /* only what the manufacturer's key signed can boot */
+    enum evidence_debug dbgstat;
+    struct evidence_boot boot;
+    struct evidence_software software;
+    struct bytes tee; /* implementation and its version, not empty */
+    /*
+     * Encoding: the bytes that evidence_monitor_encode made are taken over as they are, when there
+     * are any; else *monitor is encoded. Decoding: the caller sets `monitor`, and it is filled in.
+     */
+    struct bytes monitor_encoded;
+    struct evidence_monitor *monitor;
+    /* Only at enrolment, then all three. */
+    bool enrolment;
+    struct evidence_key key; /* cnf (RFC 8747): the token's own */
+    uint8_t tls_key[32];     /* SHA-256 of the TLS public key (SubjectPublicKeyInfo, DER) */
+    uint8_t activation[32];  /* evidence_activation() */
+};
+
+KAPU_MUST_CHECK int evidence_claims_encode(const struct evidence_claims *c, struct wr *out);
+KAPU_MUST_CHECK int evidence_claims_decode(struct bytes in, struct evidence_claims *c,
+                                           uint8_t *work, size_t work_n);
+
+/*
+ * Proof that the TPM released the enrolment secret (TPM2_ActivateCredential) to the holder of this
+ * token's key, for this TLS key: HMAC-SHA256(secret, "kapu enrolment" || nonce || SHA-256 of the
+ * COSE_Key || tls_key).
+ */
+KAPU_MUST_CHECK int evidence_activation(const struct kapu_sha256 *h, const uint8_t secret[32],
+                                        const uint8_t nonce[EVIDENCE_NONCE_SIZE],
+                                        const struct evidence_key *key, const uint8_t tls_key[32],
+                                        uint8_t mac[32]);
+
+/* ---- token ---- */
+
+struct evidence_token {
+    uint8_t kid[EVIDENCE_KID_SIZE];
+    struct bytes payload; /* claims, encoded */
+    uint8_t signature[EVIDENCE_SIGNATURE_SIZE];
+};
+
+/* What is signed with ECDSA: the SHA-256 of the Sig_structure (RFC 9052, 4.4). */
+KAPU_MUST_CHECK int evidence_token_digest(const struct kapu_sha256 *h,
+                                          const uint8_t kid[EVIDENCE_KID_SIZE],
+                                          struct bytes payload, uint8_t digest[32]);
+KAPU_MUST_CHECK int evidence_token_encode(const struct evidence_token *t, struct wr *out);
+KAPU_MUST_CHECK int evidence_token_decode(struct bytes in, struct evidence_token *t, uint8_t *work,
+                                          size_t work_n);
+
+/* The port of signature verification: 0, or a negative value when it does not verify. */
+struct evidence_verify {
+    int (*ecdsa_p256)(void *ctx, const struct evidence_key *key, const uint8_t digest[32],
+                      const uint8_t signature[EVIDENCE_SIGNATURE_SIZE]);
+    void *ctx;
+};
+
+/* KAPU_EPIN: the kid is another key's; KAPU_EAUTH: not signed by this key. */
+KAPU_MUST_CHECK int evidence_token_verify(const struct kapu_sha256 *h,
+                                          const struct evidence_verify *port,
+                                          const struct evidence_token *t,
+                                          const struct evidence_key *key);
+
+/* ---- message ---- */
+
+/*
+ * The quote cannot be in the token, as it covers the token: its qualifying data is the SHA-256 of
+ * all bytes of the token (evidence_quote_nonce), so that TPM and TEE vouch for one another.
+ */
+KAPU_MUST_CHECK int evidence_quote_nonce(const struct kapu_sha256 *h, struct bytes token,
+                                         uint8_t nonce[32]);
+
+struct evidence_message {
+    struct bytes token;
+    struct bytes attest;                              /* TPMS_ATTEST, as signed */
+    uint8_t quote_signature[EVIDENCE_SIGNATURE_SIZE]; /* by the AK, r || s */
+    struct bytes log;                                 /* TCG event log; {NULL, 0}: none */
+};
+
+KAPU_MUST_CHECK int evidence_message_encode(const struct evidence_message *m, struct wr *out);
+KAPU_MUST_CHECK int evidence_message_decode(struct bytes in, struct evidence_message *m,
+                                            uint8_t *work, size_t work_n);
+
+#endif

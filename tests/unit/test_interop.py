@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vectors of evidence, verified and read by two implementations that are not kapu's."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import interop  # noqa: E402
+
+VECTORS = interop.ROOT / "tests" / "vectors" / "evidence"
+TEE, AK = VECTORS / "tee.key", VECTORS / "ak.key"
+SUBMODS, MONITOR_VERDICT, FINDINGS = "266", "-70020", "-70027"
+
+
+@pytest.mark.parametrize("name", ("clean", "infected", "enrolment"))
+@pytest.mark.parametrize("kind", ("token", "message"))
+def test_a_vector_verifies(name, kind):
+    claims = interop.check(VECTORS / f"{name}.{kind}", TEE, AK)
+    assert claims["265"] == "tag:kapu.example,2026:evidence-1"
+    assert sorted(claims[SUBMODS]) == ["boot", "monitor", "software", "tee"]
+    assert ("8" in claims) == (name == "enrolment")
+
+
+def test_findings_are_read_as_they_were_written():
+    monitor = interop.check(VECTORS / "infected.token", TEE)[SUBMODS]["monitor"]
+    assert monitor[MONITOR_VERDICT] == 2
+    assert monitor[FINDINGS][0] == [2, "text.changed", "__arm64_sys_kill+0x10",
+                                    "0xffff800008123450", "4 bytes"]
+
+
+def test_another_key_is_refused():
+    with pytest.raises(interop.NotVerified):
+        interop.check(VECTORS / "clean.token", AK)
+
+
+@pytest.mark.parametrize("back", (1, 40, 70, 300))
+def test_a_changed_token_is_refused(back, tmp_path):
+    data = bytearray((VECTORS / "clean.token").read_bytes())
+    data[-back] ^= 4
+    (tmp_path / "changed").write_bytes(data)
+    with pytest.raises(interop.NotVerified):
+        interop.check(tmp_path / "changed", TEE)
+
+
+def test_a_quote_over_another_token_is_refused(tmp_path):
+    clean = (VECTORS / "clean.message").read_bytes()
+    token = (VECTORS / "clean.token").read_bytes()
+    other = (VECTORS / "enrolment.token").read_bytes()
+    head = b"\x59" + len(token).to_bytes(2, "big")
+    assert clean.count(head + token) == 1
+    (tmp_path / "mixed").write_bytes(clean.replace(head + token,
+                                                   b"\x59" + len(other).to_bytes(2, "big") + other))
+    with pytest.raises(interop.NotVerified, match="another token"):
+        interop.check(tmp_path / "mixed", TEE, AK)
