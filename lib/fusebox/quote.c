@@ -111,20 +111,17 @@ int fusebox_activate(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
     return key_close(f, &k, err);
 }
 
-int fusebox_ek_certificate(struct fusebox *f, struct wr *der)
+int fusebox_ek_certificate(struct fusebox *f, uint8_t der[FUSEBOX_CERTIFICATE_MAX], size_t *n)
 {
-    uint8_t part[FUSEBOX_CERTIFICATE_MAX];
     struct tpm2_nv nv;
     int err;
 
     f->at = "endorsement certificate";
     err = tpm2_nv_read_public(f->tpm, FUSEBOX_NV_EK_CERTIFICATE, &nv);
-    if (err == 0 && nv.size > sizeof(part))
+    if (err == 0 && nv.size > FUSEBOX_CERTIFICATE_MAX)
         err = KAPU_ERANGE;
     if (err == 0)
-        err = tpm2_nv_read(f->tpm, nv.index, &TPM2_AUTH_CLEAR, &nv, 0, part, nv.size);
-    if (err != 0)
-        return err;
-    wr_bytes(der, (struct bytes){part, nv.size});
-    return der->err;
+        err = tpm2_nv_read(f->tpm, nv.index, &TPM2_AUTH_CLEAR, &nv, 0, der, nv.size);
+    *n = err == 0 ? nv.size : 0;
+    return err;
 }

@@ -172,9 +172,10 @@ KAPU_MUST_CHECK int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_
 KAPU_MUST_CHECK int fusebox_activate(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                      struct bytes blob, struct bytes secret,
                                      uint8_t out[FUSEBOX_SECRET_SIZE]);
-/* What the TPM gives as its endorsement certificate (DER), at most FUSEBOX_CERTIFICATE_MAX bytes.
- * Hostile: whoever verifies its chain finds out. */
-KAPU_MUST_CHECK int fusebox_ek_certificate(struct fusebox *f, struct wr *der);
+/* What the TPM gives as its endorsement certificate (DER), *n bytes. Hostile: whoever verifies its
+ * chain finds out. */
+KAPU_MUST_CHECK int fusebox_ek_certificate(struct fusebox *f, uint8_t der[FUSEBOX_CERTIFICATE_MAX],
+                                           size_t *n);
 
 /* ---- the factory ---- */
 
