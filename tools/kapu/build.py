@@ -563,8 +563,8 @@ def release(flavour: str = "gateway") -> Release:
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
     programs = Step("programs", build_programs, values=[cross_gcc],
-                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee", ROOT / "gateway/agent",
-                           ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
+                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee", ROOT / "gateway/attest",
+                           ROOT / "gateway/agent", ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[tas, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION"],
