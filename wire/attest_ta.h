@@ -22,7 +22,7 @@
     }
 
 /* MO: endorsement certificate as the TPM gives it (DER). MO: public area of the attestation key of
- * the TPM (TPMT_PUBLIC). MO: public key of this TEE, x and y. */
+ * the TPM (TPMT_PUBLIC). MO: public key of this TEE, x and y. MO: UEID of this gateway. */
 #define ATTEST_TA_IDENTITY 0
 #define ATTEST_TA_KEY_SIZE 64u
 

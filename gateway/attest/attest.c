@@ -49,12 +49,14 @@ static struct bytes view(const struct attest *a, const struct tee_param *p)
 
 uint32_t attest_identity(struct attest *a, struct attest_identity *id)
 {
-    struct tee_param p[TEE_PARAMS] = {output(a, 0, PART), output(a, 1, PART), output(a, 2, PART)};
+    struct tee_param p[TEE_PARAMS] = {output(a, 0, PART), output(a, 1, PART), output(a, 2, PART),
+                                      output(a, 3, PART)};
     uint32_t result = tee_service_call(&a->service, ATTEST_TA_IDENTITY, p);
 
     id->ek_certificate = view(a, &p[0]);
     id->ak = view(a, &p[1]);
     id->key = view(a, &p[2]);
+    id->ueid = view(a, &p[3]);
     return result;
 }
 

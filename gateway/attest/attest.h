@@ -25,7 +25,7 @@ void attest_close(struct attest *a);
 
 /* Views into memory of `a`, until the next call. */
 struct attest_identity {
-    struct bytes ek_certificate, ak, key; /* DER; TPMT_PUBLIC; x and y */
+    struct bytes ek_certificate, ak, key, ueid; /* DER; TPMT_PUBLIC; x and y; RFC 9711 */
 };
 uint32_t attest_identity(struct attest *a, struct attest_identity *id);
 

@@ -57,20 +57,28 @@ static TEE_Result put(TEE_Param *p, struct bytes b)
 static TEE_Result identity(TEE_Param p[TEE_NUM_PARAMS])
 {
     static struct identity id;
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
     struct evidence_key public;
-    TEE_Result res = boot_identity(&id), more;
+    TEE_Result res = boot_identity(&id);
 
+    _Static_assert(sizeof(public) == ATTEST_TA_KEY_SIZE, "x and y, nothing between");
     if (res == TEE_SUCCESS)
         res = evidence_public(&public);
-    if (res != TEE_SUCCESS)
-        return res;
-    res = put(&p[0], (struct bytes){id.certificate, id.certificate_n});
-    more = put(&p[1], (struct bytes){id.ak, id.ak_n});
-    if (res == TEE_SUCCESS)
-        res = more;
-    _Static_assert(sizeof(public) == ATTEST_TA_KEY_SIZE, "x and y, nothing between");
-    more = put(&p[2], (struct bytes){public.x, sizeof(public)});
-    return res == TEE_SUCCESS ? more : res;
+    if (res == TEE_SUCCESS &&
+        evidence_ueid(&ta_hash, (struct bytes){id.ek_name, id.ek_name_n}, ueid) != 0)
+        res = TEE_ERROR_GENERIC;
+    if (res == TEE_SUCCESS) {
+        const struct bytes all[] = {{id.certificate, id.certificate_n},
+                                    {id.ak, id.ak_n},
+                                    {public.x, sizeof(public)},
+                                    BYTES_OF(ueid)};
+
+        for (size_t i = 0; i < TEE_NUM_PARAMS; i++) {
+            if (put(&p[i], all[i]) != TEE_SUCCESS)
+                res = TEE_ERROR_SHORT_BUFFER;
+        }
+    }
+    return res;
 }
 
 static TEE_Result enrol(TEE_Param p[TEE_NUM_PARAMS])
@@ -159,7 +167,7 @@ static const struct {
     uint32_t command, types;
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
-    {ATTEST_TA_IDENTITY, TEE_PARAM_TYPES(MO, MO, MO, NONE), identity},
+    {ATTEST_TA_IDENTITY, TEE_PARAM_TYPES(MO, MO, MO, MO), identity},
     {ATTEST_TA_ENROL, TEE_PARAM_TYPES(MI, MI, MI, NONE), enrol},
     {ATTEST_TA_BEGIN, TEE_PARAM_TYPES(MI, VI, NONE, NONE), begin},
     {ATTEST_TA_STEP, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), step},
