@@ -12,6 +12,10 @@
  *             and the operator takes the first answer.
  *   bodies    one CBOR map each, deterministic (RFC 8949, 4.2.1)
  *
+ *   hello     A gateway without a certificate, when it has subscribed to its enrolment requests and
+ *             every PROTOCOL_HELLO_S seconds while it waits, publishes an identify reply without
+ *             correlation data (QoS 0): so an operator finds gateways whose names nobody told.
+ *
  * Which requests there are where: on the enrolment topics identify, enrol, certify; on the others
  * attest. Any of them can be answered by an error.
  *
@@ -66,6 +70,8 @@ KAPU_MUST_CHECK int protocol_topic_parse(const char *topic, enum protocol_place 
 /* MQTT 5 correlation data, made by the operator. */
 #define PROTOCOL_CORRELATION_MIN 8u
 #define PROTOCOL_CORRELATION_MAX 32u
+
+#define PROTOCOL_HELLO_S 10u /* between two hellos of a gateway that waits to be enrolled */
 
 /* ---- bodies ---- */
 
