@@ -8,6 +8,7 @@
 #include <mqtt_protocol.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -99,7 +100,7 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
 
         publish(m, l, gateway_answer(&l->gateway, l->place, request), correlation, n);
     }
-    mosquitto_free(correlation);
+    free(correlation);
 }
 
 static bool configure(struct mosquitto *m, SSL_CTX *tls)

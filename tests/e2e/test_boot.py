@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from kapu import reference
 from kapu.build import release
 from kapu.paths import BUILD
 
@@ -44,28 +45,13 @@ def test_linux_finds_op_tee(booted):
     assert "Primary CPU switching to normal world boot" in booted.machine.text(secure=True)
 
 
-def extended(*measurements: bytes) -> str:
-    """The value of a PCR after these."""
-    value = bytes(32)
-    for digest in measurements:
-        value = hashlib.sha256(value + digest).digest()
-    return value.hex()
-
-
 def test_the_pcrs_are_those_that_the_files_of_the_release_give(booted):
     built = release("gateway")
-
-    def digest(path) -> bytes:
-        return hashlib.sha256(path.read_bytes()).digest()
     said = dict(re.findall(r"kapu: PCR +(\d+) ([0-9a-f]{64})", booted.machine.text(secure=True)))
-    assert said["0"] == extended(digest(built.tfa.out / "bl1.bin"), digest(built.tfa.out / "bl2.bin"),
-                                 digest(built.tfa.out / "bl31.bin"),
-                                 digest(built.optee.out / "optee.bin"))
-    assert said["7"] == extended(bytes.fromhex(
-        (built.tfa.out / "root-key.sha256").read_text().strip()))
-    assert said["8"] == extended(digest(built.linux.out / "Image"))
-    assert said["9"] == extended(digest(built.device_tree.out / "gateway.dtb"))
-    assert said["14"] == extended(hashlib.sha256(bytes(4)).digest())
+    values = reference.pcrs(built.tfa.out, built.optee.out, built.linux.out, built.device_tree.out)
+    for pcr, value in values.items():
+        assert said[str(pcr)] == value.hex()
+    assert said["14"] == reference.extended(hashlib.sha256(bytes(4)).digest()).hex()
 
 
 def test_op_tee_no_longer_calls_itself_insecure(booted):

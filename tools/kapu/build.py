@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import allow, certs, fetch, profile
 from .errors import KapuError
-from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set
+from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set, operator_ca
 from .paths import BUILD, ROOT, host_environment, version
 from .steps import Progress, Step
 
@@ -30,7 +30,8 @@ UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/upd
 MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"  # MONITOR_TA_UUID of wire/monitor_ta.h
 ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/attest_ta.h
 # of lib/, in the trusted applications that travel inside OP-TEE's image
-EARLY_LIBRARIES = {"monitor": ("base", "introspect", "evidence"), "attest": ("base", "evidence")}
+EARLY_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
+                   "attest": ("base", "cbor", "evidence")}
 DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}
 RESET_SECONDS = {"gateway": 30, "lab": 0}  # from an alarm to the reset; the lab only reports
 
@@ -346,12 +347,32 @@ def build_operator(step: Step, out: Path) -> None:
     shutil.rmtree(folder)
 
 
+SYSROOT_PACKAGES = ("libssl-dev", "libssl3t64", "libmosquitto-dev", "libmosquitto1",
+                    "libp11-kit-dev", "libckteec0t64")
+
+
+def build_sysroot(step: Step, out: Path) -> None:
+    """Headers and shared libraries of the root image that our programs are linked with."""
+    for name in SYSROOT_PACKAGES:
+        step.run("dpkg-deb", "-x", fetch.file_of(name), out)
+
+
+def sysroot_step() -> Step:
+    return Step("sysroot", build_sysroot, shared=True,
+                values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
+
+
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool")
+
+
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
+    qcbor, sysroot = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
-                "gateway/boot-tool/kapu-boot")
+                "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
-                         "-Dbuildtype=release", targets=programs)
+                         "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
+                         targets=programs)
     for program in programs:
         step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
@@ -375,8 +396,9 @@ def build_root(step: Step, out: Path) -> None:
     for name in recipe_debs(flavour):
         for file in fetch.files_of(name):
             (debs / file.name).symlink_to(file)
-    added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
-             f"{programs / 'kapu-agent'}:/usr/bin/kapu-agent:0755",
+    added = [*(f"{programs / name}:/usr/bin/{name}:0755"
+               for name in ("kapu-status", "kapu-agent", "kapu-link")),
+             f"{operator_ca()}:/etc/kapu/operator-ca.pem:0444",
              f"{tas / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":
@@ -562,12 +584,13 @@ def release(flavour: str = "gateway") -> Release:
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
-    programs = Step("programs", build_programs, values=[cross_gcc],
-                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee", ROOT / "gateway/attest",
-                           ROOT / "gateway/agent", ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
+    sysroot = sysroot_step()
+    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot], values=[cross_gcc],
+                    files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
+                           ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[tas, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
-                                          ROOT / "VERSION"],
+                                          ROOT / "VERSION", operator_ca()],
                 values=[flavour, package_version("erofs-utils"),
                         package_version("cryptsetup-bin")]
                 + [fetch.identity(name) for name in recipe_debs(flavour)])

@@ -2,5 +2,5 @@ srcs-y += attest.c
 srcs-y += evidence.c
 srcs-y += key.c
 srcs-y += services.c
-kapu-libs := base evidence
+kapu-libs := base cbor evidence
 include $(sub-dir)/common/libraries.mk

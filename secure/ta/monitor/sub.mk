@@ -4,5 +4,5 @@ srcs-y += look.c
 srcs-y += monitor.c
 srcs-y += report.c
 srcs-y += knowledge.S
-kapu-libs := base introspect evidence
+kapu-libs := base introspect cbor evidence
 include $(sub-dir)/common/libraries.mk

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the appraisal share. */
+#ifndef KAPU_APPRAISE_H
+#define KAPU_APPRAISE_H
+
+#include "verifier.h"
+
+struct appraisal {
+    const struct verifier_request *q;
+    struct verifier_result *r;
+    struct evidence_message message;
+    struct evidence_token token;
+    struct evidence_claims claims;
+    struct evidence_monitor monitor;
+    uint8_t work[EVIDENCE_MESSAGE_MAX];
+};
+
+/* Each adds its reasons; negative: the verifier could not work. */
+int appraise_boot(struct appraisal *a);
+void appraise_monitor(struct appraisal *a);
+
+/* "kernel text differs at OBJECT: DETAIL", in at most n bytes. */
+void explain_finding(const struct evidence_finding *f, char *to, size_t n);
+
+/* printf arguments of a view: with "%.*s". */
+#define TEXT_OF(b) (int)(b).n, (b).n > 0 ? (const char *)(b).p : ""
+
+#endif

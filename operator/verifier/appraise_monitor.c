@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What runs: the secure world's own verdict on Linux, how fresh and how complete it is. */
+#include "appraise.h"
+
+#include <string.h>
+
+/* What findings mean, by the begin of their identifiers, the longer ones first
+ * (docs/introspection.md has all of them). */
+static const struct {
+    const char *id, *means;
+} meaning[] = {
+    {"text.page", "kernel text differs"},
+    {"rodata.page", "kernel constants differ"},
+    {"text.site", "a patch site of the kernel holds foreign code"},
+    {"text.jump", "a jump label is switched against its key"},
+    {"text.ftrace", "a kernel function is being traced or hooked"},
+    {"text.", "kernel text differs"},
+    {"registers.", "a system register was changed"},
+    {"tables.wx", "a kernel page is writable and executable"},
+    {"tables.exec", "executable kernel memory belongs to nobody"},
+    {"tables.", "the kernel's page tables are not as they must be"},
+    {"syscalls.", "a system call leads elsewhere"},
+    {"pointers.", "a function pointer of the kernel leads elsewhere"},
+    {"netfilter.", "a packet filter hook leads elsewhere"},
+    {"notifiers.", "a notifier leads elsewhere"},
+    {"timers.", "a timer leads elsewhere"},
+    {"works.", "queued work leads elsewhere"},
+    {"tracepoints.", "a probe at a tracepoint is foreign"},
+    {"lsm.", "a security hook was changed"},
+    {"modules.unknown", "a kernel module is loaded that policy does not allow"},
+    {"modules.hidden", "a kernel module hides"},
+    {"modules.", "the kernel's modules cannot be followed"},
+    {"processes.", "a process hides"},
+    {"credentials.program", "a program runs that policy does not know"},
+    {"credentials.namespace", "a process is in a wrong namespace"},
+    {"credentials.", "a process has other rights than policy says"},
+    {"code.", "a process runs foreign code"},
+    {"cache.", "the page cache has other content than the root image"},
+    {"sockets.peer", "a program is connected with somebody that policy does not allow"},
+    {"sockets.hidden", "a network connection hides"},
+    {"sockets.", "a program has a socket that policy does not allow"},
+    {"state.verity", "the root file system is not verified"},
+    {"state.", "a protection of the kernel is switched off"},
+    {"report.", "the kernel's structures cannot be followed"},
+};
+
+static const char *means(struct bytes id)
+{
+    for (size_t i = 0; i < sizeof(meaning) / sizeof(meaning[0]); i++) {
+        size_t n = strlen(meaning[i].id);
+
+        if (id.n >= n && memcmp(id.p, meaning[i].id, n) == 0)
+            return meaning[i].means;
+    }
+    return "the monitor found something";
+}
+
+void explain_finding(const struct evidence_finding *f, char *to, size_t n)
+{
+    char place[EVIDENCE_OBJECT_MAX + 32] = "";
+
+    if (f->object.n > 0)
+        snprintf(place, sizeof(place), " at %.*s", TEXT_OF(f->object));
+    else if (f->address != 0)
+        snprintf(place, sizeof(place), " at 0x%llx", (unsigned long long)f->address);
+    snprintf(to, n, "%s%s%s%.*s [%.*s]", means(f->id), place, f->detail.n > 0 ? ": " : "",
+             TEXT_OF(f->detail), TEXT_OF(f->id));
+}
+
+static void appraise_findings(struct appraisal *a)
+{
+    const struct evidence_monitor *m = &a->monitor;
+    char text[VERIFIER_REASON_TEXT];
+
+    for (size_t i = 0; i < m->findings; i++) {
+        enum policy_action action = policy_of_finding(a->q->policy, &m->finding[i]);
+
+        if (action == POLICY_IGNORE)
+            continue;
+        explain_finding(&m->finding[i], text, sizeof(text));
+        verifier_reason(a->r, VERIFIER_EXECUTABLES,
+                        action == POLICY_FATAL ? VERIFIER_CONTRAINDICATED : VERIFIER_WARNING, "%s",
+                        text);
+    }
+    if (m->not_kept > 0) /* nobody knows what policy says of them */
+        verifier_reason(a->r, VERIFIER_EXECUTABLES,
+                        m->alarms > 0 ? VERIFIER_CONTRAINDICATED : VERIFIER_WARNING,
+                        "there are %u findings more than the evidence has room for", m->not_kept);
+}
+
+static bool ran(const struct evidence_monitor *m, const char *id)
+{
+    for (size_t i = 0; i < m->checks; i++) {
+        if (m->check[i].id.n == strlen(id) && memcmp(m->check[i].id.p, id, strlen(id)) == 0)
+            return m->check[i].result >= 0;
+    }
+    return false;
+}
+
+/* A check that what it is about does not exist in this kernel is no gap; any other error is one. */
+static void appraise_coverage(struct appraisal *a)
+{
+    const struct evidence_monitor *m = &a->monitor;
+    const struct verifier_policy *p = a->q->policy;
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < m->checks; i++) {
+        count += m->check[i].result >= 0;
+        if (m->check[i].result < 0 && m->check[i].result != KAPU_EUNSUPPORTED)
+            verifier_reason(a->r, VERIFIER_CONFIGURATION, VERIFIER_WARNING,
+                            "the check '%.*s' could not be made (error %d)",
+                            TEXT_OF(m->check[i].id), m->check[i].result);
+    }
+    if (count < p->checks_min)
+        verifier_reason(a->r, VERIFIER_CONFIGURATION, VERIFIER_CONTRAINDICATED,
+                        "%u checks were made, policy asks for at least %u", count, p->checks_min);
+    for (uint32_t i = 0; i < p->required_n; i++) {
+        if (!ran(m, p->required[i]))
+            verifier_reason(a->r, VERIFIER_CONFIGURATION, VERIFIER_CONTRAINDICATED,
+                            "the check '%s', which policy asks for, was not made", p->required[i]);
+    }
+    if (m->watch.pages == 0 || m->watch.cores == 0)
+        verifier_reason(a->r, VERIFIER_CONFIGURATION, VERIFIER_WARNING,
+                        "nothing watches the kernel between deep checks");
+}
+
+static void appraise_freshness(struct appraisal *a)
+{
+    const struct evidence_monitor *m = &a->monitor;
+    const struct verifier_policy *p = a->q->policy;
+    uint32_t age = m->now_ms - m->ended_ms, took = m->ended_ms - m->began_ms;
+
+    if (age > p->check_age_max_ms)
+        verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
+                        "its last deep check ended %u ms before, policy allows %u ms", age,
+                        p->check_age_max_ms);
+    if (took > p->check_took_max_ms)
+        verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
+                        "its deep check took %u ms, policy allows %u ms", took,
+                        p->check_took_max_ms);
+}
+
+void appraise_monitor(struct appraisal *a)
+{
+    if (a->monitor.number == 0) {
+        verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
+                        "the monitor has not made a deep check");
+        return;
+    }
+    appraise_findings(a);
+    appraise_coverage(a);
+    appraise_freshness(a);
+}

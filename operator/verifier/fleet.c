@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define REFUSE(r, ...)                                                                             \
+    verifier_reason((r), VERIFIER_IDENTITY, VERIFIER_CONTRAINDICATED, __VA_ARGS__)
+
+uint64_t fleet_now_ms(const struct fleet *f)
+{
+    struct timespec t;
+
+    if (f->now_ms != NULL)
+        return f->now_ms(f->clock_ctx);
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int fleet_challenge(const struct fleet *f, const char *name, uint8_t nonce[EVIDENCE_NONCE_SIZE])
+{
+    struct store_state state;
+    int err = f->store->ops->gateway_named(f->store, name, &state);
+
+    if (err != 0)
+        return err;
+    return nonce_make(&f->key, state.gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce);
+}
+
+/* The nonce that the message must have is the one that it has, if it is one of ours: *good. */
+static int judge_nonce(const struct fleet *f, const struct store_state *state, struct bytes message,
+                       uint8_t nonce[EVIDENCE_NONCE_SIZE], struct verifier_result *r)
+{
+    int err = verifier_nonce_of(message, nonce);
+
+    if (err != 0)
+        return err == KAPU_ESPACE ? err : 0; /* the appraisal says what is wrong with it */
+    err = nonce_check(&f->key, state->gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce);
+    if (err == KAPU_EAUTH)
+        REFUSE(r, "it answers a nonce that was never made for this gateway");
+    else if (err == KAPU_ETIMEOUT)
+        REFUSE(r, "it answers a nonce whose time is over");
+    else if (err != 0)
+        return err;
+    else if (state->appraised && memcmp(nonce, state->sequence, NONCE_SEQUENCE) <= 0)
+        REFUSE(r, "this evidence, or later one, was accepted before");
+    return 0;
+}
+
+static int judge(const struct fleet *f, const struct store_state *state, struct bytes message,
+                 uint8_t nonce[EVIDENCE_NONCE_SIZE], struct verifier_result *r)
+{
+    const struct verifier_references refs = store_references(f->store);
+    const struct verifier_request q = {
+        .message = message,
+        .nonce = nonce,
+        .gateway = &state->gateway,
+        .references = &refs,
+        .policy = &f->policy,
+    };
+    int err;
+
+    memset(r, 0, sizeof(*r));
+    memset(nonce, 0, EVIDENCE_NONCE_SIZE);
+    err = judge_nonce(f, state, message, nonce, r);
+    if (err != 0 || r->reasons > 0)
+        return err;
+    return verifier_appraise(&q, r);
+}
+
+static int keep(const struct fleet *f, const struct store_state *state,
+                const uint8_t nonce[EVIDENCE_NONCE_SIZE], const struct verifier_result *r)
+{
+    struct store_result kept = {fleet_now_ms(f), r->status, r->authentic, NULL};
+    char *ear = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&ear, &n);
+    int err;
+
+    if (to == NULL)
+        return KAPU_ESPACE;
+    verifier_print_ear(to, r, state->gateway.name, f->policy.name, kept.at_ms / 1000);
+    if (fclose(to) != 0 || ear == NULL) {
+        free(ear);
+        return KAPU_ESPACE;
+    }
+    kept.ear = ear;
+    err = f->store->ops->record(f->store, state->gateway.ueid, nonce, r, &kept);
+    free(ear);
+    return err;
+}
+
+int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
+                 struct verifier_result *r)
+{
+    uint8_t nonce[EVIDENCE_NONCE_SIZE];
+    struct store_state state;
+    int err = f->store->ops->gateway_named(f->store, name, &state);
+
+    if (err == 0)
+        err = judge(f, &state, message, nonce, r);
+    if (err == 0)
+        err = keep(f, &state, nonce, r);
+    if (err == KAPU_EREPLAY) { /* another verifier was faster with it */
+        memset(r, 0, sizeof(*r));
+        REFUSE(r, "this evidence, or later one, was accepted before");
+        err = keep(f, &state, nonce, r);
+    }
+    return err;
+}
+
+/* ---- trust ---- */
+
+static const char *time_text(uint64_t ms, char *to, size_t n)
+{
+    const time_t s = (time_t)(ms / 1000);
+    struct tm t;
+
+    if (gmtime_r(&s, &t) == NULL || strftime(to, n, "%Y-%m-%dT%H:%M:%SZ", &t) == 0)
+        snprintf(to, n, "an impossible time");
+    return to;
+}
+
+void fleet_trust(const struct store_state *state, uint64_t now_ms, struct trust_now *out)
+{
+    const uint64_t patience =
+        (uint64_t)state->gateway.interval_s * 1000 * TRUST_PATIENCE_PERCENT / 100;
+    char when[48];
+
+    out->trust = TRUST_NO;
+    if (!state->appraised)
+        snprintf(out->text, sizeof(out->text), "not trusted: never judged, enrolled %s",
+                 time_text(state->enrolled_ms, when, sizeof(when)));
+    else if (state->appraised_ms > now_ms)
+        snprintf(out->text, sizeof(out->text),
+                 "not trusted: last judged in the future, %s: a "
+                 "clock was changed",
+                 time_text(state->appraised_ms, when, sizeof(when)));
+    else if (now_ms - state->appraised_ms > patience)
+        snprintf(out->text, sizeof(out->text), "not trusted: silent since %s (interval %u s)",
+                 time_text(state->appraised_ms, when, sizeof(when)), state->gateway.interval_s);
+    else if (state->status == VERIFIER_AFFIRMING) {
+        out->trust = TRUST_YES;
+        snprintf(out->text, sizeof(out->text), "trusted");
+    } else if (state->status == VERIFIER_WARNING) {
+        out->trust = TRUST_WARNED;
+        snprintf(out->text, sizeof(out->text), "trusted with a warning: %s", state->reason);
+    } else {
+        snprintf(out->text, sizeof(out->text), "not trusted: %s", state->reason);
+    }
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A fleet's verifier: store, policy, key and clock together. Any number of processes may work on
+ * the same store with the same key. What comes from the network is hostile; the name of the gateway
+ * that it came from is the transport's word, and only says with which record the evidence is
+ * compared.
+ */
+#ifndef KAPU_FLEET_H
+#define KAPU_FLEET_H
+
+#include "store.h"
+
+#define FLEET_NONCE_MS 120000u /* a nonce's lifetime, unless set otherwise */
+
+struct fleet {
+    struct store *store;
+    struct nonce_key key;
+    struct verifier_policy policy;
+    uint32_t nonce_ms;
+    uint64_t (*now_ms)(void *ctx); /* ms since 1970; NULL: the system's clock */
+    void *clock_ctx;
+};
+
+/* ms since 1970 by the fleet's clock. */
+uint64_t fleet_now_ms(const struct fleet *f);
+
+/* A nonce for that gateway. KAPU_ENOENT: there is none of this name. */
+KAPU_MUST_CHECK int fleet_challenge(const struct fleet *f, const char *name,
+                                    uint8_t nonce[EVIDENCE_NONCE_SIZE]);
+
+/*
+ * Judges what came from that gateway, and records it. 0 with a result, also when it is refused; an
+ * error: nothing was judged or nothing recorded, and the gateway is what it was before.
+ */
+KAPU_MUST_CHECK int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
+                                 struct verifier_result *r);
+
+/* ---- trust at present ---- */
+
+enum trust { TRUST_NO, TRUST_WARNED, TRUST_YES };
+
+/* In how many of a gateway's intervals it must be judged at least once: one, and some patience. */
+#define TRUST_PATIENCE_PERCENT 150u
+
+struct trust_now {
+    enum trust trust;
+    char
+        text[VERIFIER_REASON_TEXT + 64]; /* "not trusted: silent since 2026-11-25T18:00:00Z, ..." */
+};
+
+/* Follows from the record and the time alone, whether anybody ran meanwhile or not: silence is
+ * failure. */
+void fleet_trust(const struct store_state *state, uint64_t now_ms, struct trust_now *out);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdarg.h>
+
+#include "verifier.h"
+
+#define EAR_PROFILE "tag:ietf.org,2026:rats/ear#04"
+#define EAR_DEVELOPER "https://kapu.example"
+
+const char *verifier_tier_name(enum verifier_tier tier)
+{
+    switch (tier) {
+    case VERIFIER_AFFIRMING:
+        return "affirming";
+    case VERIFIER_WARNING:
+        return "warning";
+    case VERIFIER_CONTRAINDICATED:
+        return "contraindicated";
+    case VERIFIER_NONE:
+        break;
+    }
+    return "none";
+}
+
+const char *verifier_aspect_name(enum verifier_aspect aspect)
+{
+    static const char *const names[VERIFIER_ASPECTS] = {
+        [VERIFIER_IDENTITY] = "instance-identity", [VERIFIER_CONFIGURATION] = "configuration",
+        [VERIFIER_EXECUTABLES] = "executables",    [VERIFIER_FILES] = "file-system",
+        [VERIFIER_HARDWARE] = "hardware",
+    };
+
+    return names[aspect];
+}
+
+/* A worse tier has a greater value; "none" is what nothing was said of yet. */
+static void lower(enum verifier_tier *is, enum verifier_tier to)
+{
+    if (to > *is)
+        *is = to;
+}
+
+void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
+                     enum verifier_tier tier, const char *format, ...)
+{
+    struct verifier_reason *reason = &r->reason[r->reasons];
+    va_list args;
+
+    lower(&r->vector[aspect], tier);
+    lower(&r->status, tier);
+    if (r->reasons == VERIFIER_REASONS) {
+        r->not_kept++;
+        return;
+    }
+    reason->aspect = aspect;
+    reason->tier = tier;
+    va_start(args, format);
+    vsnprintf(reason->text, sizeof(reason->text), format, args);
+    va_end(args);
+    r->reasons++;
+}
+
+void verifier_print_string(FILE *to, const char *text)
+{
+    fputc('"', to);
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            fprintf(to, "\\%c", c);
+        else if (c < 0x20 || c > 0x7e)
+            fprintf(to, "\\u%04x", c);
+        else
+            fputc(c, to);
+    }
+    fputc('"', to);
+}
+
+static void print_vector(FILE *to, const struct verifier_result *r)
+{
+    const char *comma = "";
+
+    fprintf(to, "\"ear_trustworthiness_vector\": {");
+    for (unsigned i = 0; i < VERIFIER_ASPECTS; i++) {
+        if (r->vector[i] == VERIFIER_NONE)
+            continue;
+        fprintf(to, "%s\"%s\": %d", comma, verifier_aspect_name(i), (int)r->vector[i]);
+        comma = ", ";
+    }
+    fprintf(to, "}, ");
+}
+
+static void print_reasons(FILE *to, const struct verifier_result *r)
+{
+    fprintf(to, "\"kapu_reasons\": [");
+    for (uint32_t i = 0; i < r->reasons; i++) {
+        const struct verifier_reason *why = &r->reason[i];
+
+        fprintf(to, "%s{\"aspect\": \"%s\", \"tier\": \"%s\", \"text\": ", i > 0 ? ", " : "",
+                verifier_aspect_name(why->aspect), verifier_tier_name(why->tier));
+        verifier_print_string(to, why->text);
+        fprintf(to, "}");
+    }
+    fprintf(to, "], \"kapu_reasons_not_kept\": %u", r->not_kept);
+}
+
+static void print_said(FILE *to, const struct verifier_result *r)
+{
+    fprintf(to, "\"eat_nonce\": \"");
+    for (size_t i = 0; i < sizeof(r->nonce); i++)
+        fprintf(to, "%02x", r->nonce[i]);
+    fprintf(to, "\", \"kapu_version\": ");
+    verifier_print_string(to, r->version);
+    fprintf(to, ", \"kapu_security_counter\": %u, \"kapu_check\": %u, \"kapu_alarms\": %u, ",
+            r->counter, r->check_number, r->alarms);
+    fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %u, ", r->warnings, r->age_ms);
+}
+
+void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,
+                        const char *policy, uint64_t when_s)
+{
+    fprintf(to, "{\"eat_profile\": \"%s\", \"iat\": %llu, ", EAR_PROFILE,
+            (unsigned long long)when_s);
+    fprintf(to, "\"ear_verifier_id\": {\"developer\": \"%s\", \"build\": \"kapu %s\"}, ",
+            EAR_DEVELOPER, KAPU_VERSION);
+    fprintf(to, "\"submods\": {");
+    verifier_print_string(to, name);
+    fprintf(to, ": {\"ear_status\": \"%s\", ", verifier_tier_name(r->status));
+    print_vector(to, r);
+    fprintf(to, "\"ear_appraisal_policy_ids\": [");
+    verifier_print_string(to, policy);
+    fprintf(to, "], \"ear_verifier_claims\": {\"kapu_authentic\": %s, ",
+            r->authentic ? "true" : "false");
+    if (r->authentic)
+        print_said(to, r);
+    fprintf(to, "\"kapu_release\": ");
+    verifier_print_string(to, r->release);
+    fprintf(to, ", \"kapu_flavour\": ");
+    verifier_print_string(to, r->flavour);
+    fprintf(to, ", ");
+    print_reasons(to, r);
+    fprintf(to, "}}}}\n");
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an operator keeps: enrolled gateways, reference values, what was judged and when. A store is
+ * a table of functions; store_sqlite.c is one. Several processes may share a store: what must
+ * happen together is one call, which happened altogether or not at all, also when the process is
+ * killed.
+ *
+ * Errors: 0; KAPU_ENOENT; KAPU_EIO: the store does not work (store->said tells why); others as
+ * said. Times: ms since 1970.
+ */
+#ifndef KAPU_STORE_H
+#define KAPU_STORE_H
+
+#include "nonce.h"
+#include "verifier.h"
+
+/* A gateway and what is known of it now. */
+struct store_state {
+    struct verifier_gateway gateway;
+    uint64_t enrolled_ms;
+    bool appraised;        /* authentic evidence was judged at least once */
+    uint64_t appraised_ms; /* when, last */
+    enum verifier_tier status;
+    char reason[VERIFIER_REASON_TEXT]; /* the first of the worst; empty when affirming */
+    uint8_t sequence[NONCE_SEQUENCE];  /* of the last nonce accepted */
+};
+
+struct store_result {
+    uint64_t at_ms;
+    enum verifier_tier status;
+    bool authentic;
+    const char *ear; /* JSON */
+};
+
+struct store;
+struct store_ops {
+    /* KAPU_EPIN: something of it belongs to another gateway already; *taken says what. */
+    int (*gateway_add)(struct store *s, const struct verifier_gateway *g, uint64_t now_ms,
+                       const char **taken);
+    int (*gateway_remove)(struct store *s, const char *name);
+    int (*gateway_named)(struct store *s, const char *name, struct store_state *out);
+    int (*gateway_of_ueid)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                           struct store_state *out);
+    /* By name, ascending; a negative result of `each` ends the walk with it. */
+    int (*gateways)(struct store *s, int (*each)(void *ctx, const struct store_state *state),
+                    void *ctx);
+    /*
+     * A result is kept. When it is authentic, it counts as the gateway's present one, and the
+     * sequence of its nonce must be greater than the last one's: else KAPU_EREPLAY, nothing is
+     * kept.
+     */
+    int (*record)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                  const uint8_t sequence[NONCE_SEQUENCE], const struct verifier_result *r,
+                  const struct store_result *kept);
+    /* The newest first, at most `most`. */
+    int (*history)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t most,
+                   int (*each)(void *ctx, const struct store_result *r), void *ctx);
+    /* Forgets results from before that time; what counts at present stays. */
+    int (*forget)(struct store *s, uint64_t before_ms);
+    /* All of them, or none. Those that are there already stay as they are. */
+    int (*references_add)(struct store *s, const struct verifier_reference *ref, size_t n);
+    int (*references_remove)(struct store *s, const char *release, const char *flavour);
+    int (*reference_find)(struct store *s, const uint8_t key[32], struct verifier_reference *out);
+    int (*reference_of_release)(struct store *s, const char *release,
+                                struct verifier_reference *out);
+    void (*close)(struct store *s);
+};
+
+struct store {
+    const struct store_ops *ops;
+    char said[256]; /* why KAPU_EIO */
+};
+
+/* Opens or makes a database file. NULL: `why` says the reason. */
+struct store *store_sqlite_open(const char *path, char *why, size_t why_n);
+void store_close(struct store *s);
+
+/* The port that the appraisal looks up reference values by. */
+struct verifier_references store_references(struct store *s);
+
+#endif

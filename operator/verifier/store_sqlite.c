@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The store in a SQLite file. WAL with full synchronisation: what a call reported as done is there
+ * after a crash of program or machine, what it did not is not.
+ */
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+#define SCHEMA_VERSION 1
+#define BUSY_MS 10000
+#define CACHE_KIB 16384
+
+static const char schema[] =
+    "CREATE TABLE gateway("
+    " ueid BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, board BLOB NOT NULL UNIQUE,"
+    " tee BLOB NOT NULL UNIQUE, ak BLOB NOT NULL UNIQUE, tls BLOB NOT NULL UNIQUE,"
+    " interval_s INTEGER NOT NULL, enrolled_ms INTEGER NOT NULL, appraised_ms INTEGER,"
+    " status INTEGER, reason TEXT, sequence BLOB) WITHOUT ROWID;"
+    "CREATE TABLE reference("
+    " key BLOB PRIMARY KEY, release TEXT NOT NULL, flavour TEXT NOT NULL,"
+    " counter INTEGER NOT NULL, pcrs BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX reference_release ON reference(release);"
+    "CREATE TABLE result("
+    " id INTEGER PRIMARY KEY, ueid BLOB NOT NULL, at_ms INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, authentic INTEGER NOT NULL, ear TEXT NOT NULL);"
+    "CREATE INDEX result_gateway ON result(ueid, id);"
+    "CREATE INDEX result_at ON result(at_ms);"
+    "PRAGMA user_version = 1;";
+
+#define GATEWAY                                                                                    \
+    "ueid, name, board, tee, ak, tls, interval_s, enrolled_ms, appraised_ms, status, reason, "     \
+    "sequence"
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    GATEWAY_ADD,
+    GATEWAY_REMOVE,
+    RESULTS_REMOVE,
+    GATEWAY_NAMED,
+    GATEWAY_OF_UEID,
+    GATEWAYS,
+    SEQUENCE,
+    PRESENT,
+    RESULT_ADD,
+    HISTORY,
+    FORGET,
+    REFERENCE_ADD,
+    REFERENCES_REMOVE,
+    REFERENCE_FIND,
+    REFERENCE_OF,
+    STATEMENTS,
+};
+
+static const char *const sql[STATEMENTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [GATEWAY_ADD] = "INSERT INTO gateway(ueid, name, board, tee, ak, tls, interval_s, enrolled_ms)"
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [GATEWAY_REMOVE] = "DELETE FROM gateway WHERE name = ?1",
+    [RESULTS_REMOVE] = "DELETE FROM result WHERE ueid = (SELECT ueid FROM gateway WHERE name = ?1)",
+    [GATEWAY_NAMED] = "SELECT " GATEWAY " FROM gateway WHERE name = ?1",
+    [GATEWAY_OF_UEID] = "SELECT " GATEWAY " FROM gateway WHERE ueid = ?1",
+    [GATEWAYS] = "SELECT " GATEWAY " FROM gateway ORDER BY name",
+    [SEQUENCE] = "SELECT sequence FROM gateway WHERE ueid = ?1",
+    [PRESENT] = "UPDATE gateway SET appraised_ms = ?2, status = ?3, reason = ?4, sequence = ?5"
+                " WHERE ueid = ?1",
+    [RESULT_ADD] = "INSERT INTO result(ueid, at_ms, status, authentic, ear)"
+                   " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [HISTORY] = "SELECT at_ms, status, authentic, ear FROM result WHERE ueid = ?1"
+                " ORDER BY id DESC LIMIT ?2",
+    [FORGET] = "DELETE FROM result WHERE at_ms < ?1",
+    [REFERENCE_ADD] = "INSERT INTO reference(key, release, flavour, counter, pcrs)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+    [REFERENCES_REMOVE] = "DELETE FROM reference WHERE release = ?1 AND flavour = ?2",
+    [REFERENCE_FIND] = "SELECT release, flavour, counter, pcrs FROM reference WHERE key = ?1",
+    [REFERENCE_OF] = "SELECT release, flavour, counter, pcrs FROM reference WHERE release = ?1"
+                     " LIMIT 1",
+};
+
+struct sqlite_store {
+    struct store store;
+    sqlite3 *db;
+    sqlite3_stmt *prepared[STATEMENTS];
+};
+
+static struct sqlite_store *of(struct store *s)
+{
+    return (struct sqlite_store *)s;
+}
+
+/* ---- statements ---- */
+
+static int said(struct sqlite_store *s)
+{
+    snprintf(s->store.said, sizeof(s->store.said), "%s", sqlite3_errmsg(s->db));
+    return KAPU_EIO;
+}
+
+/* Ready for its values; never NULL: all are prepared when the store is opened. */
+static sqlite3_stmt *get(struct sqlite_store *s, enum statement which)
+{
+    sqlite3_stmt *q = s->prepared[which];
+
+    sqlite3_reset(q);
+    sqlite3_clear_bindings(q);
+    return q;
+}
+
+static void bind(sqlite3_stmt *q, int i, const void *p, size_t n)
+{
+    sqlite3_bind_blob(q, i, p, (int)n, SQLITE_STATIC);
+}
+
+static void bind_text(sqlite3_stmt *q, int i, const char *text)
+{
+    sqlite3_bind_text(q, i, text, -1, SQLITE_STATIC);
+}
+
+static void bind_number(sqlite3_stmt *q, int i, uint64_t v)
+{
+    sqlite3_bind_int64(q, i, (sqlite3_int64)v);
+}
+
+/* Runs one that gives no rows; values that failed to bind are NULL, which the schema refuses. */
+static int run(struct sqlite_store *s, sqlite3_stmt *q)
+{
+    int done = sqlite3_step(q), err = done == SQLITE_DONE ? 0 : said(s);
+
+    sqlite3_reset(q);
+    return err;
+}
+
+/* 0: there is a row, KAPU_ENOENT: there is none. The caller resets. */
+static int first(struct sqlite_store *s, sqlite3_stmt *q)
+{
+    int got = sqlite3_step(q);
+
+    if (got == SQLITE_ROW)
+        return 0;
+    return got == SQLITE_DONE ? KAPU_ENOENT : said(s);
+}
+
+static int begin(struct sqlite_store *s)
+{
+    return run(s, get(s, BEGIN));
+}
+
+/* Ends what begin() began: all of it, or on an error nothing. */
+static int end(struct sqlite_store *s, int err)
+{
+    if (err == 0)
+        err = run(s, get(s, COMMIT));
+    if (err != 0 && sqlite3_get_autocommit(s->db) == 0) {
+        char why[sizeof(s->store.said)];
+
+        memcpy(why, s->store.said, sizeof(why));
+        (void)run(s, get(s, ROLLBACK));
+        memcpy(s->store.said, why, sizeof(why));
+    }
+    return err;
+}
+
+static bool copy(sqlite3_stmt *q, int column, void *to, size_t n)
+{
+    const void *p = sqlite3_column_blob(q, column);
+
+    if (p == NULL || (size_t)sqlite3_column_bytes(q, column) != n)
+        return false;
+    memcpy(to, p, n);
+    return true;
+}
+
+static void copy_text(sqlite3_stmt *q, int column, char *to, size_t n)
+{
+    const unsigned char *text = sqlite3_column_text(q, column);
+
+    snprintf(to, n, "%s", text != NULL ? (const char *)text : "");
+}
+
+static uint64_t number(sqlite3_stmt *q, int column)
+{
+    return (uint64_t)sqlite3_column_int64(q, column);
+}
+
+/* ---- gateways ---- */
+
+static int damaged(struct sqlite_store *s)
+{
+    snprintf(s->store.said, sizeof(s->store.said), "a row of the database is damaged");
+    return KAPU_EIO;
+}
+
+static enum verifier_tier tier_of(sqlite3_int64 v)
+{
+    return v == VERIFIER_AFFIRMING || v == VERIFIER_WARNING ? (enum verifier_tier)v
+                                                            : VERIFIER_CONTRAINDICATED;
+}
+
+static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state *out)
+{
+    struct verifier_gateway *g = &out->gateway;
+
+    memset(out, 0, sizeof(*out));
+    if (!copy(q, 0, g->ueid, sizeof(g->ueid)) || !copy(q, 2, g->board, sizeof(g->board)) ||
+        !copy(q, 3, &g->tee, sizeof(g->tee)) || !copy(q, 4, &g->ak, sizeof(g->ak)) ||
+        !copy(q, 5, g->tls_key, sizeof(g->tls_key)))
+        return damaged(s);
+    copy_text(q, 1, g->name, sizeof(g->name));
+    g->interval_s = (uint32_t)number(q, 6);
+    out->enrolled_ms = number(q, 7);
+    out->appraised = sqlite3_column_type(q, 8) != SQLITE_NULL;
+    if (!out->appraised)
+        return 0;
+    out->appraised_ms = number(q, 8);
+    out->status = tier_of(sqlite3_column_int64(q, 9));
+    copy_text(q, 10, out->reason, sizeof(out->reason));
+    return copy(q, 11, out->sequence, sizeof(out->sequence)) ? 0 : damaged(s);
+}
+
+/* SQLite names the column of the constraint: "UNIQUE constraint failed: gateway.ak". */
+static const char *taken_by(const char *message)
+{
+    static const struct {
+        const char *column, *what;
+    } row[] = {
+        {"gateway.ueid", "TPM"},
+        {"gateway.name", "name"},
+        {"gateway.board", "board"},
+        {"gateway.tee", "key of the TEE"},
+        {"gateway.ak", "attestation key of the TPM"},
+        {"gateway.tls", "TLS key"},
+    };
+
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        if (strstr(message, row[i].column) != NULL)
+            return row[i].what;
+    }
+    return "identity";
+}
+
+static int gateway_add(struct store *store, const struct verifier_gateway *g, uint64_t now_ms,
+                       const char **taken)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, GATEWAY_ADD);
+    int err;
+
+    bind(q, 1, g->ueid, sizeof(g->ueid));
+    bind_text(q, 2, g->name);
+    bind(q, 3, g->board, sizeof(g->board));
+    bind(q, 4, &g->tee, sizeof(g->tee));
+    bind(q, 5, &g->ak, sizeof(g->ak));
+    bind(q, 6, g->tls_key, sizeof(g->tls_key));
+    bind_number(q, 7, g->interval_s);
+    bind_number(q, 8, now_ms);
+    err = run(s, q);
+    if (err != 0 && sqlite3_errcode(s->db) == SQLITE_CONSTRAINT) {
+        *taken = taken_by(s->store.said);
+        return KAPU_EPIN;
+    }
+    return err;
+}
+
+static int gateway_remove(struct store *store, const char *name)
+{
+    struct sqlite_store *s = of(store);
+    int err = begin(s);
+
+    if (err != 0)
+        return err;
+    bind_text(get(s, RESULTS_REMOVE), 1, name);
+    err = run(s, s->prepared[RESULTS_REMOVE]);
+    if (err == 0) {
+        bind_text(get(s, GATEWAY_REMOVE), 1, name);
+        err = run(s, s->prepared[GATEWAY_REMOVE]);
+    }
+    if (err == 0 && sqlite3_changes(s->db) == 0)
+        err = KAPU_ENOENT;
+    return end(s, err);
+}
+
+static int one_gateway(struct sqlite_store *s, sqlite3_stmt *q, struct store_state *out)
+{
+    int err = first(s, q);
+
+    if (err == 0)
+        err = state_of(s, q, out);
+    sqlite3_reset(q);
+    return err;
+}
+
+static int gateway_named(struct store *store, const char *name, struct store_state *out)
+{
+    sqlite3_stmt *q = get(of(store), GATEWAY_NAMED);
+
+    bind_text(q, 1, name);
+    return one_gateway(of(store), q, out);
+}
+
+static int gateway_of_ueid(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                           struct store_state *out)
+{
+    sqlite3_stmt *q = get(of(store), GATEWAY_OF_UEID);
+
+    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    return one_gateway(of(store), q, out);
+}
+
+static int gateways(struct store *store, int (*each)(void *ctx, const struct store_state *state),
+                    void *ctx)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, GATEWAYS);
+    struct store_state state;
+    int err;
+
+    while ((err = first(s, q)) == 0) {
+        err = state_of(s, q, &state);
+        if (err == 0)
+            err = each(ctx, &state);
+        if (err < 0)
+            break;
+    }
+    sqlite3_reset(q);
+    return err == KAPU_ENOENT ? 0 : err;
+}
+
+/* ---- results ---- */
+
+static int check_sequence(struct sqlite_store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                          const uint8_t sequence[NONCE_SEQUENCE])
+{
+    sqlite3_stmt *q = get(s, SEQUENCE);
+    uint8_t last[NONCE_SEQUENCE];
+    int err;
+
+    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    err = first(s, q);
+    if (err == 0 && sqlite3_column_type(q, 0) != SQLITE_NULL) {
+        if (!copy(q, 0, last, sizeof(last)))
+            err = damaged(s);
+        else if (memcmp(sequence, last, sizeof(last)) <= 0)
+            err = KAPU_EREPLAY;
+    }
+    sqlite3_reset(q);
+    return err;
+}
+
+static const char *worst_reason(const struct verifier_result *r)
+{
+    for (uint32_t i = 0; i < r->reasons; i++) {
+        if (r->reason[i].tier == r->status)
+            return r->reason[i].text;
+    }
+    return "";
+}
+
+static int set_present(struct sqlite_store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                       const uint8_t sequence[NONCE_SEQUENCE], const struct verifier_result *r,
+                       uint64_t at_ms)
+{
+    int err = check_sequence(s, ueid, sequence);
+    sqlite3_stmt *q = get(s, PRESENT);
+
+    if (err != 0)
+        return err;
+    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    bind_number(q, 2, at_ms);
+    bind_number(q, 3, r->status);
+    bind_text(q, 4, worst_reason(r));
+    bind(q, 5, sequence, NONCE_SEQUENCE);
+    return run(s, q);
+}
+
+static int record(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                  const uint8_t sequence[NONCE_SEQUENCE], const struct verifier_result *r,
+                  const struct store_result *kept)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q;
+    int err = begin(s);
+
+    if (err != 0)
+        return err;
+    if (r->authentic)
+        err = set_present(s, ueid, sequence, r, kept->at_ms);
+    if (err == 0) {
+        q = get(s, RESULT_ADD);
+        bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+        bind_number(q, 2, kept->at_ms);
+        bind_number(q, 3, kept->status);
+        bind_number(q, 4, kept->authentic);
+        bind_text(q, 5, kept->ear);
+        err = run(s, q);
+    }
+    return end(s, err);
+}
+
+static int history(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t most,
+                   int (*each)(void *ctx, const struct store_result *r), void *ctx)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, HISTORY);
+    int err;
+
+    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    bind_number(q, 2, most);
+    while ((err = first(s, q)) == 0) {
+        struct store_result r = {number(q, 0), tier_of(sqlite3_column_int64(q, 1)),
+                                 sqlite3_column_int(q, 2) != 0,
+                                 (const char *)sqlite3_column_text(q, 3)};
+
+        err = each(ctx, &r);
+        if (err < 0)
+            break;
+    }
+    sqlite3_reset(q);
+    return err == KAPU_ENOENT ? 0 : err;
+}
+
+static int forget(struct store *store, uint64_t before_ms)
+{
+    sqlite3_stmt *q = get(of(store), FORGET);
+
+    bind_number(q, 1, before_ms);
+    return run(of(store), q);
+}
+
+/* ---- reference values ---- */
+
+static int add_reference(struct sqlite_store *s, const struct verifier_reference *ref)
+{
+    sqlite3_stmt *q = get(s, REFERENCE_ADD);
+    uint8_t key[32];
+    int err = verifier_reference_key(ref->pcr, key);
+
+    if (err != 0)
+        return err;
+    bind(q, 1, key, sizeof(key));
+    bind_text(q, 2, ref->release);
+    bind_text(q, 3, ref->flavour);
+    bind_number(q, 4, ref->counter);
+    bind(q, 5, ref->pcr, sizeof(ref->pcr));
+    return run(s, q);
+}
+
+static int references_add(struct store *store, const struct verifier_reference *ref, size_t n)
+{
+    struct sqlite_store *s = of(store);
+    int err = begin(s);
+
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = add_reference(s, &ref[i]);
+    return end(s, err);
+}
+
+static int references_remove(struct store *store, const char *release, const char *flavour)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, REFERENCES_REMOVE);
+    int err;
+
+    bind_text(q, 1, release);
+    bind_text(q, 2, flavour);
+    err = run(s, q);
+    return err == 0 && sqlite3_changes(s->db) == 0 ? KAPU_ENOENT : err;
+}
+
+static int one_reference(struct sqlite_store *s, sqlite3_stmt *q, struct verifier_reference *out)
+{
+    int err = first(s, q);
+
+    if (err == 0) {
+        copy_text(q, 0, out->release, sizeof(out->release));
+        copy_text(q, 1, out->flavour, sizeof(out->flavour));
+        out->counter = (uint32_t)number(q, 2);
+        if (!copy(q, 3, out->pcr, sizeof(out->pcr)))
+            err = damaged(s);
+    }
+    sqlite3_reset(q);
+    return err;
+}
+
+static int reference_find(struct store *store, const uint8_t key[32],
+                          struct verifier_reference *out)
+{
+    sqlite3_stmt *q = get(of(store), REFERENCE_FIND);
+
+    bind(q, 1, key, 32);
+    return one_reference(of(store), q, out);
+}
+
+static int reference_of_release(struct store *store, const char *release,
+                                struct verifier_reference *out)
+{
+    sqlite3_stmt *q = get(of(store), REFERENCE_OF);
+
+    bind_text(q, 1, release);
+    return one_reference(of(store), q, out);
+}
+
+/* ---- opening ---- */
+
+static void close_store(struct store *store)
+{
+    struct sqlite_store *s = of(store);
+
+    for (unsigned i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(s->prepared[i]);
+    sqlite3_close(s->db);
+    free(s);
+}
+
+static int user_version(sqlite3 *db, int *version)
+{
+    sqlite3_stmt *q = NULL;
+    int good = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL) == SQLITE_OK &&
+               sqlite3_step(q) == SQLITE_ROW;
+
+    if (good)
+        *version = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    return good ? 0 : -1;
+}
+
+/* Two that open a new file at once: the second finds the first one's tables. */
+static int make_tables(sqlite3 *db)
+{
+    int version = 0;
+
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        return -1;
+    if (user_version(db, &version) != 0 ||
+        (version == 0 && sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK) ||
+        (version != 0 && version != SCHEMA_VERSION)) {
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+    }
+    return sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
+}
+
+static int prepare(struct sqlite_store *s, const char *path)
+{
+    char cache[48];
+
+    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+        SQLITE_OK)
+        return -1;
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);
+    if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(s->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(s->db, cache, NULL, NULL, NULL) != SQLITE_OK || make_tables(s->db) != 0)
+        return -1;
+    for (unsigned i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->prepared[i],
+                               NULL) != SQLITE_OK)
+            return -1;
+    }
+    return 0;
+}
+
+struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
+{
+    static const struct store_ops ops = {
+        .gateway_add = gateway_add,
+        .gateway_remove = gateway_remove,
+        .gateway_named = gateway_named,
+        .gateway_of_ueid = gateway_of_ueid,
+        .gateways = gateways,
+        .record = record,
+        .history = history,
+        .forget = forget,
+        .references_add = references_add,
+        .references_remove = references_remove,
+        .reference_find = reference_find,
+        .reference_of_release = reference_of_release,
+        .close = close_store,
+    };
+    struct sqlite_store *s = calloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        snprintf(why, why_n, "no memory");
+        return NULL;
+    }
+    s->store.ops = &ops;
+    if (prepare(s, path) != 0) {
+        int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+
+        snprintf(why, why_n, "%s: %s", path,
+                 code == SQLITE_OK ? "is of another version of kapu" : sqlite3_errmsg(s->db));
+        close_store(&s->store);
+        return NULL;
+    }
+    return &s->store;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verifier (RFC 9334): judges what a gateway says of itself.
+ *
+ * verifier_appraise compares a message (kapu/evidence.h) with what is known of its sender, with the
+ * reference values of releases, and with a policy. It decides nothing by itself that is not one of
+ * these, keeps nothing, and knows no store, clock or network. Its answer is in the terms of EAR
+ * (draft-ietf-rats-ear-04): a tier for each aspect (draft-ietf-rats-ar4si), the worst of which is
+ * the status, and for each tier that is not affirming a reason for a person.
+ *
+ * Trust: the message is hostile. Enrolled record, reference values and policy are the operator's
+ * own. Errors: 0 and a result; a negative KAPU_E* only when the verifier itself could not work
+ * (KAPU_ECRYPTO, or an error of the reference port): then nothing is known of the gateway.
+ */
+#ifndef KAPU_VERIFIER_H
+#define KAPU_VERIFIER_H
+
+#include <stdio.h>
+
+#include <kapu/evidence.h>
+
+/* ---- results ---- */
+
+/* draft-ietf-rats-ear-04, 3.2: the lowest value of each tier. */
+enum verifier_tier {
+    VERIFIER_NONE = 0, /* nothing is known */
+    VERIFIER_AFFIRMING = 2,
+    VERIFIER_WARNING = 32,
+    VERIFIER_CONTRAINDICATED = 96,
+};
+
+/* Aspects that kapu's evidence says something of (AR4SI's trustworthiness claims). */
+enum verifier_aspect {
+    VERIFIER_IDENTITY,      /* instance-identity: is it that gateway, now? */
+    VERIFIER_CONFIGURATION, /* configuration: debug, counters, trial, the watching itself */
+    VERIFIER_EXECUTABLES,   /* executables: what was booted, what runs */
+    VERIFIER_FILES,         /* file-system: root image */
+    VERIFIER_HARDWARE,      /* hardware: TPM and secure world */
+    VERIFIER_ASPECTS,
+};
+
+#define VERIFIER_REASONS 96u
+#define VERIFIER_REASON_TEXT 320u
+#define VERIFIER_NAME_MAX                                                                          \
+    64u /* of a gateway, release, flavour: bytes with the terminating zero                         \
+         */
+
+struct verifier_reason {
+    enum verifier_aspect aspect;
+    enum verifier_tier tier;
+    char text[VERIFIER_REASON_TEXT];
+};
+
+struct verifier_result {
+    enum verifier_tier status;
+    enum verifier_tier vector[VERIFIER_ASPECTS];
+    /* Both signatures, identity and nonce held: it was this gateway, now, whatever it said. */
+    bool authentic;
+    char release[VERIFIER_NAME_MAX]; /* of the reference values that fit; empty: none did */
+    char flavour[VERIFIER_NAME_MAX];
+    uint32_t reasons, not_kept;
+    struct verifier_reason reason[VERIFIER_REASONS];
+    /* What an authentic message said, for displays and records. */
+    uint8_t nonce[EVIDENCE_NONCE_SIZE];
+    char version[EVIDENCE_VERSION_MAX + 1];
+    uint32_t counter, check_number, alarms, warnings, age_ms;
+};
+
+const char *verifier_tier_name(enum verifier_tier tier);
+const char *verifier_aspect_name(enum verifier_aspect aspect);
+
+/* Adds a reason and lowers the tiers that it concerns. For the files of this library. */
+void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
+                     enum verifier_tier tier, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The result as EAR in JSON, unsigned: one line. `name` is the submodule's. `when_s`: Unix time. */
+void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,
+                        const char *policy, uint64_t when_s);
+/* A JSON string with its quotes. */
+void verifier_print_string(FILE *to, const char *text);
+
+/* ---- what a gateway is compared with ---- */
+
+struct verifier_gateway {
+    char name[VERIFIER_NAME_MAX];
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+    uint8_t board[EVIDENCE_BOARD_SIZE];
+    struct evidence_key tee, ak;
+    uint8_t tls_key[32]; /* SHA-256 of the SPKI */
+    uint32_t interval_s; /* silence longer than this is failure */
+};
+
+/* One release's values of the PCRs that depend on it; the cap is the same for all. */
+#define VERIFIER_MEASURED 4u /* PCRs 0, 7, 8, 9, the first of enum evidence_pcr_place */
+struct verifier_reference {
+    char release[VERIFIER_NAME_MAX];
+    char flavour[VERIFIER_NAME_MAX];
+    uint32_t counter;
+    uint8_t pcr[VERIFIER_MEASURED][32];
+};
+
+/* What reference values are looked up by: SHA-256 of the four PCRs. */
+KAPU_MUST_CHECK int verifier_reference_key(const uint8_t (*pcr)[32], uint8_t key[32]);
+
+/* The port of reference values. 0, KAPU_ENOENT, or another error. */
+struct verifier_references {
+    int (*find)(void *ctx, const uint8_t key[32], struct verifier_reference *out);
+    /* Any of that release: to say what differs. May be NULL. */
+    int (*of_release)(void *ctx, const char *release, struct verifier_reference *out);
+    void *ctx;
+};
+
+/* ---- policy ---- */
+
+#define POLICY_RULES 64u
+#define POLICY_LIST 64u
+
+enum policy_action { POLICY_FATAL, POLICY_WARN, POLICY_IGNORE };
+
+struct verifier_policy {
+    char name[VERIFIER_NAME_MAX];
+    uint32_t counter_min;
+    bool debug_allowed, trial_allowed, log_required;
+    uint32_t check_age_max_ms;  /* since the deep check ended */
+    uint32_t check_took_max_ms; /* from its begin to its end */
+    uint32_t checks_min;        /* checks that ran to their end */
+    uint32_t required_n;        /* checks that must have run, by identifier */
+    char required[POLICY_LIST][EVIDENCE_ID_MAX + 1];
+    uint32_t releases_n; /* none: any that there are reference values of */
+    char releases[POLICY_LIST][VERIFIER_NAME_MAX];
+    uint32_t flavours_n; /* as releases */
+    char flavours[POLICY_LIST][VERIFIER_NAME_MAX];
+    /* The first that fits a finding counts. Otherwise alarms are fatal, warnings are warned of. */
+    uint32_t rules_n;
+    struct {
+        char id[EVIDENCE_ID_MAX + 1]; /* an identifier, or its begin and "*" */
+        enum policy_action action;
+    } rule[POLICY_RULES];
+};
+
+void policy_default(struct verifier_policy *p);
+/* Lines "NAME VALUE..." over the defaults (docs/verifier.md). On KAPU_EINVAL `why` says where and
+ * what. */
+KAPU_MUST_CHECK int policy_parse(struct verifier_policy *p, const char *text, char *why,
+                                 size_t why_n);
+enum policy_action policy_of_finding(const struct verifier_policy *p,
+                                     const struct evidence_finding *f);
+
+/* ---- appraisal ---- */
+
+struct verifier_request {
+    struct bytes message;
+    const uint8_t *nonce; /* the one that was sent: 32 bytes */
+    const struct verifier_gateway *gateway;
+    const struct verifier_references *references;
+    const struct verifier_policy *policy;
+};
+
+KAPU_MUST_CHECK int verifier_appraise(const struct verifier_request *q, struct verifier_result *r);
+
+/* The nonce of a message, from which nothing follows: to find out which one to expect. */
+KAPU_MUST_CHECK int verifier_nonce_of(struct bytes message, uint8_t nonce[EVIDENCE_NONCE_SIZE]);
+
+#endif

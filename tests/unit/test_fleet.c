@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Store, nonces and trust: used once, shared by verifiers, killed in the middle, silent. */
+#include "tpm2_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fleet.h"
+#include "reference.h"
+#include "soft_gateway.h"
+
+#define MINUTE 60000U
+
+static struct soft_gateway gateway, other;
+static struct verifier_result result;
+static uint8_t buf[EVIDENCE_MESSAGE_MAX];
+static char folder[64], path[96];
+static uint64_t clock_ms;
+static struct fleet fleet;
+
+static uint64_t now(void *ctx)
+{
+    (void)ctx;
+    return clock_ms;
+}
+
+static struct store *open_store(void)
+{
+    char why[256];
+    struct store *s = store_sqlite_open(path, why, sizeof(why));
+
+    if (s == NULL)
+        fail_msg("%s", why);
+    return s;
+}
+
+static struct verifier_gateway record_of(const struct soft_gateway *g, const char *name)
+{
+    struct verifier_gateway v = {.tee = g->tee.pub, .ak = g->ak.pub, .interval_s = 60};
+
+    snprintf(v.name, sizeof(v.name), "%s", name);
+    memcpy(v.ueid, g->claims.ueid, sizeof(v.ueid));
+    memcpy(v.board, g->claims.boot.board, sizeof(v.board));
+    memcpy(v.tls_key, g->ak.pub.y, sizeof(v.tls_key)); /* anything that is its own */
+    return v;
+}
+
+static void add(const struct soft_gateway *g, const char *name)
+{
+    const struct verifier_gateway v = record_of(g, name);
+    const char *taken = NULL;
+
+    assert_int_equal(fleet.store->ops->gateway_add(fleet.store, &v, clock_ms, &taken), 0);
+}
+
+static void add_reference(const struct soft_gateway *g)
+{
+    struct verifier_reference ref = {.release = "0.5.0", .flavour = "gateway", .counter = 3};
+
+    memcpy(ref.pcr, g->claims.boot.pcr, sizeof(ref.pcr));
+    assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/kapu-fleet-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/state.db", folder);
+    soft_gateway_init(&gateway, "gateway", "release");
+    soft_gateway_init(&other, "another", "release");
+    clock_ms = 1764000000000;
+    fleet = (struct fleet){.store = open_store(), .nonce_ms = FLEET_NONCE_MS, .now_ms = now};
+    memset(fleet.key.b, 7, sizeof(fleet.key.b));
+    policy_default(&fleet.policy);
+    add(&gateway, "one");
+    add_reference(&gateway);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+
+    (void)state;
+    store_close(fleet.store);
+    for (size_t i = 0; i < 3; i++) {
+        char name[128];
+
+        snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+        unlink(name);
+    }
+    return rmdir(folder);
+}
+
+static struct bytes answer(struct soft_gateway *g, const uint8_t nonce[32])
+{
+    struct wr w;
+
+    wr_init(&w, buf, sizeof(buf));
+    soft_gateway_message(g, nonce, &w);
+    return wr_done(&w);
+}
+
+static bool said(const char *part)
+{
+    for (uint32_t i = 0; i < result.reasons; i++) {
+        if (strstr(result.reason[i].text, part) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void judge(struct bytes message, enum verifier_tier status, const char *reason)
+{
+    assert_int_equal(fleet_answer(&fleet, "one", message, &result), 0);
+    if (result.status != status || (reason != NULL && !said(reason)))
+        fail_msg("%s: %s", verifier_tier_name(result.status), result.reason[0].text);
+}
+
+/* One round: nonce, answer, verdict. */
+static void round_trip(enum verifier_tier status)
+{
+    uint8_t nonce[32];
+
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    judge(answer(&gateway, nonce), status, NULL);
+}
+
+static struct trust_now trust(void)
+{
+    struct store_state state;
+    struct trust_now t;
+
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &state), 0);
+    fleet_trust(&state, clock_ms, &t);
+    return t;
+}
+
+/* ---- nonces ---- */
+
+static void an_answer_is_accepted_once(void **state)
+{
+    uint8_t nonce[32];
+    struct bytes message;
+
+    (void)state;
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    message = answer(&gateway, nonce);
+    judge(message, VERIFIER_AFFIRMING, NULL);
+    judge(message, VERIFIER_CONTRAINDICATED, "accepted before");
+    assert_false(result.authentic);
+    assert_int_equal(trust().trust, TRUST_YES); /* a replay does not change what is known */
+}
+
+static void an_older_nonce_is_worth_nothing_after_a_newer_one(void **state)
+{
+    uint8_t first[32], second[32];
+
+    (void)state;
+    assert_int_equal(fleet_challenge(&fleet, "one", first), 0);
+    clock_ms++;
+    assert_int_equal(fleet_challenge(&fleet, "one", second), 0);
+    judge(answer(&gateway, second), VERIFIER_AFFIRMING, NULL);
+    judge(answer(&gateway, first), VERIFIER_CONTRAINDICATED, "accepted before");
+}
+
+static void a_nonce_ends(void **state)
+{
+    uint8_t nonce[32];
+
+    (void)state;
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    clock_ms += FLEET_NONCE_MS + 1;
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "time is over");
+    clock_ms -= 2 * FLEET_NONCE_MS; /* a clock set back does not make it good for longer */
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "time is over");
+}
+
+static void a_nonce_is_for_one_gateway_of_one_fleet(void **state)
+{
+    uint8_t nonce[32], mine[32] = {1, 2, 3};
+
+    (void)state;
+    add(&other, "two");
+    clock_ms++;
+    assert_int_equal(fleet_challenge(&fleet, "two", nonce), 0);
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "never made for this gateway");
+    judge(answer(&gateway, mine), VERIFIER_CONTRAINDICATED, "never made for this gateway");
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    fleet.key.b[0] ^= 1;
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "never made for this gateway");
+}
+
+static void each_bit_of_a_nonce_counts(void **state)
+{
+    uint8_t nonce[32];
+
+    (void)state;
+    assert_int_equal(nonce_make(&fleet.key, gateway.claims.ueid, clock_ms, FLEET_NONCE_MS, nonce),
+                     0);
+    for (unsigned bit = 0; bit < 256; bit++) {
+        nonce[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_int_equal(
+            nonce_check(&fleet.key, gateway.claims.ueid, clock_ms, FLEET_NONCE_MS, nonce),
+            KAPU_EAUTH);
+        nonce[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+}
+
+static void another_verifier_with_the_key_can_take_the_answer(void **state)
+{
+    struct fleet second = fleet;
+    uint8_t nonce[32];
+
+    (void)state;
+    second.store = open_store();
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    assert_int_equal(fleet_answer(&second, "one", answer(&gateway, nonce), &result), 0);
+    assert_int_equal(result.status, VERIFIER_AFFIRMING);
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "accepted before");
+    store_close(second.store);
+}
+
+/* ---- messages that nobody could have sent ---- */
+
+static void rubbish_is_recorded_and_changes_nothing(void **state)
+{
+    static uint8_t much[EVIDENCE_MESSAGE_MAX + 1000];
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    judge((struct bytes){NULL, 0}, VERIFIER_CONTRAINDICATED, "malformed");
+    judge(BYTES_STR("hello"), VERIFIER_CONTRAINDICATED, "malformed");
+    judge(BYTES_OF(much), VERIFIER_CONTRAINDICATED, "larger than is allowed");
+    assert_int_equal(trust().trust, TRUST_YES);
+    assert_int_equal(fleet_answer(&fleet, "nobody", BYTES_STR("hello"), &result), KAPU_ENOENT);
+}
+
+/* ---- trust ---- */
+
+static void trust_follows_the_last_authentic_verdict(void **state)
+{
+    (void)state;
+    assert_int_equal(trust().trust, TRUST_NO);
+    assert_non_null(strstr(trust().text, "never judged"));
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(trust().trust, TRUST_YES);
+    clock_ms += 1000;
+    soft_gateway_finding(&gateway, EVIDENCE_WARNING, "credentials.split", "sh[7]", 0, "");
+    round_trip(VERIFIER_WARNING);
+    assert_int_equal(trust().trust, TRUST_WARNED);
+    clock_ms += 1000;
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "x", 0, "4 bytes");
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_int_equal(trust().trust, TRUST_NO);
+    assert_non_null(strstr(trust().text, "kernel text differs at x"));
+}
+
+static void silence_is_failure_also_when_nobody_looked(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += 90 * 1000;
+    assert_int_equal(trust().trust, TRUST_YES);
+    store_close(fleet.store); /* no verifier for a day */
+    clock_ms += 24 * 60 * MINUTE;
+    fleet.store = open_store();
+    assert_int_equal(trust().trust, TRUST_NO);
+    assert_non_null(strstr(trust().text, "silent since 2025-11-24T16:00:00Z"));
+}
+
+static void a_clock_that_was_set_back_is_no_trust(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms -= 1;
+    assert_int_equal(trust().trust, TRUST_NO);
+    assert_non_null(strstr(trust().text, "clock was changed"));
+}
+
+/* ---- the store ---- */
+
+static void nothing_of_a_gateway_can_belong_to_two(void **state)
+{
+    struct verifier_gateway v[6];
+    const char *taken, *what[6] = {"TPM", "name", "board", "TEE", "attestation key", "TLS"};
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++)
+        v[i] = record_of(&other, "two");
+    memcpy(v[0].ueid, gateway.claims.ueid, sizeof(v[0].ueid));
+    snprintf(v[1].name, sizeof(v[1].name), "one");
+    memcpy(v[2].board, gateway.claims.boot.board, sizeof(v[2].board));
+    v[3].tee = gateway.tee.pub;
+    v[4].ak = gateway.ak.pub;
+    memcpy(v[5].tls_key, gateway.ak.pub.y, 32);
+    for (unsigned i = 0; i < 6; i++) {
+        taken = "";
+        assert_int_equal(fleet.store->ops->gateway_add(fleet.store, &v[i], clock_ms, &taken),
+                         KAPU_EPIN);
+        if (strstr(taken, what[i]) == NULL)
+            fail_msg("%s instead of %s", taken, what[i]);
+    }
+}
+
+static int count(void *ctx, const struct store_result *r)
+{
+    unsigned *n = ctx;
+
+    assert_non_null(strstr(r->ear, "ear_status"));
+    ++*n;
+    return 0;
+}
+
+static unsigned results(void)
+{
+    unsigned n = 0;
+
+    assert_int_equal(
+        fleet.store->ops->history(fleet.store, gateway.claims.ueid, UINT32_MAX, count, &n), 0);
+    return n;
+}
+
+static void history_is_kept_and_can_be_forgotten(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += MINUTE;
+    round_trip(VERIFIER_AFFIRMING);
+    judge(BYTES_STR("hello"), VERIFIER_CONTRAINDICATED, NULL);
+    assert_int_equal(results(), 3);
+    assert_int_equal(fleet.store->ops->forget(fleet.store, clock_ms), 0);
+    assert_int_equal(results(), 2);
+    assert_int_equal(trust().trust, TRUST_YES);
+}
+
+static int count_states(void *ctx, const struct store_state *s)
+{
+    unsigned *n = ctx;
+
+    assert_true(s->gateway.name[0] != '\0');
+    ++*n;
+    return *n == 2 ? -1 : 0;
+}
+
+static void gateways_are_listed_found_and_removed(void **state)
+{
+    struct store_state s;
+    unsigned n = 0;
+
+    (void)state;
+    assert_int_equal(fleet.store->ops->gateways(fleet.store, count_states, &n), 0);
+    assert_int_equal(n, 1);
+    add(&other, "two");
+    n = 0;
+    assert_int_equal(fleet.store->ops->gateways(fleet.store, count_states, &n), -1);
+    assert_int_equal(fleet.store->ops->gateway_of_ueid(fleet.store, other.claims.ueid, &s), 0);
+    assert_string_equal(s.gateway.name, "two");
+    assert_memory_equal(&s.gateway.tee, &other.tee.pub, sizeof(s.gateway.tee));
+    assert_int_equal(fleet.store->ops->gateway_remove(fleet.store, "two"), 0);
+    assert_int_equal(fleet.store->ops->gateway_remove(fleet.store, "two"), KAPU_ENOENT);
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "two", &s), KAPU_ENOENT);
+}
+
+static void references_are_found_by_value_and_by_release(void **state)
+{
+    struct verifier_reference ref, out;
+    uint8_t key[32];
+
+    (void)state;
+    assert_int_equal(verifier_reference_key(gateway.claims.boot.pcr, key), 0);
+    assert_int_equal(fleet.store->ops->reference_find(fleet.store, key, &out), 0);
+    assert_string_equal(out.release, "0.5.0");
+    assert_int_equal(out.counter, 3);
+    ref = out;
+    snprintf(ref.release, sizeof(ref.release), "0.5.0 again");
+    assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1),
+                     0); /* the first stays */
+    assert_int_equal(fleet.store->ops->reference_of_release(fleet.store, "0.5.0 again", &out),
+                     KAPU_ENOENT);
+    assert_int_equal(fleet.store->ops->references_remove(fleet.store, "0.5.0", "gateway"), 0);
+    assert_int_equal(fleet.store->ops->references_remove(fleet.store, "0.5.0", "gateway"),
+                     KAPU_ENOENT);
+    assert_int_equal(fleet.store->ops->reference_find(fleet.store, key, &out), KAPU_ENOENT);
+    round_trip(VERIFIER_CONTRAINDICATED);
+}
+
+static size_t vector_of(uint8_t *to, size_t n)
+{
+    FILE *f = fopen(VECTORS "/two-releases", "rb");
+
+    assert_non_null(f);
+    n = fread(to, 1, n, f);
+    fclose(f);
+    return n;
+}
+
+static void a_file_of_reference_values_is_read(void **state)
+{
+    struct verifier_reference ref[2], out;
+    char why[256];
+    uint8_t file[1024], digest[32];
+    size_t n, size = vector_of(file, sizeof(file));
+
+    (void)state;
+    assert_int_equal(reference_read((struct bytes){file, size}, ref, 2, &n), 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(ref[1].release, "0.6.0");
+    assert_string_equal(ref[1].flavour, "lab");
+    assert_int_equal(ref[1].counter, 70000);
+    SHA256->hash(NULL, &BYTES_STR("0.6.0 lab 9"), 1, digest);
+    assert_memory_equal(ref[1].pcr[EVIDENCE_PCR_COMMAND], digest, 32);
+    assert_int_equal(reference_read((struct bytes){file, size}, ref, 1, &n), KAPU_ESPACE);
+    assert_int_equal(reference_load(fleet.store, VECTORS "/two-releases", &n, why, sizeof(why)), 0);
+    assert_int_equal(fleet.store->ops->reference_of_release(fleet.store, "0.6.0", &out), 0);
+}
+
+static void a_damaged_file_of_reference_values_is_refused(void **state)
+{
+    struct verifier_reference ref[2];
+    uint8_t file[1024];
+    size_t n, size = vector_of(file, sizeof(file));
+
+    (void)state;
+    for (size_t cut = 0; cut < size; cut++)
+        assert_int_equal(reference_read((struct bytes){file, cut}, ref, 2, &n), KAPU_EINVAL);
+    file[2] = 2;
+    assert_int_equal(reference_read((struct bytes){file, size}, ref, 2, &n), KAPU_EUNSUPPORTED);
+    file[2] = 1;
+    for (size_t i = 0; i < size; i++) { /* whatever it gives, nothing worse than an error */
+        file[i] ^= 0xff;
+        (void)!reference_read((struct bytes){file, size}, ref, 2, &n);
+        file[i] ^= 0xff;
+    }
+}
+
+static void a_file_that_is_no_store_is_not_opened(void **state)
+{
+    char why[256], name[128];
+    FILE *f;
+
+    (void)state;
+    snprintf(name, sizeof(name), "%s/other", folder);
+    f = fopen(name, "w");
+    fprintf(f, "This is no database, and it is longer than a header of one would be: %0100d", 0);
+    fclose(f);
+    assert_null(store_sqlite_open(name, why, sizeof(why)));
+    assert_non_null(strstr(why, "not a database"));
+    unlink(name);
+    assert_null(store_sqlite_open("/nonexistent/state.db", why, sizeof(why)));
+}
+
+/* A verifier of its own process judges without end, and tells after each that it is done. */
+static void judge_until_killed(int done)
+{
+    struct fleet mine = fleet;
+    uint8_t nonce[32];
+
+    mine.store = open_store();
+    mine.now_ms = NULL;
+    for (uint32_t n = 1;; n++) {
+        if (fleet_challenge(&mine, "one", nonce) != 0 ||
+            fleet_answer(&mine, "one", answer(&gateway, nonce), &result) != 0 ||
+            write(done, &n, sizeof(n)) != sizeof(n))
+            _exit(1);
+    }
+}
+
+static void a_verifier_killed_at_any_moment_loses_and_invents_nothing(void **state)
+{
+    unsigned before = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 12; turn++) {
+        uint32_t told = 0, n;
+        int line[2], status;
+        unsigned kept;
+        pid_t pid;
+
+        assert_int_equal(pipe(line), 0);
+        pid = fork();
+        if (pid == 0) {
+            close(line[0]);
+            judge_until_killed(line[1]);
+        }
+        close(line[1]);
+        usleep(20000 + 7919 * turn);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        while (read(line[0], &n, sizeof(n)) == sizeof(n))
+            told = n;
+        close(line[0]);
+        kept =
+            results() - before; /* what it told is there; at most the last one it could not tell */
+        if (kept < told || kept > told + 1)
+            fail_msg("turn %u: %u told, %u kept", turn, told, kept);
+        before += kept;
+    }
+    assert_true(before > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(an_answer_is_accepted_once),
+        TEST(an_older_nonce_is_worth_nothing_after_a_newer_one),
+        TEST(a_nonce_ends),
+        TEST(a_nonce_is_for_one_gateway_of_one_fleet),
+        TEST(each_bit_of_a_nonce_counts),
+        TEST(another_verifier_with_the_key_can_take_the_answer),
+        TEST(rubbish_is_recorded_and_changes_nothing),
+        TEST(trust_follows_the_last_authentic_verdict),
+        TEST(silence_is_failure_also_when_nobody_looked),
+        TEST(a_clock_that_was_set_back_is_no_trust),
+        TEST(nothing_of_a_gateway_can_belong_to_two),
+        TEST(history_is_kept_and_can_be_forgotten),
+        TEST(gateways_are_listed_found_and_removed),
+        TEST(references_are_found_by_value_and_by_release),
+        TEST(a_file_of_reference_values_is_read),
+        TEST(a_damaged_file_of_reference_values_is_refused),
+        TEST(a_file_that_is_no_store_is_not_opened),
+        TEST(a_verifier_killed_at_any_moment_loses_and_invents_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The appraisal: a good gateway is affirmed, and each attack on evidence is refused with its
+ * reason. */
+#include "tpm2_fixture.h"
+
+#include "soft_gateway.h"
+#include "verifier.h"
+
+static const uint8_t nonce[32] = "thirty-two bytes of a verifier.";
+static struct soft_gateway gateway, other;
+static struct verifier_policy policy;
+static struct verifier_result result;
+static uint8_t buf[EVIDENCE_MESSAGE_MAX];
+
+/* ---- reference values: one release, that of the gateways ---- */
+
+static struct verifier_reference known;
+
+static int find(void *ctx, const uint8_t key[32], struct verifier_reference *out)
+{
+    uint8_t mine[32];
+
+    (void)ctx;
+    assert_int_equal(verifier_reference_key(known.pcr, mine), 0);
+    *out = known;
+    return memcmp(mine, key, 32) == 0 ? 0 : KAPU_ENOENT;
+}
+
+static int of_release(void *ctx, const char *release, struct verifier_reference *out)
+{
+    (void)ctx;
+    *out = known;
+    return strcmp(release, known.release) == 0 ? 0 : KAPU_ENOENT;
+}
+
+static const struct verifier_references references = {find, of_release, NULL};
+
+/* ---- one appraisal ---- */
+
+static struct verifier_gateway enrolled(const struct soft_gateway *g)
+{
+    struct verifier_gateway v = {
+        .name = "one", .tee = g->tee.pub, .ak = g->ak.pub, .interval_s = 60};
+
+    memcpy(v.ueid, g->claims.ueid, sizeof(v.ueid));
+    memcpy(v.board, g->claims.boot.board, sizeof(v.board));
+    return v;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    soft_gateway_init(&gateway, "gateway", "release");
+    soft_gateway_init(&other, "another", "release");
+    known = (struct verifier_reference){.release = "0.5.0", .flavour = "gateway", .counter = 3};
+    memcpy(known.pcr, gateway.claims.boot.pcr, sizeof(known.pcr));
+    policy_default(&policy);
+    return 0;
+}
+
+static struct bytes message_of(struct soft_gateway *g)
+{
+    struct wr w;
+
+    wr_init(&w, buf, sizeof(buf));
+    soft_gateway_message(g, nonce, &w);
+    return wr_done(&w);
+}
+
+static void appraise(struct bytes message)
+{
+    const struct verifier_gateway g = enrolled(&gateway);
+    const struct verifier_request q = {message, nonce, &g, &references, &policy};
+
+    assert_int_equal(verifier_appraise(&q, &result), 0);
+}
+
+static bool said(const char *part)
+{
+    for (uint32_t i = 0; i < result.reasons; i++) {
+        if (strstr(result.reason[i].text, part) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void show(void)
+{
+    for (uint32_t i = 0; i < result.reasons; i++)
+        print_message("  %s, %s: %s\n", verifier_aspect_name(result.reason[i].aspect),
+                      verifier_tier_name(result.reason[i].tier), result.reason[i].text);
+}
+
+static void expect(enum verifier_tier status, const char *reason)
+{
+    if (result.status != status || (reason != NULL && !said(reason))) {
+        show();
+        fail_msg("status %s, wanted %s and '%s'", verifier_tier_name(result.status),
+                 verifier_tier_name(status), reason != NULL ? reason : "");
+    }
+}
+
+/* ---- what is good ---- */
+
+static void a_good_gateway_is_affirmed_in_all_aspects(void **state)
+{
+    (void)state;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_true(result.authentic && result.reasons == 0);
+    for (unsigned i = 0; i < VERIFIER_ASPECTS; i++)
+        assert_int_equal(result.vector[i], VERIFIER_AFFIRMING);
+    assert_string_equal(result.release, "0.5.0");
+    assert_int_equal(result.counter, 3);
+    assert_int_equal(result.age_ms, 30);
+}
+
+static void the_event_log_may_be_left_out_unless_policy_asks_for_it(void **state)
+{
+    (void)state;
+    gateway.with_log = false;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    policy.log_required = true;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "event log is missing");
+}
+
+/* ---- evidence that is not this gateway's, or not of now ---- */
+
+static void each_bit_of_a_message_flipped_is_refused(void **state)
+{
+    struct bytes in = message_of(&gateway);
+
+    (void)state;
+    for (size_t bit = 0; bit < in.n * 8; bit += 3) { /* test_evidence flips each */
+        buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        appraise(in);
+        if (result.status != VERIFIER_CONTRAINDICATED)
+            fail_msg("bit %zu of byte %zu: %s", bit % 8, bit / 8,
+                     verifier_tier_name(result.status));
+        buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    appraise(in);
+    expect(VERIFIER_AFFIRMING, NULL);
+}
+
+static void old_evidence_is_refused(void **state)
+{
+    uint8_t before[32] = {1};
+    struct wr w;
+
+    (void)state;
+    wr_init(&w, buf, sizeof(buf));
+    soft_gateway_message(&gateway, before, &w);
+    appraise(wr_done(&w));
+    expect(VERIFIER_CONTRAINDICATED, "another nonce");
+    assert_false(result.authentic);
+}
+
+static void evidence_of_another_gateway_is_refused(void **state)
+{
+    (void)state;
+    appraise(message_of(&other));
+    expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
+    other.tee = gateway.tee; /* as if its owner had got hold of this gateway's keys, one by one */
+    appraise(message_of(&other));
+    expect(VERIFIER_CONTRAINDICATED, "names another gateway");
+    expect(VERIFIER_CONTRAINDICATED, "not signed by the enrolled attestation key");
+    other.ak = gateway.ak;
+    memcpy(other.claims.ueid, gateway.claims.ueid, sizeof(other.claims.ueid));
+    appraise(message_of(&other));
+    expect(VERIFIER_CONTRAINDICATED, "another board");
+}
+
+static void a_quote_of_another_tpm_is_refused(void **state)
+{
+    const struct verifier_gateway g = enrolled(&gateway);
+    struct verifier_request q = {{NULL, 0}, nonce, &g, &references, &policy};
+
+    (void)state;
+    gateway.ak = other.ak; /* what signs the quote, not what is enrolled */
+    q.message = message_of(&gateway);
+    assert_int_equal(verifier_appraise(&q, &result), 0);
+    expect(VERIFIER_CONTRAINDICATED, "not signed by the enrolled attestation key");
+    assert_false(result.authentic);
+}
+
+static void a_quote_over_another_token_is_refused(void **state)
+{
+    (void)state;
+    gateway.quote_other_nonce = true;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "made for another token");
+}
+
+static void something_else_that_the_ak_signed_is_no_quote(void **state)
+{
+    (void)state;
+    gateway.quote_magic ^= 1;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "is not a quote");
+    gateway.quote_magic ^= 1;
+    gateway.quote_type = TPM2_ST_ATTEST_CERTIFY;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "is not a quote");
+}
+
+static void a_quote_of_other_pcrs_is_refused(void **state)
+{
+    (void)state;
+    gateway.quote_mask &= ~1U;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "covers other PCRs");
+    gateway.quote_mask = EVIDENCE_PCR_MASK;
+    gateway.quote_other_pcrs = true;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "not those that the TPM quoted");
+}
+
+/* ---- what was booted ---- */
+
+static void an_edited_event_log_is_refused(void **state)
+{
+    (void)state;
+    gateway.log[gateway.log_n - 20] ^= 1; /* and the secure world vouches for it */
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "does not account for PCR 14");
+    gateway.log_n -= 5;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "event log is malformed");
+}
+
+static void an_event_log_that_the_secure_world_does_not_have_is_refused(void **state)
+{
+    struct evidence_message m;
+    static uint8_t work[EVIDENCE_MESSAGE_MAX], again[EVIDENCE_MESSAGE_MAX], log[2048];
+    struct wr w;
+
+    (void)state;
+    assert_int_equal(evidence_message_decode(message_of(&gateway), &m, work, sizeof(work)), 0);
+    memcpy(log, m.log.p, m.log.n);
+    log[100] ^= 1;
+    m.log.p = log;
+    wr_init(&w, again, sizeof(again));
+    assert_int_equal(evidence_message_encode(&m, &w), 0);
+    appraise(wr_done(&w));
+    expect(VERIFIER_CONTRAINDICATED, "not the one that the secure world has");
+}
+
+static void another_kernel_is_named(void **state)
+{
+    (void)state;
+    gateway.with_log = false;
+    gateway.claims.boot.pcr[EVIDENCE_PCR_LINUX][5] ^= 1;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "the Linux kernel is not that of release 0.5.0 (PCR 8)");
+    assert_int_equal(result.reasons, 1);
+    assert_int_equal(result.vector[VERIFIER_FILES], VERIFIER_AFFIRMING);
+    assert_true(result.authentic);
+}
+
+static void another_root_image_is_named(void **state)
+{
+    (void)state;
+    gateway.with_log = false;
+    gateway.claims.boot.pcr[EVIDENCE_PCR_COMMAND][5] ^= 1;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "the root image may be another");
+    assert_int_equal(result.vector[VERIFIER_FILES], VERIFIER_CONTRAINDICATED);
+}
+
+static void an_unknown_release_is_refused(void **state)
+{
+    struct soft_gateway g;
+
+    (void)state;
+    soft_gateway_init(&g, "gateway", "a release of somebody");
+    g.claims.software.version = BYTES_STR("6.6.6");
+    appraise(message_of(&g));
+    expect(VERIFIER_CONTRAINDICATED, "there is no release '6.6.6'");
+    assert_int_equal(result.vector[VERIFIER_FILES], VERIFIER_CONTRAINDICATED);
+}
+
+static void a_release_or_flavour_that_policy_does_not_allow_is_refused(void **state)
+{
+    char why[128];
+
+    (void)state;
+    assert_int_equal(policy_parse(&policy, "releases 0.4.0 0.6.0\n", why, sizeof(why)), 0);
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "policy does not allow");
+    policy_default(&policy);
+    snprintf(known.flavour, sizeof(known.flavour), "lab");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "flavour 'lab'");
+}
+
+static void an_open_boot_phase_is_refused(void **state)
+{
+    (void)state;
+    gateway.with_log = false;
+    memset(gateway.claims.boot.pcr[EVIDENCE_PCR_CAP], 0, 32);
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "boot phase is not closed");
+}
+
+/* ---- configuration ---- */
+
+static void a_release_that_is_too_old_is_refused(void **state)
+{
+    (void)state;
+    policy.counter_min = 4;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "its security counter is 3, policy asks for at least 4");
+    policy.counter_min = 3;
+    gateway.claims.software.counter_tpm = 4;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "its TPM is at 4 already");
+}
+
+static void a_gateway_cannot_say_another_version_or_counter_than_it_booted(void **state)
+{
+    (void)state;
+    gateway.claims.software.counter_release = gateway.claims.software.counter_tpm = 9;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "is 9, but it is 3");
+    gateway.claims.software.version = BYTES_STR("0.9.0");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "booted release 0.5.0");
+}
+
+static void debugging_and_a_foreign_chain_are_refused(void **state)
+{
+    (void)state;
+    gateway.claims.dbgstat = EVIDENCE_DEBUG_ENABLED;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "debugging is enabled");
+    gateway.claims.dbgstat = EVIDENCE_DEBUG_DISABLED;
+    gateway.claims.oemboot = false;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "not the manufacturer's");
+}
+
+static void a_trial_is_warned_of_unless_policy_allows_it(void **state)
+{
+    (void)state;
+    gateway.claims.software.trial = true;
+    gateway.claims.software.slot = 1;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, "slot b on trial");
+    policy.trial_allowed = true;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+}
+
+/* ---- what runs ---- */
+
+static void a_finding_is_said_in_words_that_a_person_understands(void **state)
+{
+    (void)state;
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "__arm64_sys_kill+0x10", 0x1000,
+                         "4 bytes");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED,
+           "kernel text differs at __arm64_sys_kill+0x10: 4 bytes [text.page]");
+    assert_int_equal(result.vector[VERIFIER_EXECUTABLES], VERIFIER_CONTRAINDICATED);
+    assert_int_equal(result.vector[VERIFIER_IDENTITY], VERIFIER_AFFIRMING);
+}
+
+static void policy_says_which_findings_are_fatal(void **state)
+{
+    char why[128];
+
+    (void)state;
+    soft_gateway_finding(&gateway, EVIDENCE_WARNING, "credentials.split", "sh[7]", 0, "");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, "other rights");
+    assert_int_equal(policy_parse(&policy, "finding credentials.* fatal\n", why, sizeof(why)), 0);
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, NULL);
+    assert_int_equal(policy_parse(&policy, "finding credentials.split ignore\nfinding * fatal\n",
+                                  why, sizeof(why)),
+                     0);
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+}
+
+static void findings_beyond_the_list_count_as_fatal(void **state)
+{
+    char why[128];
+
+    (void)state;
+    for (unsigned i = 0; i < EVIDENCE_FINDINGS + 5; i++)
+        soft_gateway_finding(&gateway, EVIDENCE_ALARM, "code.page", "x", i, "");
+    assert_int_equal(policy_parse(&policy, "finding code.* ignore\n", why, sizeof(why)), 0);
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "5 findings more");
+}
+
+static void a_check_that_was_not_made_is_a_gap(void **state)
+{
+    (void)state;
+    gateway.monitor.check[0].result = KAPU_EIO;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "the check 'text', which policy asks for, was not made");
+    gateway.monitor.check[0].result = 0;
+    gateway.monitor.checks = 3;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "3 checks were made, policy asks for at least 10");
+}
+
+static void what_a_kernel_does_not_have_is_no_gap(void **state)
+{
+    (void)state;
+    gateway.monitor.check[11].result = KAPU_EUNSUPPORTED; /* tracepoints */
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    gateway.monitor.check[11].result = KAPU_ECRYPTO;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, "the check 'tracepoints' could not be made");
+}
+
+static void an_old_or_slow_verdict_is_refused(void **state)
+{
+    (void)state;
+    gateway.monitor.now_ms = gateway.monitor.ended_ms + 60001;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "ended 60001 ms before");
+    gateway.monitor.now_ms = gateway.monitor.ended_ms;
+    policy.check_took_max_ms = 2309;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "took 2310 ms");
+}
+
+static void a_monitor_that_never_looked_is_refused(void **state)
+{
+    (void)state;
+    gateway.monitor.number = 0;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "has not made a deep check");
+}
+
+static void a_monitor_that_does_not_watch_is_warned_of(void **state)
+{
+    (void)state;
+    gateway.monitor.watch.pages = 0;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, "nothing watches");
+}
+
+/* ---- the result ---- */
+
+static void the_result_is_ear_in_json(void **state)
+{
+    char text[16384];
+    FILE *f = fmemopen(text, sizeof(text), "w");
+
+    (void)state;
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "a\"b\\c", 0, "");
+    appraise(message_of(&gateway));
+    verifier_print_ear(f, &result, "one", "default", 1764000000);
+    fclose(f);
+    assert_non_null(strstr(text, "\"eat_profile\": \"tag:ietf.org,2026:rats/ear#04\""));
+    assert_non_null(strstr(text, "\"submods\": {\"one\": {\"ear_status\": \"contraindicated\""));
+    assert_non_null(strstr(text, "\"instance-identity\": 2"));
+    assert_non_null(strstr(text, "\"executables\": 96"));
+    assert_non_null(strstr(text, "at a\\\"b\\\\c"));
+}
+
+static void more_reasons_than_there_is_room_for_are_counted(void **state)
+{
+    struct verifier_result *r = calloc(1, sizeof(*r));
+
+    (void)state;
+    for (unsigned i = 0; i < VERIFIER_REASONS + 2; i++)
+        verifier_reason(r, VERIFIER_FILES, VERIFIER_WARNING, "%u", i);
+    assert_true(r->reasons == VERIFIER_REASONS && r->not_kept == 2);
+    verifier_reason(r, VERIFIER_FILES, VERIFIER_CONTRAINDICATED, "the worst");
+    assert_int_equal(r->status, VERIFIER_CONTRAINDICATED);
+    free(r);
+}
+
+static void a_policy_that_says_nothing_sensible_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } row[] = {
+        {"counter-min -1\n", "line 1"},        {"counter-min 99999999999\n", "line 1"},
+        {"counter-min 3 4\n", "line 1"},       {"\n# nothing\ntrial perhaps\n", "line 3"},
+        {"finding text.* deadly\n", "line 1"}, {"forbid all\n", "there is no setting 'forbid'"},
+    };
+    char why[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        assert_int_equal(policy_parse(&policy, row[i].text, why, sizeof(why)), KAPU_EINVAL);
+        assert_non_null(strstr(why, row[i].why));
+    }
+    assert_int_equal(
+        policy_parse(&policy, "name strict # ours\ncounter-min 7\ntrial yes\n", why, sizeof(why)),
+        0);
+    assert_true(policy.counter_min == 7 && policy.trial_allowed);
+    assert_string_equal(policy.name, "strict");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+        TEST(a_good_gateway_is_affirmed_in_all_aspects),
+        TEST(the_event_log_may_be_left_out_unless_policy_asks_for_it),
+        TEST(each_bit_of_a_message_flipped_is_refused),
+        TEST(old_evidence_is_refused),
+        TEST(evidence_of_another_gateway_is_refused),
+        TEST(a_quote_of_another_tpm_is_refused),
+        TEST(a_quote_over_another_token_is_refused),
+        TEST(something_else_that_the_ak_signed_is_no_quote),
+        TEST(a_quote_of_other_pcrs_is_refused),
+        TEST(an_edited_event_log_is_refused),
+        TEST(an_event_log_that_the_secure_world_does_not_have_is_refused),
+        TEST(another_kernel_is_named),
+        TEST(another_root_image_is_named),
+        TEST(an_unknown_release_is_refused),
+        TEST(a_release_or_flavour_that_policy_does_not_allow_is_refused),
+        TEST(an_open_boot_phase_is_refused),
+        TEST(a_release_that_is_too_old_is_refused),
+        TEST(a_gateway_cannot_say_another_version_or_counter_than_it_booted),
+        TEST(debugging_and_a_foreign_chain_are_refused),
+        TEST(a_trial_is_warned_of_unless_policy_allows_it),
+        TEST(a_finding_is_said_in_words_that_a_person_understands),
+        TEST(policy_says_which_findings_are_fatal),
+        TEST(findings_beyond_the_list_count_as_fatal),
+        TEST(a_check_that_was_not_made_is_a_gap),
+        TEST(what_a_kernel_does_not_have_is_no_gap),
+        TEST(an_old_or_slow_verdict_is_refused),
+        TEST(a_monitor_that_never_looked_is_refused),
+        TEST(a_monitor_that_does_not_watch_is_warned_of),
+        TEST(the_result_is_ear_in_json),
+        TEST(more_reasons_than_there_is_room_for_are_counted),
+        TEST(a_policy_that_says_nothing_sensible_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
