@@ -29,6 +29,9 @@ struct soft_gateway {
     uint8_t quote_pcr[EVIDENCE_PCRS][32];
     bool quote_other_pcrs;  /* quote_pcr instead of the PCRs of the claims */
     bool quote_other_nonce; /* over something else than this token */
+    /* A TPM of its own that quotes, instead of the software. */
+    void (*quote)(void *ctx, const uint8_t nonce[32], struct wr *attest, uint8_t signature[64]);
+    void *quote_ctx;
 };
 
 /* `release` says whose software it boots: the PCRs follow from it. */

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enrol.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto_openssl.h"
+
+#define SHA (&crypto_openssl.sha256)
+#define SECRET_SIZE 32u
+
+/* What the hello says, checked: keys of one genuine TPM, if it knows them. */
+struct identity {
+    struct tpm2_public ek, ak;
+    struct tpm2_name ek_name, ak_name;
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+};
+
+static int refuse(char why[ENROL_WHY], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static int refuse(char why[ENROL_WHY], const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, ENROL_WHY, format, args);
+    va_end(args);
+    return KAPU_EAUTH;
+}
+
+/* ---- hello ---- */
+
+static int read_public(struct bytes in, struct tpm2_public *pub)
+{
+    struct rd r;
+    int err;
+
+    rd_init(&r, in);
+    err = tpm2_rd_public(&r, pub);
+    return err != 0 ? err : rd_end(&r);
+}
+
+/* The EK must be what its certificate says, with the template of the EK Credential Profile: else it
+ * could be one that gives a secret to others than its TPM. */
+static int check_ek(const struct identity *id, const struct evidence_key *certified,
+                    char why[ENROL_WHY])
+{
+    struct tpm2_public template;
+
+    tpm2_template_ek(&template);
+    if (id->ek.type != template.type || id->ek.attributes != template.attributes ||
+        !id->ek.storage || id->ek.policy_n != template.policy_n ||
+        memcmp(id->ek.policy, template.policy, sizeof(template.policy)) != 0)
+        return refuse(why, "the endorsement key is not of the profile's template");
+    if (memcmp(id->ek.x, certified->x, 32) != 0 || memcmp(id->ek.y, certified->y, 32) != 0)
+        return refuse(why, "the endorsement key is another than that of its certificate");
+    return 0;
+}
+
+/* A restricted key signs nothing that looks like the TPM's own statement but is not (Part
+ * 1, 25.1.5); a fixed one that was made inside cannot be anywhere else. */
+static int check_ak(const struct identity *id, char why[ENROL_WHY])
+{
+    static const struct {
+        uint32_t attribute;
+        bool set;
+        const char *what;
+    } row[] = {
+        {TPM2_OA_RESTRICTED, true, "is not restricted: it would sign anything"},
+        {TPM2_OA_SIGN, true, "cannot sign"},
+        {TPM2_OA_DECRYPT, false, "can decrypt"},
+        {TPM2_OA_FIXED_TPM, true, "can leave its TPM"},
+        {TPM2_OA_FIXED_PARENT, true, "can be moved"},
+        {TPM2_OA_SENSITIVE_DATA_ORIGIN, true, "was not made by its TPM"},
+    };
+
+    if (id->ak.type != TPM2_ALG_ECC || !id->ak.ecdsa || id->ak.storage)
+        return refuse(why, "the attestation key is no ECDSA key on P-256 with SHA-256");
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        if (((id->ak.attributes & row[i].attribute) != 0) != row[i].set)
+            return refuse(why, "the attestation key %s", row[i].what);
+    }
+    return 0;
+}
+
+static int check_hello(const struct fleet *f, const struct x509_roots *roots,
+                       const struct enrol_hello *hello, struct identity *id, char why[ENROL_WHY])
+{
+    struct evidence_key certified;
+    int err = x509_check_ek(roots, hello->ek_certificate, hello->intermediate, hello->intermediates,
+                            fleet_now_ms(f) / 1000, &certified, why, ENROL_WHY);
+
+    if (err != 0)
+        return err;
+    if (read_public(hello->ek_public, &id->ek) != 0)
+        return refuse(why, "the endorsement key's public area is malformed, or of another kind");
+    if (read_public(hello->ak_public, &id->ak) != 0)
+        return refuse(why, "the attestation key's public area is malformed, or of another kind");
+    err = check_ek(id, &certified, why);
+    if (err == 0)
+        err = check_ak(id, why);
+    if (err == 0)
+        err = tpm2_public_name(SHA, &id->ek, &id->ek_name);
+    if (err == 0)
+        err = tpm2_public_name(SHA, &id->ak, &id->ak_name);
+    if (err == 0)
+        err = evidence_ueid(SHA, (struct bytes){id->ek_name.b, id->ek_name.n}, id->ueid);
+    return err;
+}
+
+/* ---- challenge ---- */
+
+static int secret_of(const struct fleet *f, const struct identity *id,
+                     const uint8_t nonce[EVIDENCE_NONCE_SIZE], uint8_t secret[SECRET_SIZE])
+{
+    const struct bytes part[] = {{nonce, EVIDENCE_NONCE_SIZE},
+                                 {id->ek_name.b, id->ek_name.n},
+                                 {id->ak_name.b, id->ak_name.n}};
+
+    return nonce_derive(&f->key, "kapu enrolment secret", part, 3, secret);
+}
+
+/* Early, so that nobody works in vain; what counts is the store's answer at the end. */
+static int check_unknown(const struct fleet *f, const struct identity *id, char why[ENROL_WHY])
+{
+    struct store_state state;
+    int err = f->store->ops->gateway_of_ueid(f->store, id->ueid, &state);
+
+    if (err == 0)
+        return refuse(why, "this TPM is enrolled already, as '%s'", state.gateway.name);
+    return err == KAPU_ENOENT ? 0 : err;
+}
+
+int enrol_challenge(const struct fleet *f, const struct x509_roots *roots,
+                    const struct enrol_hello *hello, struct enrol_challenge *c, char why[ENROL_WHY])
+{
+    uint8_t secret[SECRET_SIZE];
+    struct identity id = {0};
+    struct wr blob, encrypted;
+    int err = check_hello(f, roots, hello, &id, why);
+
+    if (err == 0)
+        err = check_unknown(f, &id, why);
+    if (err == 0)
+        err = nonce_make(&f->key, id.ueid, fleet_now_ms(f), f->nonce_ms, c->nonce);
+    if (err == 0)
+        err = secret_of(f, &id, c->nonce, secret);
+    wr_init(&blob, c->blob, sizeof(c->blob));
+    wr_init(&encrypted, c->secret, sizeof(c->secret));
+    if (err == 0)
+        err = tpm2_make_credential(&crypto_openssl, &id.ek, &id.ak_name, BYTES_OF(secret), &blob,
+                                   &encrypted);
+    c->blob_n = blob.at;
+    c->secret_n = encrypted.at;
+    kapu_wipe(secret, sizeof(secret));
+    return err;
+}
+
+/* ---- answer ---- */
+
+static bool name_is_good(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "._-";
+    size_t n = strlen(name);
+
+    return n > 0 && n < VERIFIER_NAME_MAX && strspn(name, allowed) == n &&
+           strchr("._-", name[0]) == NULL;
+}
+
+/* The claims of a message of which nothing is known yet. */
+static int read_claims(struct bytes message, struct evidence_claims *c, char why[ENROL_WHY])
+{
+    uint8_t *work = malloc(EVIDENCE_MESSAGE_MAX);
+    struct evidence_message m;
+    struct evidence_token t;
+    int err = KAPU_ESPACE;
+
+    if (work != NULL) {
+        err = evidence_message_decode(message, &m, work, EVIDENCE_MESSAGE_MAX);
+        if (err == 0)
+            err = evidence_token_decode(m.token, &t, work, EVIDENCE_MESSAGE_MAX);
+        if (err == 0)
+            err = evidence_claims_decode(t.payload, c, work, EVIDENCE_MESSAGE_MAX);
+        if (err != 0)
+            err = refuse(why, "the answer is malformed");
+        else if (!c->enrolment)
+            err = refuse(why, "the answer is evidence, but not for an enrolment");
+    }
+    free(work);
+    return err;
+}
+
+static int check_nonce(const struct fleet *f, const struct identity *id,
+                       const struct evidence_claims *c, char why[ENROL_WHY])
+{
+    int err = nonce_check(&f->key, id->ueid, fleet_now_ms(f), f->nonce_ms, c->nonce);
+
+    if (err == KAPU_EAUTH)
+        return refuse(why, "it answers a challenge that was never made for this TPM");
+    if (err == KAPU_ETIMEOUT)
+        return refuse(why, "it answers a challenge whose time is over");
+    return err;
+}
+
+/* The secret came out of the TPM, into the hands of the TEE key's holder, for this TLS key. */
+static int check_activation(const struct fleet *f, const struct identity *id,
+                            const struct evidence_claims *c, struct bytes tls_spki,
+                            char why[ENROL_WHY])
+{
+    uint8_t secret[SECRET_SIZE], mac[32], tls[32];
+    int err;
+
+    if (!x509_is_p256(tls_spki))
+        return refuse(why, "the TLS key is not on P-256");
+    if (SHA->hash(SHA->ctx, &tls_spki, 1, tls) != 0)
+        return KAPU_ECRYPTO;
+    if (!kapu_equal(tls, c->tls_key, sizeof(tls)))
+        return refuse(why, "the TLS key is another than the one that the evidence names");
+    err = secret_of(f, id, c->nonce, secret);
+    if (err == 0)
+        err = evidence_activation(SHA, secret, c->nonce, &c->key, tls, mac);
+    if (err == 0 && !kapu_equal(mac, c->activation, sizeof(mac)))
+        err = refuse(why, "the TPM has not opened the challenge for this attestation key, TEE key "
+                          "and TLS key");
+    kapu_wipe(secret, sizeof(secret));
+    kapu_wipe(mac, sizeof(mac));
+    return err;
+}
+
+static int appraise(const struct fleet *f, const struct verifier_gateway *g,
+                    const struct evidence_claims *c, struct bytes message,
+                    struct verifier_result *r, char why[ENROL_WHY])
+{
+    const struct verifier_references refs = store_references(f->store);
+    const struct verifier_request q = {message, c->nonce, g, &refs, &f->policy};
+    int err = verifier_appraise(&q, r);
+
+    if (err != 0)
+        return err;
+    if (r->status != VERIFIER_AFFIRMING && r->status != VERIFIER_WARNING)
+        return refuse(why, "its evidence is %s: %s", verifier_tier_name(r->status),
+                      r->reasons > 0 ? r->reason[0].text : "nothing is known");
+    return 0;
+}
+
+/* The gateway, with the verdict as its first one. */
+static int add(const struct fleet *f, const struct verifier_gateway *g,
+               const struct verifier_result *r, char why[ENROL_WHY])
+{
+    struct store_result kept = {fleet_now_ms(f), r->status, r->authentic, NULL};
+    const char *taken = "identity";
+    char *ear = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&ear, &n);
+    int err = KAPU_ESPACE;
+
+    if (to != NULL) {
+        verifier_print_ear(to, r, g->name, f->policy.name, kept.at_ms / 1000);
+        if (fclose(to) == 0)
+            err = f->store->ops->gateway_add(f->store, g, kept.at_ms, &taken);
+    }
+    if (err == KAPU_EPIN)
+        err = refuse(why, "its %s belongs to another gateway that is enrolled", taken);
+    kept.ear = ear;
+    if (err == 0)
+        err = f->store->ops->record(f->store, g->ueid, r->nonce, r, &kept);
+    free(ear);
+    return err;
+}
+
+static int check_answer(const struct fleet *f, const struct identity *id,
+                        const struct enrol_answer *a, struct verifier_gateway *g,
+                        struct verifier_result *r, char why[ENROL_WHY])
+{
+    struct evidence_monitor *monitor = malloc(sizeof(*monitor));
+    struct evidence_claims c = {.monitor = monitor};
+    int err = monitor == NULL ? KAPU_ESPACE : read_claims(a->message, &c, why);
+
+    if (err == 0)
+        err = check_nonce(f, id, &c, why);
+    if (err == 0)
+        err = check_activation(f, id, &c, a->tls_spki, why);
+    if (err == 0) {
+        *g = (struct verifier_gateway){.tee = c.key, .interval_s = a->interval_s};
+        snprintf(g->name, sizeof(g->name), "%s", a->name);
+        memcpy(g->ueid, id->ueid, sizeof(g->ueid));
+        memcpy(g->board, c.boot.board, sizeof(g->board));
+        memcpy(g->ak.x, id->ak.x, 32);
+        memcpy(g->ak.y, id->ak.y, 32);
+        memcpy(g->tls_key, c.tls_key, sizeof(g->tls_key));
+        err = appraise(f, g, &c, a->message, r, why);
+    }
+    free(monitor);
+    return err;
+}
+
+int enrol_finish(const struct fleet *f, const struct x509_roots *roots, const struct x509_ca *ca,
+                 uint32_t days, const struct enrol_hello *hello, const struct enrol_answer *a,
+                 struct verifier_result *r, struct wr *certificate, char why[ENROL_WHY])
+{
+    struct verifier_gateway g;
+    struct identity id = {0};
+    int err;
+
+    memset(r, 0, sizeof(*r));
+    if (!name_is_good(a->name) || a->interval_s == 0)
+        return refuse(why, "'%s' cannot be a gateway's name, or the interval is none", a->name);
+    err = check_hello(f, roots, hello, &id, why);
+    if (err == 0)
+        err = check_answer(f, &id, a, &g, r, why);
+    if (err == 0)
+        err = x509_issue(ca, a->name, a->tls_spki, fleet_now_ms(f) / 1000, days, certificate);
+    if (err == 0)
+        err = add(f, &g, r, why);
+    if (err != 0)
+        certificate->at = 0;
+    return err;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "x509.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto_openssl.h"
+
+#define EK_PURPOSE "2.23.133.8.1" /* tcg-kp-EKCertificate */
+#define AUTH_LEVEL 2              /* at least 112 bits: no SHA-1, no RSA below 2048 */
+#define DAY_S 86400
+#define SERIAL_BYTES 16
+
+struct x509_roots {
+    X509_STORE *store;
+};
+
+struct x509_ca {
+    X509 *certificate;
+    EVP_PKEY *key;
+};
+
+/* ---- TPMs ---- */
+
+static int add_all(X509_STORE *store, BIO *from)
+{
+    int count = 0;
+    X509 *x;
+
+    while ((x = PEM_read_bio_X509(from, NULL, NULL, NULL)) != NULL) {
+        count += X509_STORE_add_cert(store, x);
+        X509_free(x);
+    }
+    ERR_clear_error(); /* the last one always fails: no more to read */
+    return count;
+}
+
+struct x509_roots *x509_roots_load(const char *path, char *why, size_t why_n)
+{
+    struct x509_roots *roots = calloc(1, sizeof(*roots));
+    BIO *from = BIO_new_file(path, "r");
+
+    if (roots != NULL)
+        roots->store = X509_STORE_new();
+    if (from == NULL) {
+        snprintf(why, why_n, "%s: %s", path, strerror(errno));
+    } else if (roots == NULL || roots->store == NULL) {
+        snprintf(why, why_n, "no memory");
+    } else if (add_all(roots->store, from) == 0) {
+        snprintf(why, why_n, "there is no certificate in %s", path);
+    } else {
+        BIO_free(from);
+        return roots;
+    }
+    BIO_free(from);
+    x509_roots_free(roots);
+    return NULL;
+}
+
+void x509_roots_free(struct x509_roots *roots)
+{
+    if (roots != NULL)
+        X509_STORE_free(roots->store);
+    free(roots);
+}
+
+/* A certificate that fills its bytes exactly. */
+static X509 *parse(struct bytes der)
+{
+    const uint8_t *p = der.p;
+    X509 *x = der.n > 0 && der.n <= 65536 ? d2i_X509(NULL, &p, (long)der.n) : NULL;
+
+    if (x != NULL && p != der.p + der.n) {
+        X509_free(x);
+        x = NULL;
+    }
+    return x;
+}
+
+/* Verifies the chain; the error's text, or NULL when it is good. */
+static const char *chain_error(const struct x509_roots *roots, X509 *leaf, STACK_OF(X509) * others,
+                               uint64_t now_s)
+{
+    X509_STORE_CTX *c = X509_STORE_CTX_new();
+    const char *error = "no memory";
+
+    if (c != NULL && X509_STORE_CTX_init(c, roots->store, leaf, others) == 1) {
+        X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(c);
+
+        X509_VERIFY_PARAM_set_time(param, (time_t)now_s);
+        X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+        /* an intermediate authority may be what the operator trusts */
+        X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+        error = X509_verify_cert(c) == 1
+                    ? NULL
+                    : X509_verify_cert_error_string(X509_STORE_CTX_get_error(c));
+    }
+    X509_STORE_CTX_free(c);
+    return error;
+}
+
+static bool is_for_ek(X509 *x)
+{
+    EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
+    ASN1_OBJECT *wanted = OBJ_txt2obj(EK_PURPOSE, 1);
+    bool found = false;
+
+    for (int i = 0; usage != NULL && wanted != NULL && i < sk_ASN1_OBJECT_num(usage); i++)
+        found = found || OBJ_cmp(sk_ASN1_OBJECT_value(usage, i), wanted) == 0;
+    ASN1_OBJECT_free(wanted);
+    EXTENDED_KEY_USAGE_free(usage);
+    return found && X509_check_ca(x) == 0;
+}
+
+static bool is_p256(EVP_PKEY *key)
+{
+    char group[32];
+    size_t n;
+
+    return key != NULL && EVP_PKEY_is_a(key, "EC") &&
+           EVP_PKEY_get_group_name(key, group, sizeof(group), &n) == 1 &&
+           strcmp(group, "prime256v1") == 0;
+}
+
+/* The extensions of EK certificates that OpenSSL does not know must not be critical. */
+int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
+                  const struct bytes *intermediate, size_t intermediates, uint64_t now_s,
+                  struct evidence_key *key, char *why, size_t why_n)
+{
+    STACK_OF(X509) *others = sk_X509_new_null();
+    X509 *leaf = parse(certificate);
+    const char *error = "the endorsement certificate is malformed";
+    bool good = leaf != NULL && others != NULL && intermediates <= X509_INTERMEDIATES;
+
+    for (size_t i = 0; good && i < intermediates; i++) {
+        X509 *x = parse(intermediate[i]);
+
+        good = x != NULL && sk_X509_push(others, x) > 0;
+        if (!good)
+            X509_free(x);
+    }
+    if (good) {
+        error = chain_error(roots, leaf, others, now_s);
+        if (error == NULL && !is_for_ek(leaf))
+            error = "it is no certificate for an endorsement key";
+        if (error == NULL &&
+            (!is_p256(X509_get0_pubkey(leaf)) ||
+             openssl_p256_coordinates(X509_get0_pubkey(leaf), key->x, key->y) != 0))
+            error = "its key is not on P-256";
+    }
+    if (error != NULL)
+        snprintf(why, why_n, "the TPM is not genuine: %s", error);
+    sk_X509_pop_free(others, X509_free);
+    X509_free(leaf);
+    ERR_clear_error();
+    return error == NULL ? 0 : KAPU_EAUTH;
+}
+
+/* ---- gateways ---- */
+
+struct x509_ca *x509_ca_load(const char *certificate, const char *key, char *why, size_t why_n)
+{
+    struct x509_ca *ca = calloc(1, sizeof(*ca));
+    BIO *c = BIO_new_file(certificate, "r"), *k = BIO_new_file(key, "r");
+
+    if (ca != NULL && c != NULL)
+        ca->certificate = PEM_read_bio_X509(c, NULL, NULL, NULL);
+    if (ca != NULL && k != NULL)
+        ca->key = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
+    BIO_free(k);
+    BIO_free(c);
+    if (ca == NULL || ca->certificate == NULL || ca->key == NULL) {
+        snprintf(why, why_n, "%s or %s cannot be read", certificate, key);
+    } else if (X509_check_private_key(ca->certificate, ca->key) != 1 ||
+               X509_check_ca(ca->certificate) != 1) {
+        snprintf(why, why_n, "%s is no authority's certificate for the key in %s", certificate,
+                 key);
+    } else {
+        return ca;
+    }
+    ERR_clear_error();
+    x509_ca_free(ca);
+    return NULL;
+}
+
+void x509_ca_free(struct x509_ca *ca)
+{
+    if (ca == NULL)
+        return;
+    EVP_PKEY_free(ca->key);
+    X509_free(ca->certificate);
+    free(ca);
+}
+
+static EVP_PKEY *public_key(struct bytes spki)
+{
+    const uint8_t *p = spki.p;
+    EVP_PKEY *key = spki.n > 0 && spki.n <= 1024 ? d2i_PUBKEY(NULL, &p, (long)spki.n) : NULL;
+
+    if (key != NULL && (p != spki.p + spki.n || !is_p256(key))) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    ERR_clear_error();
+    return key;
+}
+
+bool x509_is_p256(struct bytes spki)
+{
+    EVP_PKEY *key = public_key(spki);
+
+    EVP_PKEY_free(key);
+    return key != NULL;
+}
+
+static bool set_serial(X509 *x)
+{
+    uint8_t random[SERIAL_BYTES];
+    BIGNUM *n = NULL;
+    bool good = RAND_bytes(random, sizeof(random)) == 1;
+
+    random[0] &= 0x7f; /* positive in DER */
+    random[0] |= 0x40;
+    if (good)
+        n = BN_bin2bn(random, sizeof(random), NULL);
+    good = n != NULL && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL;
+    BN_free(n);
+    return good;
+}
+
+static bool set_names(X509 *x, const struct x509_ca *ca, const char *name)
+{
+    X509_NAME *subject = X509_get_subject_name(x);
+
+    return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1,
+                                      0) == 1 &&
+           X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) == 1;
+}
+
+static bool set_time(X509 *x, uint64_t now_s, uint32_t days)
+{
+    const time_t from = (time_t)now_s - 300, to = (time_t)now_s + (time_t)days * DAY_S;
+
+    return ASN1_TIME_set(X509_getm_notBefore(x), from) != NULL &&
+           ASN1_TIME_set(X509_getm_notAfter(x), to) != NULL;
+}
+
+static bool set_extensions(X509 *x, const struct x509_ca *ca)
+{
+    static const struct {
+        int nid;
+        const char *value;
+    } row[] = {
+        {NID_basic_constraints, "critical,CA:FALSE"},
+        {NID_key_usage, "critical,digitalSignature"},
+        {NID_ext_key_usage, "clientAuth"},
+        {NID_subject_key_identifier, "hash"},
+        {NID_authority_key_identifier, "keyid"},
+    };
+    X509V3_CTX c;
+
+    X509V3_set_ctx(&c, ca->certificate, x, NULL, NULL, 0);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &c, row[i].nid, row[i].value);
+        bool good = e != NULL && X509_add_ext(x, e, -1) == 1;
+
+        X509_EXTENSION_free(e);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static int write_der(X509 *x, struct wr *der)
+{
+    uint8_t *p = NULL;
+    int n = i2d_X509(x, &p);
+
+    if (n > 0)
+        wr_bytes(der, (struct bytes){p, (size_t)n});
+    else
+        wr_fail(der, KAPU_ECRYPTO);
+    OPENSSL_free(p);
+    return der->err;
+}
+
+int x509_issue(const struct x509_ca *ca, const char *name, struct bytes spki, uint64_t now_s,
+               uint32_t days, struct wr *der)
+{
+    EVP_PKEY *key = public_key(spki);
+    X509 *x = X509_new();
+    int err = KAPU_ECRYPTO;
+
+    if (key == NULL)
+        err = KAPU_EINVAL;
+    else if (x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
+             set_names(x, ca, name) && set_time(x, now_s, days) && X509_set_pubkey(x, key) == 1 &&
+             set_extensions(x, ca) && X509_sign(x, ca->key, EVP_sha256()) > 0)
+        err = write_der(x, der);
+    X509_free(x);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return err;
+}
