@@ -133,6 +133,7 @@ int check_modules(struct introspect *in)
 
     if (!has(in, S_modules))
         return KAPU_EUNSUPPORTED;
+    modules_remember(in);
     err = read_u64(in, symbol(in, S_module_kset), &kset);
     for (unsigned look = 0; err == 0 && moving && look < LOOKS; look++) {
         err = walk_all(in, kset);

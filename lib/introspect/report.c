@@ -188,6 +188,7 @@ static void note_run(struct introspect *in, const struct introspect_check *check
         if ((in->ran >> i & 1) != 0) {
             content_forget(in);
             in->ran = 0;
+            in->deep++;
         }
         in->ran |= 1ull << i;
     }
