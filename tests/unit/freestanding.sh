@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each library compiles without a warning by gcc, clang and the firmware's cross compiler, and needs
 # nothing but memory functions and the libraries below it. With -v: lines of code and text sizes.
-# lib/evidence may need QCBOR too (freestanding.sh QCBOR-FOLDER), which is measured, not judged.
+# lib/cbor and those above it may need QCBOR too (freestanding.sh QCBOR-FOLDER), which is measured, not judged.
 set -eu
 cd "$(dirname "$0")/../.."
 case ${1:-} in '' | -v) set -- "$(tools/qcbor)" "$@" ;; esac
@@ -12,7 +12,7 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 warn="-std=c11 -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 -Wdeclaration-after-statement -Wvla -Wpointer-arith -Wwrite-strings -Wredundant-decls"
-libs="base tpm2 tis eventlog bootstate fusebox introspect evidence"
+libs="base tpm2 tis eventlog bootstate fusebox introspect cbor evidence protocol"
 cbor="-DQCBOR_DISABLE_FLOAT_HW_USE -DQCBOR_DISABLE_PREFERRED_FLOAT -DUSEFULBUF_DISABLE_ALL_FLOAT
 -isystem $qcbor/inc -isystem $qcbor/inc/qcbor"
 includes=$(for lib in $libs; do printf -- '-Ilib/%s/include ' "$lib"; done)

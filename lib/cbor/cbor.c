@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "internal.h"
+#include <kapu/cbor.h>
 
 #include <string.h>
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection below requests: one libmosquitto client that comes back when the broker does, is
+ * subscribed whenever it says that it is up, and hands over each message once.
+ */
+#ifndef KAPU_LINK_H
+#define KAPU_LINK_H
+
+#include <mosquitto.h>
+
+#include "transport.h"
+
+struct link {
+    struct mosquitto *client;
+    char filter[PROTOCOL_TOPIC_SIZE + 64]; /* what to subscribe to */
+    bool connected, up;                    /* up: subscribed too */
+    uint32_t ups;                          /* how often it came up */
+    uint64_t next_try_ms;
+    uint32_t wait_ms; /* between two tries */
+    bool refused;     /* by the broker, for good */
+    char said[256];
+    /* An answer to what was published last. */
+    int published_mid;
+    bool acknowledged;
+    int ack_code;
+    /* A message came; correlation data may be absent. */
+    void (*message)(void *ctx, const char *topic, struct bytes correlation, struct bytes body);
+    void *ctx;
+};
+
+KAPU_MUST_CHECK int link_open(struct link *l, const struct transport_options *o);
+void link_close(struct link *l);
+/* One turn: waits at most `ms` for something to happen. */
+void link_turn(struct link *l, int ms);
+/* QoS 1, with correlation data and expiry. */
+KAPU_MUST_CHECK int link_publish(struct link *l, const char *topic, struct bytes correlation,
+                                 uint32_t expiry_s, struct bytes body);
+
+uint64_t link_now_ms(void);
+
+#endif
