@@ -9,7 +9,8 @@ from kapu.errors import KapuError
 
 CHECK = re.compile(r"kapu: deep check (\d+): (clean|(\d+) alarms, (\d+) warnings), "
                    r"(\d+) checks in (\d+) ms")
-FINDING = re.compile(r"kapu: (alarm|warning) (\S+): (.*), 0x([0-9a-f]+): (.*)$")
+FINDING_OR_MORE = re.compile(r"kapu: (?:and (?P<more>\d+) findings more|"
+                             r"(alarm|warning) (\S+): (.*), 0x([0-9a-f]+): (.*))$")
 WATCH = re.compile(r"kapu: watch: page 0x([0-9a-f]+) has changed")
 RESET = re.compile(r"kapu: RESET\b(.*)$")
 AGAIN = re.compile(r"kapu: the monitor reset the board; (\d+) times since power-on")
@@ -61,10 +62,12 @@ class Monitor:
         found = self.wait(CHECK, timeout)
         check = DeepCheck(int(found[1]), int(found[6]))
         expected = int(found[3] or 0) + int(found[4] or 0)
-        for _ in range(expected):
-            line = self.wait(FINDING, 10)
-            check.findings.append({"severity": line[1], "id": line[2], "object": line[3],
-                                   "address": int(line[4], 16), "detail": line[5]})
+        while len(check.findings) < expected:
+            line = self.wait(FINDING_OR_MORE, 10)
+            if line["more"]:
+                break
+            check.findings.append({"severity": line[2], "id": line[3], "object": line[4],
+                                   "address": int(line[5], 16), "detail": line[6]})
         return check
 
 

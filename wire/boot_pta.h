@@ -40,4 +40,18 @@
 /* VI: a = slot, b = tries. That slot is on trial from the next reset on. */
 #define BOOT_PTA_TRY 5
 
+/* Only the attest TA may call these; others get TEE_ERROR_ACCESS_DENIED. MI, MO: memory of the TA;
+ * an output that is too small gives TEE_ERROR_SHORT_BUFFER and the size that is needed. */
+
+/* MO: the board's number, 16 bytes. MO: name of the endorsement key (TPM 2.0 Part 1, 16). MO:
+ * public area of the attestation key (TPMT_PUBLIC). MO: endorsement certificate (DER); hostile. */
+#define BOOT_PTA_IDENTITY 6
+/* MI: 32 bytes of qualifying data. MO: TPMS_ATTEST of a quote by the attestation key of PCRs 0, 7,
+ * 8, 9 and 14. MO: its signature, r and s, 64 bytes. */
+#define BOOT_PTA_QUOTE 7
+/* MI: TPM2B_ID_OBJECT. MI: TPM2B_ENCRYPTED_SECRET. MO: the 32 bytes in them. */
+#define BOOT_PTA_ACTIVATE 8
+/* MO: the event log as a whole. */
+#define BOOT_PTA_EVENTS 9
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The monitor TA: looks at Linux when it is asked to, and says what it last saw. Anybody may ask;
- * nobody can make it say something else. Only values cross (as in wire/boot_pta.h): VI, VO, VIO.
+ * nobody can make it say something else. Values cross (as in wire/boot_pta.h): VI, VO, VIO; MO is
+ * memory output.
  *
  * Other parameter types give TEE_ERROR_BAD_PARAMETERS.
  */
@@ -26,6 +27,13 @@
 #define MONITOR_TA_REPORT 2
 #define MONITOR_TA_REPORT_CHUNK 24
 
+/* For other trusted applications. VO: a = number of the last complete deep check, b = ms since
+ * start when it began. VO: a = ms since start, now. */
+#define MONITOR_TA_LAST 3
+/* MO: what was last seen, as the claims "monitor" of evidence (lib/evidence). Too small a buffer:
+ * TEE_ERROR_SHORT_BUFFER, and its size says what is needed. */
+#define MONITOR_TA_CLAIMS 4
+
 /*
  * The report: lines of fields separated by tabs, the first field says what follows.
  *
@@ -36,9 +44,11 @@
  *   watch    ticks, pages, passes, ms of the last pass, changed pages, longest stop in us, stop of
  *            99 in 100 in us, cores, us that all cores spent in the watch since the start
  *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
- * power-on before   a line of what was remembered over that reset did      identifier of a check,
- * findings or a negative error (kapu/error.h) finding  "alarm" or "warning", identifier, object,
- * address (hexadecimal), detail
+ *            power-on
+ *   before   a line of what was remembered over that reset
+ *   did      identifier of a check, findings or a negative error (kapu/error.h)
+ *   finding  "alarm" or "warning", identifier, object, address (hexadecimal), detail
+ *   more     findings for which there was no room; of each kind at least one is listed
  */
 
 #endif

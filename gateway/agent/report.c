@@ -98,6 +98,8 @@ static void print_line(const struct line *l, double *now)
         printf("  %-10s %s: %s, 0x%s\n             %s\n",
                strcmp(l->field[1], "alarm") == 0 ? "ALARM" : "warning", l->field[2], l->field[3],
                l->field[4], l->field[5]);
+    } else if (is(l, "more")) {
+        printf("             and %s more findings\n", l->field[1]);
     }
 }
 
@@ -159,6 +161,7 @@ static const struct {
     {"before", {"line"}, 1},
     {"did", {"check", "#result"}, 1},
     {"finding", {"severity", "id", "object", "address", "detail"}, 1},
+    {"more", {"#findings"}, 0},
 };
 
 static void json_object(const struct line *l, size_t shape)

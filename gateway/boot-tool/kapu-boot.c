@@ -6,14 +6,14 @@
 
 #include "boot_pta.h"
 #include "monitor_pta.h"
-#include "tee_values.h"
+#include "tee_service.h"
 #include "update_ta.h"
 
 static const struct tee_uuid boot_service = BOOT_PTA_UUID, update_ta = UPDATE_TA_UUID;
 static const struct tee_uuid monitor_service = MONITOR_PTA_UUID;
 
 /* Opens, calls, closes; says what went wrong. */
-static int call(const struct tee_uuid *who, uint32_t command, struct tee_value v[TEE_VALUES])
+static int call(const struct tee_uuid *who, uint32_t command, struct tee_param v[TEE_PARAMS])
 {
     struct tee_service s;
     uint32_t result = tee_service_open(&s, who);
@@ -28,7 +28,7 @@ static int call(const struct tee_uuid *who, uint32_t command, struct tee_value v
 
 static int state(char **unused)
 {
-    struct tee_value v[TEE_VALUES] = {
+    struct tee_param v[TEE_PARAMS] = {
         {.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
     int err = call(&boot_service, BOOT_PTA_STATE, v);
 
@@ -50,7 +50,7 @@ static int pcrs(char **unused)
 {
     (void)unused;
     for (uint32_t n = 0; n < 24; n++) {
-        struct tee_value v[TEE_VALUES] = {{.kind = TEE_BOTH, .a = n},
+        struct tee_param v[TEE_PARAMS] = {{.kind = TEE_BOTH, .a = n},
                                           {.kind = TEE_OUTPUT},
                                           {.kind = TEE_OUTPUT},
                                           {.kind = TEE_OUTPUT}};
@@ -58,7 +58,7 @@ static int pcrs(char **unused)
         if (call(&boot_service, BOOT_PTA_PCR, v) != 0)
             return 1;
         printf("%2u ", n);
-        for (int i = 0; i < TEE_VALUES; i++)
+        for (int i = 0; i < TEE_PARAMS; i++)
             printf("%08x%08x", v[i].a, v[i].b);
         printf("\n");
     }
@@ -72,7 +72,7 @@ static int event_log(char **unused)
 
     (void)unused;
     for (uint32_t at = 0; at < size; at += BOOT_PTA_LOG_CHUNK) {
-        struct tee_value v[TEE_VALUES] = {{.kind = TEE_BOTH, .a = at},
+        struct tee_param v[TEE_PARAMS] = {{.kind = TEE_BOTH, .a = at},
                                           {.kind = TEE_OUTPUT},
                                           {.kind = TEE_OUTPUT},
                                           {.kind = TEE_OUTPUT}};
@@ -95,7 +95,7 @@ static int event_log(char **unused)
 
 static int complete(char **unused)
 {
-    struct tee_value v[TEE_VALUES] = {{.kind = TEE_NOTHING}};
+    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_NOTHING}};
 
     (void)unused;
     return call(&boot_service, BOOT_PTA_COMPLETE, v);
@@ -103,7 +103,7 @@ static int complete(char **unused)
 
 static int confirm(char **unused)
 {
-    struct tee_value v[TEE_VALUES] = {{.kind = TEE_NOTHING}};
+    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_NOTHING}};
 
     (void)unused;
     return call(&update_ta, UPDATE_TA_CONFIRM, v);
@@ -112,7 +112,7 @@ static int confirm(char **unused)
 /* What only the update TA may ask for: to show that Linux is refused. */
 static int confirm_directly(char **unused)
 {
-    struct tee_value v[TEE_VALUES] = {{.kind = TEE_NOTHING}};
+    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_NOTHING}};
 
     (void)unused;
     return call(&boot_service, BOOT_PTA_CONFIRM, v);
@@ -121,7 +121,7 @@ static int confirm_directly(char **unused)
 /* The same for what only the monitor TA may open. */
 static int open_monitor_service(char **unused)
 {
-    struct tee_value v[TEE_VALUES] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
+    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
 
     (void)unused;
     return call(&monitor_service, MONITOR_PTA_TIME, v);
@@ -129,7 +129,7 @@ static int open_monitor_service(char **unused)
 
 static int try_slot(char **words)
 {
-    struct tee_value v[TEE_VALUES] = {{.kind = TEE_INPUT,
+    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_INPUT,
                                        .a = (uint32_t)(words[0][0] - 'A'),
                                        .b = (uint32_t)strtoul(words[1], NULL, 10)}};
 

@@ -28,7 +28,7 @@
 
 #include "boot_pta.h"
 #include "sockets.h"
-#include "tee_values.h"
+#include "tee_service.h"
 
 #define LINE 256              /* longest value shown */
 #define CMDLINE 4096          /* COMMAND_LINE_SIZE of arm64 is 2048 */
@@ -247,9 +247,9 @@ static void show_tee(struct report *r)
 static void show_boot(struct report *r)
 {
     static const struct tee_uuid boot_service = BOOT_PTA_UUID;
-    struct tee_value v[TEE_VALUES] = {
+    struct tee_param v[TEE_PARAMS] = {
         {.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
-    struct tee_value none[TEE_VALUES] = {{.kind = TEE_NOTHING}};
+    struct tee_param none[TEE_PARAMS] = {{.kind = TEE_NOTHING}};
     struct tee_service s;
     uint32_t result = tee_service_open(&s, &boot_service);
 

@@ -3,21 +3,31 @@
  * modules.*: the list of modules, their folder in sysfs (module_kset) and the tree that maps code
  * to modules name the same modules, and policy knows each. Code of a module that is in none of them
  * is found by "tables".
+ *
+ * They are not read at once, and a module that comes or goes is not in all of them at once. So the
+ * list is read before and after the others: a module that was in it only once is looked at again,
+ * and is believed to come or go only so often. One that the kernel has in its list as not live yet,
+ * or no longer, may be missing elsewhere.
  */
 #include "internal.h"
 
 #define MODULES_MAX 1024u
-#define STATE_UNFORMED 3u /* enum module_state: being set up, not in all structures yet */
-#define STATE_GOING 2u
+#define STATE_LIVE 0u /* enum module_state */
+#define LOOKS 8u      /* until all stood still */
 
 #define IN_LIST 1u
 #define IN_SYSFS 2u
 #define IN_TREE 4u
+#define IN_LIST_AFTER 8u
+#define NOT_LIVE 16u
 
 static int mark_listed(struct introspect *in, uint64_t module, void *ctx)
 {
-    (void)ctx;
-    return set_or(in, module, IN_LIST);
+    const uint64_t *when = ctx;
+    struct introspect_module m;
+    bool live = module_read(in, module, &m) == 0 && m.state == STATE_LIVE;
+
+    return set_or(in, module, *when | (live ? 0 : NOT_LIVE));
 }
 
 /* A module's kobject stands inside of struct module_kobject; built-in ones have no module. */
@@ -42,11 +52,27 @@ static int mark_tree(struct introspect *in, uint64_t node, void *ctx)
     return err != 0 ? err : set_or(in, module, IN_TREE);
 }
 
+static bool moves(uint64_t views)
+{
+    return ((views & IN_LIST) != 0) != ((views & IN_LIST_AFTER) != 0);
+}
+
+static int note_moving(struct introspect *in, uint64_t module, uint64_t views, void *ctx)
+{
+    bool *moving = ctx;
+
+    (void)in;
+    (void)module;
+    *moving = *moving || moves(views);
+    return 0;
+}
+
 static int compare(struct introspect *in, uint64_t module, uint64_t views, void *ctx)
 {
     struct introspect_module m;
     struct finding f;
     bool readable = module_read(in, module, &m) == 0;
+    bool listed = (views & (IN_LIST | IN_LIST_AFTER)) != 0;
 
     (void)ctx;
     if (readable && in->has_allow && !allow_module(&in->allow, m.name)) {
@@ -54,15 +80,14 @@ static int compare(struct introspect *in, uint64_t module, uint64_t views, void 
         say(&f, "is loaded, policy does not know it");
         finding_add(in, &f);
     }
-    if (readable && (m.state == STATE_UNFORMED || m.state == STATE_GOING) && (views & IN_LIST) != 0)
-        return 0;
-    if (views == (IN_LIST | IN_SYSFS | IN_TREE))
+    if ((listed && !moves(views) && (views & NOT_LIVE) != 0) ||
+        views == (IN_LIST | IN_SYSFS | IN_TREE | IN_LIST_AFTER))
         return 0;
     finding_start(&f, "modules.hidden", INTROSPECT_ALARM, module, readable ? m.name : "?");
-    say(&f, "is missing in:");
-    say(&f, (views & IN_LIST) == 0 ? " module list" : "");
-    say(&f, (views & IN_SYSFS) == 0 ? " sysfs" : "");
-    say(&f, (views & IN_TREE) == 0 ? " code tree" : "");
+    say(&f, moves(views) ? "comes and goes all the time" : "is missing in:");
+    say(&f, listed ? "" : " module list");
+    say(&f, moves(views) || (views & IN_SYSFS) != 0 ? "" : " sysfs");
+    say(&f, moves(views) || (views & IN_TREE) != 0 ? "" : " code tree");
     finding_add(in, &f);
     return 0;
 }
@@ -79,17 +104,14 @@ static int broken(struct introspect *in, const char *view, int err)
     return 0;
 }
 
-int check_modules(struct introspect *in)
+static int walk_all(struct introspect *in, uint64_t kset)
 {
-    uint64_t kset;
+    uint64_t before = IN_LIST, after = IN_LIST_AFTER;
     int err;
 
-    if (!has(in, S_modules))
-        return KAPU_EUNSUPPORTED;
+    caches_drop(in);
     set_clear(in);
-    err = broken(in, "module list", module_walk(in, mark_listed, NULL));
-    if (err == 0)
-        err = read_u64(in, symbol(in, S_module_kset), &kset);
+    err = broken(in, "module list", module_walk(in, mark_listed, &before));
     if (err == 0)
         err = broken(in, "sysfs",
                      list_walk(in, kset + item(in, F_kset_list), MODULES_MAX, mark_kobject, NULL));
@@ -99,5 +121,25 @@ int check_modules(struct introspect *in)
                                  symbol(in, S_mod_tree) + item(in, F_mod_tree_root_root) +
                                      item(in, F_latch_tree_root_tree),
                                  8 * MODULES_MAX, mark_tree, NULL));
+    caches_drop(in);
+    return err != 0 ? err : broken(in, "module list", module_walk(in, mark_listed, &after));
+}
+
+int check_modules(struct introspect *in)
+{
+    bool moving = true;
+    uint64_t kset;
+    int err;
+
+    if (!has(in, S_modules))
+        return KAPU_EUNSUPPORTED;
+    modules_remember(in);
+    err = read_u64(in, symbol(in, S_module_kset), &kset);
+    for (unsigned look = 0; err == 0 && moving && look < LOOKS; look++) {
+        err = walk_all(in, kset);
+        moving = false;
+        if (err == 0)
+            err = set_each(in, note_moving, &moving);
+    }
     return err != 0 ? err : set_each(in, compare, NULL);
 }

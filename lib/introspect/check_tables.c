@@ -44,7 +44,7 @@ static bool exec_is_known(struct introspect *in, const struct leaf *leaf)
     if (lies_in(in, leaf, item(in, S___entry_tramp_text_start),
                 (item(in, S___entry_tramp_text_end) + PAGE_MASK) & ~PAGE_MASK))
         return true; /* the trampoline's alias, read-only */
-    return code_is_known(in, leaf->va, leaf->size);
+    return code_is_known(in, leaf->va, leaf->size) || code_was_a_modules(in, leaf->va, leaf->size);
 }
 
 static int check_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
@@ -101,7 +101,10 @@ static int check_trampoline(struct introspect *in, const struct leaf *leaf, void
 
 int check_tables(struct introspect *in)
 {
-    int err = tables_walk(in, in->root_pa, 0xffffull << 48, KERNEL_TABLES, check_leaf, NULL);
+    int err;
+
+    modules_remember(in);
+    err = tables_walk(in, in->root_pa, 0xffffull << 48, KERNEL_TABLES, check_leaf, NULL);
 
     if (err == 0)
         err = tables_walk(in, in->text_pa + item(in, S_tramp_pg_dir), 0xffffull << 48,

@@ -91,6 +91,59 @@ static int slots_have(struct introspect *in, uint64_t node, void *ctx)
     return s->va >= page && s->va - page < PAGE_SIZE ? 1 : 0;
 }
 
+/* In the place of what it says of this code already, or of what was not seen for longest. */
+static void remember(struct introspect *in, uint64_t va, uint64_t size)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < INTROSPECT_MODULE_CODE; i++) {
+        if (in->module_code[i].va == va) {
+            at = i;
+            break;
+        }
+        if (in->module_code[i].deep < in->module_code[at].deep || in->module_code[i].size == 0)
+            at = i;
+    }
+    in->module_code[at].va = va;
+    in->module_code[at].size = (size + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
+    in->module_code[at].deep = in->deep;
+}
+
+static int remember_module(struct introspect *in, uint64_t module, void *ctx)
+{
+    static const enum item types[] = {V_MOD_TEXT, V_MOD_INIT_TEXT};
+    struct introspect_module m;
+    uint64_t base;
+    uint32_t size;
+
+    (void)ctx;
+    if (!in->has_allow || module_read(in, module, &m) != 0 || !allow_module(&in->allow, m.name))
+        return 0;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (module_memory(in, module, item(in, types[i]), &base, &size) == 0 && size > 0)
+            remember(in, base, size);
+    }
+    return 0;
+}
+
+void modules_remember(struct introspect *in)
+{
+    if (has(in, S_modules) && module_walk(in, remember_module, NULL) != 0)
+        return; /* the check of modules says so */
+}
+
+bool code_was_a_modules(const struct introspect *in, uint64_t va, uint64_t size)
+{
+    for (size_t i = 0; i < INTROSPECT_MODULE_CODE; i++) {
+        uint64_t at = va - in->module_code[i].va;
+
+        if (in->deep - in->module_code[i].deep <= 1 && va >= in->module_code[i].va &&
+            at < in->module_code[i].size && size <= in->module_code[i].size - at)
+            return true;
+    }
+    return false;
+}
+
 bool code_is_known(struct introspect *in, uint64_t va, uint64_t size)
 {
     struct span s = {va, size};

@@ -235,6 +235,13 @@ KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t mo
 
 /* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages. */
 KAPU_MUST_CHECK bool code_is_known(struct introspect *in, uint64_t va, uint64_t size);
+/*
+ * Code of a module that goes stays mapped until no core can be in it any more, though no list has
+ * it: on a busy machine for seconds. So code of modules that policy knows is remembered when they
+ * are seen in the list, and is known for the rest of this deep check and in the next one.
+ */
+void modules_remember(struct introspect *in);
+KAPU_MUST_CHECK bool code_was_a_modules(const struct introspect *in, uint64_t va, uint64_t size);
 uint32_t function_type(struct introspect *in, uint64_t function);
 /* Makes a finding of a function that the kernel will call unless it is kernel text of the type of
  * another function, or code that the kernel has a record of. `at`: where the pointer's object is.

@@ -89,8 +89,30 @@ static void place(struct introspect *in, struct finding *f)
         f->pa = leaf.pa + (f->address - leaf.va);
 }
 
+static size_t count_of(const struct finding *f, size_t n, const char *id)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += text_equal(f[i].id, id) ? 1 : 0;
+    return count;
+}
+
+size_t introspect_spare(const struct finding *f, size_t n, const char *id)
+{
+    if (count_of(f, n, id) > 0)
+        return n;
+    for (size_t i = n; i-- > 0;) {
+        if (count_of(f, n, f[i].id) > 1)
+            return i;
+    }
+    return n;
+}
+
 void finding_add(struct introspect *in, const struct finding *f)
 {
+    uint32_t at = in->pending_n;
+
     for (uint32_t i = 0; i < in->pending_n; i++) {
         if (same_finding(&in->pending[i], f)) {
             if (in->seen[i] == in->run)
@@ -100,13 +122,17 @@ void finding_add(struct introspect *in, const struct finding *f)
     }
     if (in->run > 0)
         return; /* earlier runs did not see it */
-    if (in->pending_n == INTROSPECT_PENDING) {
-        in->lost++;
-        return;
+    if (at == INTROSPECT_PENDING) {
+        in->lost++; /* this one, or the one that makes room for it */
+        at = (uint32_t)introspect_spare(in->pending, at, f->id);
+        if (at == INTROSPECT_PENDING)
+            return;
+    } else {
+        in->pending_n++;
     }
-    in->pending[in->pending_n] = *f;
-    place(in, &in->pending[in->pending_n]);
-    in->seen[in->pending_n++] = 1;
+    in->pending[at] = *f;
+    place(in, &in->pending[at]);
+    in->seen[at] = 1;
 }
 
 static int report_pending(struct introspect *in)
@@ -162,6 +188,7 @@ static void note_run(struct introspect *in, const struct introspect_check *check
         if ((in->ran >> i & 1) != 0) {
             content_forget(in);
             in->ran = 0;
+            in->deep++;
         }
         in->ran |= 1ull << i;
     }

@@ -71,6 +71,7 @@ static void take_board(void)
     if (fusebox_board_decode(&core_crypto.sha256, fuses, &board) != 0)
         give_up("board", "its fuses are damaged");
     memcpy(boot.board, board.id, sizeof(boot.board));
+    boot.ek = board.ek;
 }
 
 static void need(int err)
@@ -223,6 +224,46 @@ TEE_Result trust_write_state(const struct bootstate *state)
 
     mutex_lock(&lock);
     res = result_of(fusebox_write_state(&box, state));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_ak(struct tpm2_public *ak)
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_ak(&box, root, ak));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_quote(const uint8_t nonce[32], struct wr *attest, struct tpm2_signature *sig)
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_quote(&box, root, nonce, attest, sig));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_activate(struct bytes blob, struct bytes secret, uint8_t out[FUSEBOX_SECRET_SIZE])
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_activate(&box, root, blob, secret, out));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_ek_certificate(uint8_t der[FUSEBOX_CERTIFICATE_MAX], size_t *n)
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_ek_certificate(&box, der, n));
     mutex_unlock(&lock);
     return res;
 }

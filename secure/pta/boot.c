@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The boot service (wire/boot_pta.h). Mechanism only: the update TA decides. */
+/* The boot service (wire/boot_pta.h). Mechanism only: update TA and attest TA decide. */
+#include <kernel/mutex.h>
 #include <kernel/pseudo_ta.h>
 #include <kernel/tee_ta_manager.h>
 #include <kernel/ts_manager.h>
 #include <string.h>
+#include <string_ext.h>
 #include <tee_api_defines.h>
 #include <util.h>
 
 #include <kapu/trust.h>
 
+#include "attest_ta.h"
 #include "boot_pta.h"
 #include "update_ta.h"
 
@@ -16,6 +19,12 @@
 #define IN TEE_PARAM_TYPE_VALUE_INPUT
 #define OUT TEE_PARAM_TYPE_VALUE_OUTPUT
 #define BOTH TEE_PARAM_TYPE_VALUE_INOUT
+#define MEM_IN TEE_PARAM_TYPE_MEMREF_INPUT
+#define MEM_OUT TEE_PARAM_TYPE_MEMREF_OUTPUT
+
+#define PUBLIC_MAX 128U /* TPMT_PUBLIC of a P-256 key */
+#define ATTEST_MAX 256U /* TPMS_ATTEST of a quote */
+#define CREDENTIAL_MAX 512U
 
 static TEE_Result get_state(TEE_Param p[TEE_NUM_PARAMS])
 {
@@ -106,28 +115,132 @@ static TEE_Result try_slot(TEE_Param p[TEE_NUM_PARAMS])
     return trust_write_state(&next);
 }
 
+static TEE_Result put_memory(TEE_Param *p, struct bytes b)
+{
+    bool fits = p->memref.buffer != NULL && p->memref.size >= b.n;
+
+    if (fits)
+        memcpy(p->memref.buffer, b.p, b.n);
+    p->memref.size = b.n;
+    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
+}
+
+static TEE_Result put_all(TEE_Param *p, const struct bytes *b, size_t n)
+{
+    TEE_Result res = TEE_SUCCESS;
+
+    for (size_t i = 0; i < n; i++) {
+        if (put_memory(p + i, b[i]) != TEE_SUCCESS)
+            res = TEE_ERROR_SHORT_BUFFER;
+    }
+    return res;
+}
+
+/* A certificate is too large for the stack; calls of the one caller do not overlap in it. */
+static struct mutex certificate_lock = MUTEX_INITIALIZER;
+
+static TEE_Result get_identity(TEE_Param p[TEE_NUM_PARAMS])
+{
+    static uint8_t certificate[FUSEBOX_CERTIFICATE_MAX];
+    const struct trust_boot *b = trust_boot();
+    uint8_t public[PUBLIC_MAX];
+    struct tpm2_public ak = {};
+    size_t n = 0;
+    struct wr w;
+    TEE_Result res = trust_ak(&ak);
+
+    if (res != TEE_SUCCESS)
+        return res;
+    wr_init(&w, public, sizeof(public));
+    tpm2_wr_public(&w, &ak);
+    if (w.err != 0)
+        return TEE_ERROR_GENERIC;
+    mutex_lock(&certificate_lock);
+    res = trust_ek_certificate(certificate, &n);
+    if (res == TEE_SUCCESS) {
+        const struct bytes all[] = {
+            BYTES_OF(b->board), {b->ek.b, b->ek.n}, wr_done(&w), {certificate, n}};
+
+        res = put_all(p, all, ARRAY_SIZE(all));
+    }
+    mutex_unlock(&certificate_lock);
+    return res;
+}
+
+static TEE_Result quote(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t nonce[32], attest[ATTEST_MAX], signature[64];
+    struct tpm2_signature sig = {};
+    TEE_Result res;
+    struct wr w;
+
+    if (p[0].memref.size != sizeof(nonce))
+        return TEE_ERROR_BAD_PARAMETERS;
+    memcpy(nonce, p[0].memref.buffer, sizeof(nonce));
+    wr_init(&w, attest, sizeof(attest));
+    res = trust_quote(nonce, &w, &sig);
+    if (res == TEE_SUCCESS) {
+        const struct bytes all[] = {wr_done(&w), BYTES_OF(signature)};
+
+        memcpy(signature, sig.r, sizeof(sig.r));
+        memcpy(signature + sizeof(sig.r), sig.s, sizeof(sig.s));
+        res = put_all(p + 1, all, ARRAY_SIZE(all));
+    }
+    return res;
+}
+
+static TEE_Result activate(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t blob[CREDENTIAL_MAX], secret[CREDENTIAL_MAX], opened[FUSEBOX_SECRET_SIZE];
+    size_t blob_n = p[0].memref.size, secret_n = p[1].memref.size;
+    TEE_Result res;
+
+    if (blob_n > sizeof(blob) || secret_n > sizeof(secret))
+        return TEE_ERROR_BAD_PARAMETERS;
+    memcpy(blob, p[0].memref.buffer, blob_n);
+    memcpy(secret, p[1].memref.buffer, secret_n);
+    res = trust_activate((struct bytes){blob, blob_n}, (struct bytes){secret, secret_n}, opened);
+    if (res == TEE_SUCCESS)
+        res = put_memory(&p[2], BYTES_OF(opened));
+    memzero_explicit(opened, sizeof(opened));
+    return res;
+}
+
+static TEE_Result get_events(TEE_Param p[TEE_NUM_PARAMS])
+{
+    const struct trust_boot *b = trust_boot();
+
+    return put_memory(&p[0], (struct bytes){b->log, b->log_size});
+}
+
+enum caller { ANYBODY, UPDATE, ATTEST };
+
 static const struct {
     uint32_t command;
     uint32_t types;
-    bool update_only;
+    enum caller caller;
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
-    {BOOT_PTA_STATE, TEE_PARAM_TYPES(OUT, OUT, OUT, NONE), false, get_state},
-    {BOOT_PTA_PCR, TEE_PARAM_TYPES(BOTH, OUT, OUT, OUT), false, get_pcr},
-    {BOOT_PTA_LOG, TEE_PARAM_TYPES(BOTH, OUT, OUT, OUT), false, get_log},
-    {BOOT_PTA_COMPLETE, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), false, complete},
-    {BOOT_PTA_CONFIRM, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), true, confirm},
-    {BOOT_PTA_TRY, TEE_PARAM_TYPES(IN, NONE, NONE, NONE), true, try_slot},
+    {BOOT_PTA_STATE, TEE_PARAM_TYPES(OUT, OUT, OUT, NONE), ANYBODY, get_state},
+    {BOOT_PTA_PCR, TEE_PARAM_TYPES(BOTH, OUT, OUT, OUT), ANYBODY, get_pcr},
+    {BOOT_PTA_LOG, TEE_PARAM_TYPES(BOTH, OUT, OUT, OUT), ANYBODY, get_log},
+    {BOOT_PTA_COMPLETE, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), ANYBODY, complete},
+    {BOOT_PTA_CONFIRM, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), UPDATE, confirm},
+    {BOOT_PTA_TRY, TEE_PARAM_TYPES(IN, NONE, NONE, NONE), UPDATE, try_slot},
+    {BOOT_PTA_IDENTITY, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, MEM_OUT), ATTEST, get_identity},
+    {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, NONE), ATTEST, quote},
+    {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
+    {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), ATTEST, get_events},
 };
 
-/* The caller is the update TA: OP-TEE vouches for a TA's UUID, whose signature it has verified. */
-static bool is_update_ta(void)
+/* OP-TEE vouches for a TA's UUID: its signature was verified, or it is part of OP-TEE's image. */
+static bool may_call(enum caller caller)
 {
-    static const TEE_UUID update_ta = UPDATE_TA_UUID;
+    static const TEE_UUID uuids[] = {[UPDATE] = UPDATE_TA_UUID, [ATTEST] = ATTEST_TA_UUID};
     const TEE_Identity *id = &to_ta_session(ts_get_current_session())->clnt_id;
 
-    return id->login == TEE_LOGIN_TRUSTED_APP &&
-           memcmp(&id->uuid, &update_ta, sizeof(update_ta)) == 0;
+    return caller == ANYBODY || (id->login == TEE_LOGIN_TRUSTED_APP &&
+                                 memcmp(&id->uuid, &uuids[caller], sizeof(id->uuid)) == 0);
 }
 
 static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t types,
@@ -138,7 +251,7 @@ static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t type
             continue;
         if (commands[i].types != types)
             return TEE_ERROR_BAD_PARAMETERS;
-        if (commands[i].update_only && !is_update_ta())
+        if (!may_call(commands[i].caller))
             return TEE_ERROR_ACCESS_DENIED;
         return commands[i].run(p);
     }

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from attacks.churn import LOADS, churn
+from attacks.churn import churn
 from attacks.corpus import LAB, of_flavour
 from attacks.corpus.bench import Bench, build_tools
 from attacks.corpus.technique import FAMILIES
@@ -157,12 +157,10 @@ def test_the_secure_world_finds(bench, technique):
 
 
 def test_load_is_no_finding_of_the_secure_world(bench):
-    """Consecutive deep checks while everything comes and goes, but for modules: one that is unloaded on a
-    busy machine is missing in sysfs for longer than three looks take, which is a false alarm today
-    (docs/introspection.md, "A kernel that runs meanwhile")."""
+    """Consecutive deep checks while everything comes and goes."""
     wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", "10")), 0, 0
     deadline = time.monotonic() + wanted * 60
-    with churn(bench.shell, tuple(name for name in LOADS if name != "modules")) as load:
+    with churn(bench.shell) as load:
         while checks < wanted:
             found = bench.detector.findings()
             checks, alarms = checks + 1, alarms + len(found)

@@ -576,6 +576,11 @@ void model_allow_state(struct kernel_model *m, enum allow_state key, uint32_t va
     put(allow_section(m, ALLOW_STATE) + 8, key | (uint64_t)value << 32, 8);
 }
 
+uint32_t model_allow_program_name(struct kernel_model *m)
+{
+    return kapu_le32(allow_section(m, ALLOW_PROGRAMS));
+}
+
 void model_allow_flags(struct kernel_model *m, uint32_t flags)
 {
     put(allow_section(m, ALLOW_PROGRAMS) + 4, flags, 4);

@@ -62,6 +62,8 @@ void model_put32(struct kernel_model *m, uint64_t va, uint32_t v);
 uint64_t model_page(const struct kernel_model *m, uint64_t pa);
 /* Policy: a state's value, the program's flags, the one peer that it may have. */
 void model_allow_state(struct kernel_model *m, enum allow_state key, uint32_t value);
+/* Offset of the program's path in the allow-list's strings. */
+uint32_t model_allow_program_name(struct kernel_model *m);
 void model_allow_flags(struct kernel_model *m, uint32_t flags);
 void model_allow_peer(struct kernel_model *m, const uint8_t address[4], uint32_t bits,
                       uint32_t port);

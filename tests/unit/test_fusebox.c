@@ -285,6 +285,110 @@ static void a_cap_that_the_bus_drops_is_noticed(void **state)
     assert_memory_equal(got, ((uint8_t[32]){0}), 32);
 }
 
+/* ---- the attestation key ---- */
+
+static void start(struct shop *s)
+{
+    boot(s, our_key);
+    enter_secure_world(s);
+    ok(&s->e, fusebox_take_root(&s->box, s->root));
+}
+
+static void the_attestation_key_is_the_same_after_a_reset(void **state)
+{
+    struct shop *s = *state;
+    struct tpm2_public ak, again;
+    struct tpm2_name name, name_again;
+
+    start(s);
+    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    start(s);
+    ok(&s->e, fusebox_ak(&s->box, s->root, &again));
+    assert_int_equal(tpm2_public_name(SHA256, &ak, &name), 0);
+    assert_int_equal(tpm2_public_name(SHA256, &again, &name_again), 0);
+    assert_true(tpm2_name_equal(&name, &name_again));
+    assert_int_equal(ak.attributes & (TPM2_OA_RESTRICTED | TPM2_OA_SIGN | TPM2_OA_DECRYPT),
+                     TPM2_OA_RESTRICTED | TPM2_OA_SIGN);
+}
+
+static void a_quote_covers_nonce_and_pcrs(void **state)
+{
+    struct shop *s = *state;
+    uint8_t nonce[32] = {7}, buf[512], value[5][32], digest[32];
+    static const uint32_t pcrs[] = {0, 7, 8, 9, 14};
+    struct tpm2_signature sig;
+    struct tpm2_attest a;
+    struct wr w;
+
+    start(s);
+    wr_init(&w, buf, sizeof(buf));
+    for (unsigned i = 0; i < 5; i++)
+        ok(&s->e, fusebox_read_pcr(&s->box, pcrs[i], value[i]));
+    ok(&s->e, fusebox_quote(&s->box, s->root, nonce, &w, &sig));
+    assert_int_equal(tpm2_attest_parse(wr_done(&w), &a), 0);
+    assert_int_equal(a.type, TPM2_ST_ATTEST_QUOTE);
+    assert_int_equal(a.pcr_mask, FUSEBOX_PCRS);
+    assert_memory_equal(a.nonce.p, nonce, sizeof(nonce));
+    assert_int_equal(tpm2_pcr_digest(SHA256, (const uint8_t(*)[32])value, 5, digest), 0);
+    assert_memory_equal(a.pcr_digest.p, digest, sizeof(digest));
+}
+
+static void only_the_root_secret_uses_the_attestation_key(void **state)
+{
+    struct shop *s = *state;
+    uint8_t wrong[32] = {1};
+    struct tpm2_public ak;
+
+    start(s);
+    refused(&s->e, fusebox_ak(&s->box, wrong, &ak), TPM2_RC_BAD_AUTH);
+    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    fusebox_init(&s->box, &s->e.tpm, &s->board); /* a session without a salt */
+    assert_int_equal(fusebox_ak(&s->box, s->root, &ak), KAPU_EPLAIN);
+}
+
+static void a_credential_opens_for_this_tpm_and_its_attestation_key_only(void **state)
+{
+    struct shop *s = *state;
+    const uint8_t secret[32] = {42, 43};
+    uint8_t blob_b[256], seed_b[256], got[32];
+    struct tpm2_public ak;
+    struct tpm2_name name;
+    struct wr blob, seed;
+
+    start(s);
+    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    for (unsigned other = 0; other < 2; other++) {
+        ak.x[31] ^= (uint8_t)other;
+        assert_int_equal(tpm2_public_name(SHA256, &ak, &name), 0);
+        wr_init(&blob, blob_b, sizeof(blob_b));
+        wr_init(&seed, seed_b, sizeof(seed_b));
+        assert_int_equal(tpm2_make_credential(&crypto_openssl, &s->box.ek_pub, &name,
+                                              BYTES_OF(secret), &blob, &seed),
+                         0);
+        if (other) {
+            refused(&s->e, fusebox_activate(&s->box, s->root, wr_done(&blob), wr_done(&seed), got),
+                    TPM2_RC_INTEGRITY);
+            assert_memory_equal(got, ((uint8_t[32]){0}), 32);
+        } else {
+            ok(&s->e, fusebox_activate(&s->box, s->root, wr_done(&blob), wr_done(&seed), got));
+            assert_memory_equal(got, secret, sizeof(secret));
+            assert_false(interposer_saw(&s->e.bus, BYTES_OF(secret)));
+        }
+    }
+}
+
+static void the_endorsement_certificate_is_what_the_factory_stored(void **state)
+{
+    struct shop *s = *state;
+    uint8_t buf[FUSEBOX_CERTIFICATE_MAX];
+    size_t n;
+
+    start(s);
+    ok(&s->e, fusebox_ek_certificate(&s->box, buf, &n));
+    assert_int_equal(n, strlen("a certificate"));
+    assert_memory_equal(buf, "a certificate", n);
+}
+
 static void provisioning_again_after_a_cut_at_any_step_works(void **state)
 {
     struct shop *s = *state;
@@ -344,6 +448,11 @@ int main(void)
         cmocka_unit_test(nobody_deletes_or_makes_again_a_counter_after_boot),
         cmocka_unit_test(no_byte_of_a_secret_is_seen_on_the_bus),
         cmocka_unit_test(a_cap_that_the_bus_drops_is_noticed),
+        cmocka_unit_test(the_attestation_key_is_the_same_after_a_reset),
+        cmocka_unit_test(a_quote_covers_nonce_and_pcrs),
+        cmocka_unit_test(only_the_root_secret_uses_the_attestation_key),
+        cmocka_unit_test(a_credential_opens_for_this_tpm_and_its_attestation_key_only),
+        cmocka_unit_test(the_endorsement_certificate_is_what_the_factory_stored),
         cmocka_unit_test(provisioning_again_after_a_cut_at_any_step_works),
         cmocka_unit_test(provisioning_a_running_board_is_refused),
     };

@@ -274,6 +274,115 @@ static void a_module_that_is_in_one_view_only_is_found(void **state)
     assert_true(finds("modules", "modules.hidden"));
 }
 
+#define GOING 2u /* enum module_state */
+
+static void a_module_that_goes_may_be_missing_elsewhere(void **state)
+{
+    (void)state;
+    a_module_that_is_in_one_view_only_is_found(state);
+    model_put32(&model, MODEL_LINEAR + 0x100 + model.item[F_module_state], GOING);
+    assert_false(finds("modules", "modules.hidden"));
+}
+
+static int (*true_read)(void *ctx, uint64_t pa, void *to, size_t n);
+static unsigned switches; /* left: how often the module goes and comes */
+
+/* Each time that the head of the list is read the module has gone, or has come back. */
+static int read_list_that_moves(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    uint64_t list = model_symbol(&model, S_modules), module = MODEL_LINEAR + 0x100;
+
+    if (pa <= model_pa(list) && model_pa(list) - pa < n && switches > 0) {
+        switches--;
+        if (model_get(&model, list) == list)
+            model_list_add(&model, list, module + model.item[F_module_list]);
+        else
+            model_unlink(&model, module + model.item[F_module_list]);
+    }
+    return true_read(ctx, pa, to, n);
+}
+
+static bool finds_moving_module(unsigned times)
+{
+    if (in.mem.read != read_list_that_moves)
+        true_read = in.mem.read;
+    in.mem.read = read_list_that_moves;
+    switches = times;
+    return finds("modules", "modules.hidden");
+}
+
+static void a_module_that_comes_or_goes_meanwhile_is_no_finding(void **state)
+{
+    (void)state;
+    assert_false(finds_moving_module(2));
+    assert_int_equal(switches, 0);
+    assert_false(finds_moving_module(10));
+    assert_int_equal(switches, 0);
+}
+
+static void a_module_that_comes_and_goes_all_the_time_is_found(void **state)
+{
+    (void)state;
+    assert_true(finds_moving_module(1000));
+}
+
+/* A page of data, executable and read-only, is the code of a module of that name, in the list. */
+static uint64_t make_module_code(const char *name)
+{
+    uint64_t list = model_symbol(&model, S_modules), module = MODEL_LINEAR + 0x100;
+    uint64_t pte = model_pte(&model, image(MODEL_DATA));
+    uint64_t text = module + model.item[F_module_mem] +
+                    (uint64_t)model.item[V_MOD_TEXT] * model.item[Z_module_memory];
+
+    model_put(&model, pte, (model_get(&model, pte) | 1 << 7) & ~(1ull << 53));
+    memcpy(model.ram + (model_pa(module + model.item[F_module_name]) - MODEL_RAM_BASE), name,
+           strlen(name) + 1);
+    model_put(&model, text + model.item[F_module_memory_base], image(MODEL_DATA));
+    model_put32(&model, text + model.item[F_module_memory_size], 4096);
+    model_list_add(&model, list, module + model.item[F_module_list]);
+    return module + model.item[F_module_list];
+}
+
+/* The model's allow-list has one string that a state can point to: the program's path. */
+static void let_policy_know_the_module(void)
+{
+    model_allow_state(&model, (enum allow_state)STATE_MODULE, model_allow_program_name(&model));
+}
+
+static void code_of_a_known_module_may_stay_a_while_after_it_went(void **state)
+{
+    uint64_t node = make_module_code(MODEL_PROGRAM);
+
+    (void)state;
+    let_policy_know_the_module();
+    assert_false(finds("tables", "tables.exec"));
+    model_unlink(&model, node);
+    assert_false(finds("tables", "tables.exec"));
+    assert_true(finds("tables", "tables.exec"));
+}
+
+static void code_of_an_unknown_module_may_not(void **state)
+{
+    uint64_t node = make_module_code("rootkit");
+
+    (void)state;
+    let_policy_know_the_module();
+    assert_false(finds("tables", "tables.exec"));
+    model_unlink(&model, node);
+    assert_true(finds("tables", "tables.exec"));
+}
+
+static void many_findings_of_one_kind_do_not_hide_another_kind(void **state)
+{
+    struct finding f[4] = {{.id = "a"}, {.id = "b"}, {.id = "b"}, {.id = "a"}};
+
+    (void)state;
+    assert_int_equal(introspect_spare(f, 4, "c"), 3);
+    assert_int_equal(introspect_spare(f, 3, "c"), 2);
+    assert_int_equal(introspect_spare(f, 2, "c"), 2);
+    assert_int_equal(introspect_spare(f, 4, "b"), 4);
+}
+
 static void an_unknown_module_is_found_though_it_does_not_hide(void **state)
 {
     (void)state;
@@ -441,6 +550,12 @@ int main(void)
         TEST(a_connection_is_compared_with_policy),
         TEST(a_connection_of_no_process_is_found),
         TEST(a_module_that_is_in_one_view_only_is_found),
+        TEST(a_module_that_goes_may_be_missing_elsewhere),
+        TEST(a_module_that_comes_or_goes_meanwhile_is_no_finding),
+        TEST(a_module_that_comes_and_goes_all_the_time_is_found),
+        TEST(code_of_a_known_module_may_stay_a_while_after_it_went),
+        TEST(code_of_an_unknown_module_may_not),
+        TEST(many_findings_of_one_kind_do_not_hide_another_kind),
         TEST(an_unknown_module_is_found_though_it_does_not_hide),
         TEST(a_page_is_hashed_once_in_a_deep_check),
         TEST(a_page_cache_saves_reads_and_changes_nothing),

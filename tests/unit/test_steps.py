@@ -295,3 +295,16 @@ def test_commands_see_nothing_of_the_users_environment(say, monkeypatch):
     step.build(say)
     log = step.log_path.read_text().splitlines()
     assert "ARCH=arm64" in log and "LC_ALL=C.UTF-8" in log and "CFLAGS=-DMINE" not in log
+
+
+def test_a_step_whose_inputs_change_while_it_runs_has_no_result(tmp_path, say):
+    source = tmp_path / "source"
+    source.write_text("before")
+
+    def work(step, out):
+        source.write_text("meanwhile")
+
+    step = Step("one", work, files=[source])
+    with pytest.raises(KapuError, match="changed while it ran"):
+        step.build(say)
+    assert not step.out.exists()

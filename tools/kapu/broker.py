@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from . import tpm
+from . import keys, tpm
 from .errors import KapuError
 from .paths import BUILD, ROOT, host_environment
 from .processes import end_process, read_pid
@@ -43,6 +43,8 @@ BODY_MAX = 60672    # PROTOCOL_BODY_MAX
 PACKET_MAX = BODY_MAX + 1024
 BROKERS = ("main", "enrolment")
 SIDES = ("operators", "gateways")
+GATEWAYS_SEE = "10.0.2.100"  # the brokers, from within QEMU
+GATEWAY_PORTS = {"main": 8883, "enrolment": 8884}
 YEARS = 10
 START_SECONDS = 10
 # What the brokers are called: by everybody, on this host, and from within a gateway's QEMU.
@@ -94,6 +96,16 @@ def issue(folder: Path, name: str, common_name: str, issuer: str | None = None, 
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption()))
     (folder / f"{name}.pem").write_bytes(pem(made.sign(signer, hashes.SHA256())))
+
+
+def take_authority(folder: Path) -> None:
+    """The authority that this build's gateways believe: its certificate is in the root image."""
+    certificate = keys.operator_ca()
+    key = certificate.with_suffix(".key")
+    if not key.exists():
+        raise KapuError(f"the private key of the operator's authority is missing: {key}")
+    shutil.copy(certificate, folder / "ca.pem")
+    write_private(folder / "ca.key", key.read_bytes())
 
 
 def trust_tpms(folder: Path, authorities: list[Path]) -> None:
@@ -156,7 +168,7 @@ class Operator:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True, mode=0o700)
         try:
-            issue(temporary, "ca", "kapu operator")
+            take_authority(temporary)
             issue(temporary, "staff-ca", "kapu operator's programs")
             issue(temporary, "broker", "kapu broker", "ca",
                   usage=ExtendedKeyUsageOID.SERVER_AUTH, names=NAMES)
@@ -196,6 +208,12 @@ class Operator:
             path.write_text((TEMPLATES / f"{broker}-{side}.acl").read_text())
             path.chmod(0o600)
         return folder / "mosquitto.conf"
+
+    def forwards(self) -> str:
+        """For QEMU's network: where a gateway finds the brokers (gateway/rootfs/files/etc/kapu)."""
+        return "".join(f",guestfwd=tcp:{GATEWAYS_SEE}:{port}-cmd:nc 127.0.0.1 "
+                       f"{self.port(broker, 'gateways')}"
+                       for broker, port in GATEWAY_PORTS.items())
 
     def pid(self, broker: str) -> int | None:
         return read_pid(self.broker_folder(broker) / "pid")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import allow, certs, fetch, profile
 from .errors import KapuError
-from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set
+from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set, operator_ca
 from .paths import BUILD, ROOT, host_environment, version
 from .steps import Progress, Step
 
@@ -28,7 +28,11 @@ FLAVOURS = ("gateway", "lab")
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
 UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/update_ta.h
 MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"  # MONITOR_TA_UUID of wire/monitor_ta.h
-MONITOR_LIBRARIES = ("base", "introspect")  # of lib/, in the monitor TA
+ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/attest_ta.h
+# of lib/, in the trusted applications that travel inside OP-TEE's image
+EARLY_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
+                   "attest": ("base", "cbor", "evidence")}
+DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}
 RESET_SECONDS = {"gateway": 30, "lab": 0}  # from an alarm to the reset; the lab only reports
 
 # of lib/, in BL1 and BL2
@@ -130,6 +134,7 @@ def build_ta(step: Step, base: Path, work: Path, key: Path) -> Path:
     """A trusted application of ours, with the development kit that OP-TEE's build left. `work` is
     secure/ta/NAME, copied."""
     shutil.copytree(ROOT / "wire", work / "wire")
+    shutil.copytree(ROOT / "secure/ta/common", work / "common")
     step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
              f"TA_DEV_KIT_DIR={base / 'out/export-ta_arm64'}", f"TA_SIGN_KEY={key}", "O=out")
     return work / "out"
@@ -152,21 +157,36 @@ def build_tas(step: Step, out: Path) -> None:
     key.unlink()
 
 
+def early_ta_tree(base: Path, out: Path, name: str) -> Path:
+    """secure/ta/NAME with the libraries that it is made of."""
+    work = out / name
+    shutil.copytree(ROOT / "secure/ta" / name, work)
+    for library in EARLY_LIBRARIES[name]:
+        shutil.copytree(ROOT / "lib" / library, work / "lib" / library)
+    shutil.copytree(base / "core/lib/qcbor", work / "qcbor")
+    return work
+
+
 def build_monitor(step: Step, out: Path, base: Path, key: Path) -> Path:
     """The monitor TA, with the profile of this kernel and the allow-list of this root image inside."""
     _, kernel_profile, allow_list = (need.out for need in step.needs)
-    work = out / "monitor"
-    shutil.copytree(ROOT / "secure/ta/monitor", work)
-    for library in MONITOR_LIBRARIES:
-        shutil.copytree(ROOT / "lib" / library, work / "lib" / library)
+    work = early_ta_tree(base, out, "monitor")
     shutil.copy(kernel_profile / "kernel.profile", work)
     shutil.copy(allow_list / "allow.list", work)
     (work / "reaction.h").write_text(f"#define REACTION_RESET_S {RESET_SECONDS[step.values[0]]}u\n")
     return build_ta(step, base, work, key) / f"{MONITOR_TA}.stripped.elf"
 
 
+def build_attest(step: Step, out: Path, base: Path, key: Path) -> Path:
+    """The attest TA, which says which release this is."""
+    work = early_ta_tree(base, out, "attest")
+    (work / "release.h").write_text(f'#define RELEASE_VERSION "{version()}"\n'
+                                    f"#define RELEASE_DEBUG {DEBUG_STATUS[step.values[0]]}\n")
+    return build_ta(step, base, work, key) / f"{ATTEST_TA}.stripped.elf"
+
+
 def build_optee(step: Step, out: Path) -> None:
-    """Link our public key and the monitor into OP-TEE."""
+    """Link our public key, the monitor and the attest TA into OP-TEE."""
     base = step.needs[0].out / "optee-os"
     tree = out / "optee-os"
     step.run("cp", "-a", base, tree)
@@ -181,12 +201,14 @@ def build_optee(step: Step, out: Path) -> None:
     for stale in tree.glob("out/core/**/ta_pub_key*"):
         stale.unlink()
     monitor = build_monitor(step, out, base, key)
-    optee_make(step, tree, f"EARLY_TA_PATHS={monitor}", key=str(key))
+    attest = build_attest(step, out, base, key)
+    optee_make(step, tree, f"EARLY_TA_PATHS={monitor} {attest}", key=str(key))
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
     shutil.copy(monitor, out / "monitor.elf")
     shutil.rmtree(tree)
     shutil.rmtree(out / "monitor")
+    shutil.rmtree(out / "attest")
     key.unlink()
 
 
@@ -325,12 +347,32 @@ def build_operator(step: Step, out: Path) -> None:
     shutil.rmtree(folder)
 
 
+SYSROOT_PACKAGES = ("libssl-dev", "libssl3t64", "libmosquitto-dev", "libmosquitto1",
+                    "libp11-kit-dev", "libckteec0t64")
+
+
+def build_sysroot(step: Step, out: Path) -> None:
+    """Headers and shared libraries of the root image that our programs are linked with."""
+    for name in SYSROOT_PACKAGES:
+        step.run("dpkg-deb", "-x", fetch.file_of(name), out)
+
+
+def sysroot_step() -> Step:
+    return Step("sysroot", build_sysroot, shared=True,
+                values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
+
+
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool")
+
+
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
+    qcbor, sysroot = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
-                "gateway/boot-tool/kapu-boot")
+                "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
-                         "-Dbuildtype=release", f"-Dqcbor={step.needs[0].out}", targets=programs)
+                         "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
+                         targets=programs)
     for program in programs:
         step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
@@ -354,8 +396,9 @@ def build_root(step: Step, out: Path) -> None:
     for name in recipe_debs(flavour):
         for file in fetch.files_of(name):
             (debs / file.name).symlink_to(file)
-    added = [f"{programs / 'kapu-status'}:/usr/bin/kapu-status:0755",
-             f"{programs / 'kapu-agent'}:/usr/bin/kapu-agent:0755",
+    added = [*(f"{programs / name}:/usr/bin/{name}:0755"
+               for name in ("kapu-status", "kapu-agent", "kapu-link")),
+             f"{operator_ca()}:/etc/kapu/operator-ca.pem:0444",
              f"{tas / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":
@@ -500,8 +543,9 @@ def operator_step() -> Step:
 def optee_step(name: str, flavour: str, needs: list[Step], *patches: Path,
                overlay: Path | None = None) -> Step:
     return Step(name, build_optee, needs=needs, overlay=overlay,
-                files=[ROOT / "secure/ta/monitor", ROOT / "wire",
-                       *(ROOT / "lib" / library for library in MONITOR_LIBRARIES), *patches],
+                files=[*(ROOT / "secure/ta" / name for name in ("monitor", "attest", "common")),
+                       ROOT / "wire", ROOT / "VERSION",
+                       *(ROOT / "lib" / library for library in EARLY_LIBRARIES["monitor"]), *patches],
                 values=[flavour, public_identity(key_set(), TA_ROLE)])
 
 
@@ -529,7 +573,7 @@ def release(flavour: str = "gateway") -> Release:
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
     tas = Step("trusted-apps", build_tas, needs=[optee_base],
-               files=[ROOT / "secure/ta/update", ROOT / "wire"],
+               files=[ROOT / "secure/ta/update", ROOT / "secure/ta/common", ROOT / "wire"],
                values=[public_identity(keys, TA_ROLE)])
     tfa = tfa_step("tf-a", native)
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
@@ -540,12 +584,13 @@ def release(flavour: str = "gateway") -> Release:
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
         linux.values.append(f"seed {seed}")
-    programs = Step("programs", build_programs, needs=[qcbor_step()], values=[cross_gcc],
-                    files=[*MESON_FILES, ROOT / "gateway/status", ROOT / "gateway/tee", ROOT / "gateway/agent",
-                           ROOT / "gateway/boot-tool", ROOT / "wire", PLATFORM / "arm64.cross"])
+    sysroot = sysroot_step()
+    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot], values=[cross_gcc],
+                    files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
+                           ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[tas, programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
-                                          ROOT / "VERSION"],
+                                          ROOT / "VERSION", operator_ca()],
                 values=[flavour, package_version("erofs-utils"),
                         package_version("cryptsetup-bin")]
                 + [fetch.identity(name) for name in recipe_debs(flavour)])

@@ -87,3 +87,30 @@ def key_set() -> KeySet:
         if not path.exists():
             make_key(path, role)
     return KeySet(development)
+
+
+# The operator's certification authority: gateways believe who it certified (docs/attestation.md).
+OPERATOR_CA_DAYS = 3650
+
+
+def make_operator_ca(folder: Path) -> None:
+    """For development; its private key stays beside the others, the operator's tools use it there."""
+    key = folder / "operator-ca.key"
+    if not key.exists():
+        make_key(key, "operator-ca")
+    temporary = folder / "operator-ca.new"
+    openssl("req", "-x509", "-new", "-key", str(key), "-sha256", "-days", str(OPERATOR_CA_DAYS),
+            "-subj", "/CN=kapu operator (development)", "-out", str(temporary), "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign")
+    temporary.rename(folder / "operator-ca.pem")
+
+
+def operator_ca() -> Path:
+    """Certificate of the authority of this build's operator: goes into the root image."""
+    keys = key_set()
+    path = keys.folder / "operator-ca.pem"
+    if not path.exists():
+        if keys.folder != development_folder():
+            raise KapuError(f"the certificate of the operator's authority is missing: {path}")
+        make_operator_ca(keys.folder)
+    return path

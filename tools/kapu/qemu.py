@@ -85,6 +85,7 @@ class Machine:
         self.secure_console = folder / "secure.log"
         self.console_socket = folder / "console.sock"
         self.qmp_socket = folder / "qmp.sock"
+        self.forwards = ""  # what the network lets out, as words of QEMU's user network
         self.tpm_socket: Path | None = None  # of something that stands between QEMU and the TPM
 
     # -- processes
@@ -117,7 +118,7 @@ class Machine:
             words += ["-drive", f"if=none,id=disk,format=raw,file={files / 'disk.img'}",
                       "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0",
                       # the gateway gets an address, and reaches nothing outside of this process
-                      "-netdev", "user,id=net,restrict=on",
+                      "-netdev", f"user,id=net,restrict=on{self.forwards}",
                       "-device", f"virtio-net-device,netdev=net,bus=virtio-mmio-bus.1,"
                       f"mac={self.mac}"]
         if self.share:

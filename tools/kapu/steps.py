@@ -91,14 +91,19 @@ class Step:
         self.seconds = 0.0
         self.was_cached = False
         self._key = None
+        self._files_were = ""
+
+    def _inputs(self) -> str:
+        """Content of the input files, as it is now."""
+        return "".join(f"file {file.name} {digest_tree(file)}\n" for file in self.files)
 
     def key(self) -> str:
         if self._key is None:
+            self._files_were = self._inputs()
             total = hashlib.sha256(code_of(self.work).encode())
             for value in self.values:
                 total.update(f"value {value}\n".encode())
-            for file in self.files:
-                total.update(f"file {file.name} {digest_tree(file)}\n".encode())
+            total.update(self._files_were.encode())
             for need in self.needs:
                 total.update(f"step {need.name} {need.key()}\n".encode())
             self._key = total.hexdigest()[:32]
@@ -109,7 +114,8 @@ class Step:
         return self.base / self.key()
 
     def build(self, say) -> None:
-        """Build what is missing, needs first."""
+        """Build what is missing, needs first. All keys are taken before the first command runs."""
+        self.key()
         for need in self.needs:
             need.build(say)
         if self.out.exists():
@@ -128,6 +134,9 @@ class Step:
         say.started(self)
         try:
             self.work(self, temporary)
+            if self._inputs() != self._files_were:
+                raise KapuError(f"step '{self.name}': its input files were changed while it ran, "
+                                "which would give a result of both; build again")
             os.utime(temporary)  # the newest result, whatever times the work set
             try:
                 temporary.rename(self.out)

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <tee_internal_api_extensions.h>
 
+#include "ta_sha256.h"
+
 #define PAGE 4096u
 #define AHEAD 16u /* pages of one call */
 
 static TEE_TASessionHandle core = TEE_HANDLE_NULL;
-static TEE_OperationHandle digest = TEE_HANDLE_NULL;
 
 /* Pages that were read whole while collecting: what the watch gets. */
 static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
@@ -27,7 +28,7 @@ TEE_Result core_open(void)
 {
     static const TEE_UUID uuid = MONITOR_PTA_UUID;
     uint32_t origin = 0;
-    TEE_Result res = TEE_AllocateOperation(&digest, TEE_ALG_SHA256, TEE_MODE_DIGEST, 0);
+    TEE_Result res = ta_sha256_open();
 
     shared = tee_map_zi(AHEAD * PAGE, TEE_MEMORY_ACCESS_ANY_OWNER);
     if (res == TEE_SUCCESS && shared == NULL)
@@ -50,19 +51,6 @@ static TEE_Result call(uint32_t command, uint32_t types, TEE_Param p[TEE_NUM_PAR
 #define MI TEE_PARAM_TYPE_MEMREF_INPUT
 #define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
-int core_sha256(void *ctx, const struct bytes *part, size_t parts, uint8_t out[KAPU_SHA256_SIZE])
-{
-    size_t n = KAPU_SHA256_SIZE;
-
-    (void)ctx;
-    for (size_t i = 0; i + 1 < parts; i++)
-        TEE_DigestUpdate(digest, part[i].p, part[i].n);
-    return TEE_DigestDoFinal(digest, parts == 0 ? NULL : part[parts - 1].p,
-                             parts == 0 ? 0 : part[parts - 1].n, out, &n) == TEE_SUCCESS
-               ? 0
-               : -1;
-}
-
 static void put_le64(uint8_t *to, uint64_t v)
 {
     for (unsigned i = 0; i < 8; i++)
@@ -77,7 +65,7 @@ static void collect(uint64_t pa, const void *page)
     if (pages_n == MONITOR_WATCH_MAX || !introspect_is_constant(collecting, pa))
         return;
     put_le64(record, pa);
-    if (core_sha256(NULL, &whole, 1, record + 8) == 0)
+    if (ta_sha256(NULL, &whole, 1, record + 8) == 0)
         pages_n++;
 }
 

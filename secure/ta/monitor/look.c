@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "ta_sha256.h"
+
 #define ATTEMPTS 3u /* Linux runs meanwhile: what is wrong stays wrong */
 #define CACHE_PAGES 256u
 #define CACHE_AGE 256u /* lookups: what is older is read anew, as Linux runs on */
@@ -23,9 +25,24 @@ static uint8_t work[WORK_SIZE];
 static bool opened, watching;
 static bool judges_past; /* a page as it was: what its jump labels' keys said then is not known */
 
+/* The library leaves no control characters in what Linux calls its things; evidence is ASCII. */
+static void make_ascii(char *s)
+{
+    for (; *s != '\0'; s++)
+        *s = (unsigned char)*s > '~' ? '?' : *s;
+}
+
+static void put_finding(struct finding *to, const struct finding *f)
+{
+    *to = *f;
+    make_ascii(to->object);
+    make_ascii(to->detail);
+}
+
 static void keep(void *ctx, const struct finding *f)
 {
     struct verdict *v = ctx;
+    size_t at;
 
     if (judges_past && strcmp(f->id, "text.jump") == 0)
         return;
@@ -38,10 +55,14 @@ static void keep(void *ctx, const struct finding *f)
         v->alarms++;
     else
         v->warnings++;
-    if (v->findings < FINDINGS_MAX)
-        v->finding[v->findings++] = *f;
-    else
-        v->not_kept++;
+    if (v->findings < FINDINGS_MAX) {
+        put_finding(&v->finding[v->findings++], f);
+        return;
+    }
+    v->not_kept++; /* this one, or the one that makes room for it */
+    at = introspect_spare(v->finding, v->findings, f->id);
+    if (at < v->findings)
+        put_finding(&v->finding[at], f);
 }
 
 static void set_text(char *to, const char *text, size_t n)
@@ -68,7 +89,7 @@ static int open(struct verdict *v)
         .profile = {kernel_profile, kernel_profile_size},
         .allow = {allow_list, allow_list_size},
         .mem = {.read = core_read},
-        .sha = {.hash = core_sha256},
+        .sha = {.hash = ta_sha256},
         .ram_base = RAM_BASE,
         .ram_size = RAM_SIZE,
         .work = work,

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <kapu/evidence.h>
+
 #include "monitor_ta.h"
 #include "reaction.h"
 
@@ -91,9 +93,36 @@ static TEE_Result read_report(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
+static TEE_Result last(TEE_Param p[TEE_NUM_PARAMS])
+{
+    p[0].value.a = verdict.number;
+    p[0].value.b = verdict.began_ms;
+    p[1].value.a = core_time().now_ms;
+    p[1].value.b = 0;
+    return TEE_SUCCESS;
+}
+
+/* Encoded in memory of the TA: the caller's may change under the encoder. */
+static TEE_Result claims(TEE_Param p[TEE_NUM_PARAMS])
+{
+    static uint8_t encoded[EVIDENCE_MONITOR_MAX];
+    struct wr w;
+    bool fits;
+
+    wr_init(&w, encoded, sizeof(encoded));
+    if (claims_make(&verdict, &w) != 0)
+        return TEE_ERROR_GENERIC;
+    fits = p[0].memref.size >= w.at;
+    if (fits)
+        TEE_MemMove(p[0].memref.buffer, encoded, w.at);
+    p[0].memref.size = w.at;
+    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
+}
+
 #define NONE TEE_PARAM_TYPE_NONE
 #define VO TEE_PARAM_TYPE_VALUE_OUTPUT
 #define VIO TEE_PARAM_TYPE_VALUE_INOUT
+#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
 static const struct {
     uint32_t command, types;
@@ -102,6 +131,8 @@ static const struct {
     {MONITOR_TA_STEP, TEE_PARAM_TYPES(VO, VO, NONE, NONE), step},
     {MONITOR_TA_DUE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), due},
     {MONITOR_TA_REPORT, TEE_PARAM_TYPES(VIO, VO, VO, VO), read_report},
+    {MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, NONE, NONE), last},
+    {MONITOR_TA_CLAIMS, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), claims},
 };
 
 TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t types,

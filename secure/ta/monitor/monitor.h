@@ -64,10 +64,6 @@ struct core_figures core_figures(void);
 /* Why this run began; n bytes of text. */
 uint32_t core_last(uint32_t *resets, char text[MONITOR_TEXT_MAX], size_t *n);
 
-/* ---- hash, for lib/introspect ---- */
-
-int core_sha256(void *ctx, const struct bytes *part, size_t parts, uint8_t out[KAPU_SHA256_SIZE]);
-
 /* ---- look.c ---- */
 
 /* The next step of a deep check, of which *v is what it has seen. Steps left; 0: it is complete,
@@ -80,5 +76,10 @@ uint32_t look_step(struct verdict *v);
 size_t report_lines(const struct verdict *v, char *to, size_t n);
 /* wire/monitor_ta.h */
 size_t report_make(const struct verdict *v, char *to, size_t n);
+
+/* ---- claims.c ---- */
+
+/* The claims "monitor" of evidence. 0 or KAPU_E*. */
+int claims_make(const struct verdict *v, struct wr *to);
 
 #endif

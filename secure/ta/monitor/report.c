@@ -46,6 +46,8 @@ size_t report_lines(const struct verdict *v, char *to, size_t n)
         put(&t, "%s %s: %s, 0x%" PRIx64 ": %s\n", name_of(f->severity), f->id, f->object,
             f->address, f->detail);
     }
+    if (v->not_kept > 0)
+        put(&t, "and %zu findings more\n", v->not_kept);
     return t.at;
 }
 
@@ -99,5 +101,7 @@ size_t report_make(const struct verdict *v, char *to, size_t n)
         put(&t, "finding\t%s\t%s\t%s\t%" PRIx64 "\t%s\n", name_of(f->severity), f->id, f->object,
             f->address, f->detail);
     }
+    if (v->not_kept > 0)
+        put(&t, "more\t%zu\n", v->not_kept);
     return t.at;
 }

@@ -6,11 +6,13 @@
  *
  *   security counter   NV counter. Read with the board's value, raised only by the owner, whose
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
- * which BL2 closes: nobody can delete them after that. boot state         NV, 8 bytes
- * (kapu/bootstate.h). Read and written with the board's value. root secret        sealed, 32 bytes,
- * made by the TPM's generator. Opens only while PCR FUSEBOX_PCR_AUTHORITY says that the ROM
- * verified with our root key and PCR FUSEBOX_PCR_CAP is zero, and only with the board's value, by a
- * session that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive from it.
+ *                      which BL2 closes: nobody can delete them after that.
+ *   boot state         NV, 8 bytes (kapu/bootstate.h). Read and written with the board's value.
+ *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
+ *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
+ *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
+ *                      that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive
+ *                      from it.
  *
  * The board itself has a small record ("fuses") that only the secure world can read: the name of
  * the TPM's endorsement key, a secret that pairs the board with this TPM, and where the counters
@@ -152,6 +154,28 @@ KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
 #define FUSEBOX_LABEL_OWNER "kapu TPM owner"
 #define FUSEBOX_LABEL_ENDORSEMENT "kapu TPM endorsement"
 #define FUSEBOX_LABEL_LOCKOUT "kapu TPM lockout"
+#define FUSEBOX_LABEL_AK "kapu TPM attestation key"
+
+/*
+ * Attestation. The attestation key (AK) is a restricted signing key of the endorsement hierarchy
+ * whose value, and the hierarchy's, only the secure world can derive. The AK's public area is of
+ * this TPM, authentic.
+ */
+KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                               struct tpm2_public *ak);
+/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. */
+KAPU_MUST_CHECK int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                                  const uint8_t nonce[32], struct wr *attest,
+                                  struct tpm2_signature *sig);
+/* Opens a credential of 32 bytes that was made for this TPM's EK and the AK: TPM2B_ID_OBJECT and
+ * TPM2B_ENCRYPTED_SECRET. The caller wipes `out`. */
+KAPU_MUST_CHECK int fusebox_activate(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                                     struct bytes blob, struct bytes secret,
+                                     uint8_t out[FUSEBOX_SECRET_SIZE]);
+/* What the TPM gives as its endorsement certificate (DER), *n bytes. Hostile: whoever verifies its
+ * chain finds out. */
+KAPU_MUST_CHECK int fusebox_ek_certificate(struct fusebox *f, uint8_t der[FUSEBOX_CERTIFICATE_MAX],
+                                           size_t *n);
 
 /* ---- the factory ---- */
 

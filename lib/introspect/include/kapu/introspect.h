@@ -80,6 +80,7 @@ struct introspect_stats {
 #define INTROSPECT_CACHE 256u
 #define INTROSPECT_TABLES 64u
 #define INTROSPECT_PENDING 48u
+#define INTROSPECT_MODULE_CODE 16u
 #define INTROSPECT_WORK_MIN (64u << 10)
 #define INTROSPECT_CACHED_PAGE 4104u /* work memory that a page of the page cache takes */
 #define INTROSPECT_READS (16u << 20) /* an intact gateway takes a hundredth of it */
@@ -118,6 +119,11 @@ struct introspect {
     struct {
         uint64_t root, va, table, above; /* last tables on the way to va; root 0: empty */
     } tables[INTROSPECT_TABLES];
+    struct {
+        uint64_t va, size;
+        uint32_t deep; /* deep check that saw it last */
+    } module_code[INTROSPECT_MODULE_CODE];
+    uint32_t deep; /* number of this deep check */
     struct finding pending[INTROSPECT_PENDING];
     uint32_t pending_n, lost, run;
     uint32_t set_n, hashed_used, victim;
@@ -258,5 +264,9 @@ KAPU_MUST_CHECK int introspect_code(struct introspect *in, introspect_code_fn fn
 
 /* The kernel's version string from the profile. */
 struct bytes introspect_banner(const struct introspect *in);
+
+/* Many findings of one kind must not hide another kind: of n findings, all that there is room for,
+ * the one whose place the first of kind `id` takes; n: none, `id` has one already. */
+size_t introspect_spare(const struct finding *f, size_t n, const char *id);
 
 #endif

@@ -23,6 +23,7 @@ struct trust_boot {
     uint32_t counter_stored;  /* the TPM's when the boot began */
     uint32_t counter_release; /* of the release that runs */
     uint8_t board[16];        /* UUID */
+    struct tpm2_name ek;      /* of the TPM's endorsement key, as pinned */
     const uint8_t *log;       /* TCG event log */
     size_t log_size;
 };
@@ -40,6 +41,12 @@ TEE_Result trust_raise_counter(enum fusebox_counter which, uint32_t value);
 /* The boot state in the TPM, which counts from the next reset on. */
 TEE_Result trust_read_state(struct bootstate *state);
 TEE_Result trust_write_state(const struct bootstate *state);
+
+/* Attestation: as fusebox_ak, fusebox_quote, fusebox_activate, fusebox_ek_certificate. */
+TEE_Result trust_ak(struct tpm2_public *ak);
+TEE_Result trust_quote(const uint8_t nonce[32], struct wr *attest, struct tpm2_signature *sig);
+TEE_Result trust_activate(struct bytes blob, struct bytes secret, uint8_t out[FUSEBOX_SECRET_SIZE]);
+TEE_Result trust_ek_certificate(uint8_t der[FUSEBOX_CERTIFICATE_MAX], size_t *n);
 
 /* The system came up: marks of slots that were started in vain go (secure RAM). */
 void trust_boot_complete(void);

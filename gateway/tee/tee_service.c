@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tee_values.h"
+#include "tee_service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
-
-#define SYSTEM_ERROR 0xffffffffu /* of ours: look at errno */
 
 /* GlobalPlatform TEE Client API 1.0, 4.4.2 */
 #define TEEC_ERROR_ACCESS_DENIED 0xffff0001u
@@ -39,35 +38,37 @@ uint32_t tee_service_open(struct tee_service *s, const struct tee_uuid *uuid)
     s->session = 0;
     s->fd = open(TEE_DEVICE, O_RDWR | O_CLOEXEC);
     if (s->fd < 0)
-        return SYSTEM_ERROR;
+        return TEE_SYSTEM_ERROR;
     put_uuid(uuid, arg.uuid);
     arg.clnt_login = TEE_IOCTL_LOGIN_PUBLIC;
     if (ioctl(s->fd, TEE_IOC_OPEN_SESSION, &data) < 0)
-        return SYSTEM_ERROR;
+        return TEE_SYSTEM_ERROR;
     s->session = arg.session;
     return arg.ret;
 }
 
-uint32_t tee_service_call(struct tee_service *s, uint32_t command, struct tee_value v[TEE_VALUES])
+uint32_t tee_service_call(struct tee_service *s, uint32_t command, struct tee_param v[TEE_PARAMS])
 {
     union {
         struct tee_ioctl_invoke_arg arg;
         uint8_t
-            room[sizeof(struct tee_ioctl_invoke_arg) + TEE_VALUES * sizeof(struct tee_ioctl_param)];
+            room[sizeof(struct tee_ioctl_invoke_arg) + TEE_PARAMS * sizeof(struct tee_ioctl_param)];
     } u = {0};
     struct tee_ioctl_buf_data data = {.buf_ptr = (uintptr_t)&u, .buf_len = sizeof(u)};
 
     u.arg.func = command;
     u.arg.session = s->session;
-    u.arg.num_params = TEE_VALUES;
-    for (int i = 0; i < TEE_VALUES; i++) {
+    u.arg.num_params = TEE_PARAMS;
+    for (int i = 0; i < TEE_PARAMS; i++) {
         u.arg.params[i].attr = v[i].kind;
         u.arg.params[i].a = v[i].a;
         u.arg.params[i].b = v[i].b;
+        if (v[i].memory != NULL)
+            u.arg.params[i].c = (uint64_t)v[i].memory->id;
     }
     if (ioctl(s->fd, TEE_IOC_INVOKE, &data) < 0)
-        return SYSTEM_ERROR;
-    for (int i = 0; i < TEE_VALUES && u.arg.ret == 0; i++) {
+        return TEE_SYSTEM_ERROR;
+    for (int i = 0; i < TEE_PARAMS && u.arg.ret == 0; i++) {
         v[i].a = (uint32_t)u.arg.params[i].a;
         v[i].b = (uint32_t)u.arg.params[i].b;
     }
@@ -85,12 +86,36 @@ void tee_service_close(struct tee_service *s)
     s->fd = -1;
 }
 
+int tee_memory_open(const struct tee_service *s, struct tee_memory *m, size_t size)
+{
+    struct tee_ioctl_shm_alloc_data data = {.size = size};
+
+    *m = (struct tee_memory){.fd = -1, .p = MAP_FAILED};
+    m->fd = ioctl(s->fd, TEE_IOC_SHM_ALLOC, &data);
+    if (m->fd < 0)
+        return -1;
+    m->id = data.id;
+    m->size = (size_t)data.size;
+    m->p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+    return m->p == MAP_FAILED ? -1 : 0;
+}
+
+void tee_memory_close(struct tee_memory *m)
+{
+    if (m->p != MAP_FAILED)
+        (void)munmap(m->p, m->size);
+    if (m->fd >= 0)
+        close(m->fd);
+    m->fd = -1;
+    m->p = MAP_FAILED;
+}
+
 const char *tee_service_error(uint32_t result)
 {
     static char text[32];
 
     switch (result) {
-    case SYSTEM_ERROR:
+    case TEE_SYSTEM_ERROR:
         return strerror(errno);
     case TEEC_ERROR_ACCESS_DENIED:
         return "the secure world denies it to this caller";

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kapu-link: the gateway's line to its operator, dialled from here. It carries questions to the
+ * attest TA and answers back, and is trusted with nothing: its TLS key is in the secure world, and
+ * evidence is signed there. A gateway without a certificate waits to be enrolled.
+ */
+#include <mosquitto.h>
+#include <mqtt_protocol.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "link.h"
+
+#define KEEPALIVE_S 120 /* more than a deep check takes on a busy gateway */
+#define LOOP_MS 1000
+#define AGAIN_S 5 /* until the next attempt to connect */
+
+struct line {
+    struct settings settings;
+    struct gateway gateway;
+    enum protocol_place place;
+    bool lost;
+};
+
+void say(const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "kapu-link: ");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+}
+
+static void on_connect(struct mosquitto *m, void *ctx, int code, int flags,
+                       const mosquitto_property *properties)
+{
+    struct line *l = ctx;
+    char topic[PROTOCOL_TOPIC_SIZE];
+
+    (void)flags;
+    (void)properties;
+    if (code != 0) {
+        say("the broker refuses: %s", mosquitto_reason_string(code));
+        l->lost = true;
+        return;
+    }
+    protocol_topic(l->place, l->gateway.name, PROTOCOL_REQUEST, topic);
+    if (mosquitto_subscribe_v5(m, NULL, topic, 1, 0, NULL) != MOSQ_ERR_SUCCESS)
+        l->lost = true;
+    else
+        say("%s as %s", l->place == PROTOCOL_ENROLLED ? "connected" : "waiting to be enrolled",
+            l->gateway.name);
+}
+
+static void on_disconnect(struct mosquitto *m, void *ctx, int code,
+                          const mosquitto_property *properties)
+{
+    struct line *l = ctx;
+
+    (void)m;
+    (void)properties;
+    if (code != 0)
+        say("connection lost: %s", mosquitto_strerror(code));
+    l->lost = true;
+}
+
+static void publish(struct mosquitto *m, struct line *l, struct bytes body, const void *correlation,
+                    uint16_t n)
+{
+    char topic[PROTOCOL_TOPIC_SIZE];
+    mosquitto_property *properties = NULL;
+
+    protocol_topic(l->place, l->gateway.name, PROTOCOL_REPLY, topic);
+    if (mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA, correlation, n) !=
+            MOSQ_ERR_SUCCESS ||
+        mosquitto_publish_v5(m, NULL, topic, (int)body.n, body.p, 1, false, properties) !=
+            MOSQ_ERR_SUCCESS)
+        say("an answer could not be sent");
+    mosquitto_property_free_all(&properties);
+}
+
+static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_message *message,
+                       const mosquitto_property *properties)
+{
+    struct line *l = ctx;
+    void *correlation = NULL;
+    uint16_t n = 0;
+
+    if (mosquitto_property_read_binary(properties, MQTT_PROP_CORRELATION_DATA, &correlation, &n,
+                                       false) == NULL ||
+        n < PROTOCOL_CORRELATION_MIN || n > PROTOCOL_CORRELATION_MAX) {
+        say("a request without correlation data is passed over");
+    } else {
+        const struct bytes request = {message->payload, (size_t)message->payloadlen};
+
+        publish(m, l, gateway_answer(&l->gateway, l->place, request), correlation, n);
+    }
+    free(correlation);
+}
+
+static bool configure(struct mosquitto *m, SSL_CTX *tls)
+{
+    mosquitto_connect_v5_callback_set(m, on_connect);
+    mosquitto_disconnect_v5_callback_set(m, on_disconnect);
+    mosquitto_message_v5_callback_set(m, on_message);
+    return mosquitto_int_option(m, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5) ==
+               MOSQ_ERR_SUCCESS &&
+           mosquitto_void_option(m, MOSQ_OPT_SSL_CTX, tls) == MOSQ_ERR_SUCCESS &&
+           mosquitto_int_option(m, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS;
+}
+
+/* Serves until the connection ends, or the gateway was enrolled and has to use another. */
+static void serve(struct mosquitto *m, struct line *l)
+{
+    const struct settings *s = &l->settings;
+    int port = l->place == PROTOCOL_ENROLLED ? s->port : s->enrol_port;
+    int err = mosquitto_connect(m, s->host, port, KEEPALIVE_S);
+
+    while (err == MOSQ_ERR_SUCCESS && !l->lost) {
+        err = mosquitto_loop(m, LOOP_MS, 1);
+        if (l->place == PROTOCOL_ENROLMENT && l->gateway.enrolled && !mosquitto_want_write(m))
+            break;
+    }
+    if (err != MOSQ_ERR_SUCCESS)
+        say("%s:%d: %s", s->host, port, mosquitto_strerror(err));
+    (void)mosquitto_disconnect(m);
+}
+
+static void connect_once(struct line *l)
+{
+    SSL_CTX *tls;
+    struct mosquitto *m;
+
+    l->place = l->gateway.enrolled ? PROTOCOL_ENROLLED : PROTOCOL_ENROLMENT;
+    l->lost = false;
+    tls = tls_context(&l->settings, l->place == PROTOCOL_ENROLLED);
+    m = tls != NULL ? mosquitto_new(l->gateway.name, true, l) : NULL;
+    if (m != NULL && configure(m, tls))
+        serve(m, l);
+    mosquitto_destroy(m);
+    SSL_CTX_free(tls);
+}
+
+int main(void)
+{
+    static struct line l;
+
+    if (!settings_read(&l.settings) || !gateway_open(&l.gateway))
+        return 1; /* the service manager tries again */
+    if (mosquitto_lib_init() != MOSQ_ERR_SUCCESS)
+        return 1;
+    for (;;) {
+        connect_once(&l);
+        (void)nanosleep(&(struct timespec){.tv_sec = AGAIN_S}, NULL);
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Each request is passed on to the secure world, whose answer goes back. Whether a request is from
+ * the operator the broker knows; evidence may go to anybody: it is signed, and for one nonce.
+ */
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "attest.h"
+#include "link.h"
+
+static uint8_t answer[PROTOCOL_BODY_MAX], work[PROTOCOL_REQUEST_MAX];
+
+static struct bytes encode(const struct protocol_reply *r)
+{
+    struct wr w;
+
+    wr_init(&w, answer, sizeof(answer));
+    if (protocol_reply_encode(r, &w) != 0)
+        say("an answer has no place in the protocol");
+    return wr_done(&w);
+}
+
+static struct bytes refuse(const char *why)
+{
+    const struct protocol_reply r = {
+        .kind = PROTOCOL_ERROR,
+        .error = {(const uint8_t *)why, strlen(why)},
+    };
+
+    say("refused: %s", why);
+    return encode(&r);
+}
+
+bool gateway_open(struct gateway *g)
+{
+    struct attest_identity id;
+    struct attest a;
+    uint32_t result = attest_open(&a);
+
+    if (result == 0)
+        result = attest_identity(&a, &id);
+    if (result == 0 && id.ueid.n == EVIDENCE_UEID_SIZE)
+        protocol_name(id.ueid.p, g->name);
+    else
+        say("attest TA: %s", tee_service_error(result));
+    attest_close(&a);
+    if (result != 0 || !token_key(g->spki, &g->spki_n))
+        return false;
+    g->enrolled = identity_is_there((struct bytes){g->spki, g->spki_n});
+    return true;
+}
+
+static struct bytes identify(struct gateway *g, const struct protocol_request *request)
+{
+    struct protocol_reply r = {.kind = PROTOCOL_IDENTIFY, .tls_key = {g->spki, g->spki_n}};
+    struct attest_identity id;
+    struct bytes body;
+    struct attest a;
+    uint32_t result = attest_open(&a);
+
+    (void)request;
+    if (result == 0)
+        result = attest_identity(&a, &id);
+    if (result == 0 && id.key.n == sizeof(r.tee_key)) {
+        r.ek_certificate = id.ek_certificate;
+        r.ak = id.ak;
+        memcpy(r.tee_key, id.key.p, sizeof(r.tee_key));
+        body = encode(&r);
+    } else {
+        body = refuse(tee_service_error(result));
+    }
+    attest_close(&a);
+    return body;
+}
+
+/* Evidence into an answer; of an enrolment when the request is one. */
+static struct bytes evidence(struct gateway *g, const struct protocol_request *request)
+{
+    struct protocol_reply r = {.kind = request->kind};
+    uint8_t tls_key[EVP_MAX_MD_SIZE];
+    struct bytes body;
+    struct attest a;
+    uint32_t result = attest_open(&a);
+
+    if (result == 0 && request->kind == PROTOCOL_ENROL &&
+        EVP_Digest(g->spki, g->spki_n, tls_key, NULL, EVP_sha256(), NULL) == 1)
+        result = attest_enrol(&a, request->credential, request->secret, tls_key);
+    if (result == 0)
+        result = attest_evidence(&a, request->nonce, request->wants_log, &r.message);
+    body = result == 0 ? encode(&r) : refuse(tee_service_error(result));
+    attest_close(&a);
+    return body;
+}
+
+static struct bytes certify(struct gateway *g, const struct protocol_request *request)
+{
+    const struct protocol_reply r = {.kind = PROTOCOL_CERTIFY};
+    const struct bytes spki = {g->spki, g->spki_n};
+
+    if (!identity_keep(spki, request->certificate, request->issuer))
+        return refuse("the certificate is not for this gateway's key, or cannot be kept");
+    g->enrolled = true;
+    return encode(&r);
+}
+
+struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct bytes request)
+{
+    struct protocol_request r;
+
+    if (protocol_request_decode(request, &r, work, sizeof(work)) != 0)
+        return refuse("the request is malformed");
+    if ((r.kind == PROTOCOL_ATTEST) != (place == PROTOCOL_ENROLLED))
+        return refuse("the request is not for this topic");
+    switch (r.kind) {
+    case PROTOCOL_IDENTIFY:
+        return identify(g, &r);
+    case PROTOCOL_ENROL:
+    case PROTOCOL_ATTEST:
+        return evidence(g, &r);
+    case PROTOCOL_CERTIFY:
+        return certify(g, &r);
+    default:
+        return refuse("the request is not known");
+    }
+}

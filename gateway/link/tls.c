@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "identity.h"
+#include "link.h"
+
+/* No dates: a gateway has no clock that it can believe. Whom the operator's authority certified is
+ * believed as long as this release runs; nothing secret is told to them. */
+static bool trust_operator(SSL_CTX *ctx, const struct settings *s)
+{
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS);
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME);
+    return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+           SSL_CTX_load_verify_file(ctx, SETTINGS_CA) == 1 &&
+           X509_VERIFY_PARAM_set1_host(param, s->name, 0) == 1;
+}
+
+static bool show_identity(SSL_CTX *ctx)
+{
+    EVP_PKEY *key = token_private_key();
+    bool done = key != NULL && SSL_CTX_use_certificate_chain_file(ctx, IDENTITY_FILE) == 1 &&
+                SSL_CTX_use_PrivateKey(ctx, key) == 1;
+
+    EVP_PKEY_free(key);
+    return done;
+}
+
+SSL_CTX *tls_context(const struct settings *s, bool authenticated)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+    if (ctx != NULL && trust_operator(ctx, s) && (!authenticated || show_identity(ctx)))
+        return ctx;
+    say("TLS: %s", ERR_reason_error_string(ERR_peek_last_error()));
+    SSL_CTX_free(ctx);
+    return NULL;
+}

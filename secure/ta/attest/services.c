@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The boot service of the core and the monitor TA, as this TA asks them: secure world to secure
+ * world, without Linux in between. */
+#include <string.h>
+
+#include "attest.h"
+#include "boot_pta.h"
+#include "monitor_ta.h"
+
+static TEE_TASessionHandle boot = TEE_HANDLE_NULL, monitor = TEE_HANDLE_NULL;
+
+#define NONE TEE_PARAM_TYPE_NONE
+#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
+#define VIO TEE_PARAM_TYPE_VALUE_INOUT
+#define MI TEE_PARAM_TYPE_MEMREF_INPUT
+#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
+
+static TEE_Result open_one(const TEE_UUID *uuid, TEE_TASessionHandle *session)
+{
+    uint32_t origin = 0;
+
+    return TEE_OpenTASession(uuid, TEE_TIMEOUT_INFINITE, 0, NULL, session, &origin);
+}
+
+TEE_Result services_open(void)
+{
+    static const TEE_UUID boot_uuid = BOOT_PTA_UUID, monitor_uuid = MONITOR_TA_UUID;
+    TEE_Result res = open_one(&boot_uuid, &boot);
+
+    return res == TEE_SUCCESS ? open_one(&monitor_uuid, &monitor) : res;
+}
+
+static TEE_Result call(TEE_TASessionHandle session, uint32_t command, uint32_t types,
+                       TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint32_t origin = 0;
+
+    return TEE_InvokeTACommand(session, TEE_TIMEOUT_INFINITE, command, types, p, &origin);
+}
+
+static void set_memory(TEE_Param *p, const void *buffer, size_t n)
+{
+    p->memref.buffer = (void *)(uintptr_t)buffer;
+    p->memref.size = n;
+}
+
+TEE_Result boot_identity(struct identity *id)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], id->board, sizeof(id->board));
+    set_memory(&p[1], id->ek_name, sizeof(id->ek_name));
+    set_memory(&p[2], id->ak, sizeof(id->ak));
+    set_memory(&p[3], id->certificate, sizeof(id->certificate));
+    res = call(boot, BOOT_PTA_IDENTITY, TEE_PARAM_TYPES(MO, MO, MO, MO), p);
+    id->ek_name_n = p[1].memref.size;
+    id->ak_n = p[2].memref.size;
+    id->certificate_n = p[3].memref.size;
+    return res;
+}
+
+TEE_Result boot_state(struct evidence_software *s)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    res = call(boot, BOOT_PTA_STATE, TEE_PARAM_TYPES(VO, VO, VO, NONE), p);
+    s->slot = (uint8_t)p[0].value.a;
+    s->trial = p[0].value.b != 0;
+    s->counter_tpm = p[1].value.a;
+    s->counter_release = p[1].value.b;
+    s->tries = (uint8_t)p[2].value.b;
+    return res;
+}
+
+static void put_word(uint8_t *to, uint32_t w)
+{
+    for (unsigned i = 0; i < 4; i++)
+        to[i] = (uint8_t)(w >> (24 - 8 * i));
+}
+
+TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32])
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    p[0].value.a = pcr;
+    res = call(boot, BOOT_PTA_PCR, TEE_PARAM_TYPES(VIO, VO, VO, VO), p);
+    for (size_t i = 0; i < TEE_NUM_PARAMS; i++) {
+        put_word(value + 8 * i, p[i].value.a);
+        put_word(value + 8 * i + 4, p[i].value.b);
+    }
+    return res;
+}
+
+TEE_Result boot_events(uint8_t *log, size_t *n)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], log, *n);
+    res = call(boot, BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), p);
+    *n = p[0].memref.size;
+    return res;
+}
+
+TEE_Result boot_quote(const uint8_t nonce[32], uint8_t *attest, size_t *n,
+                      uint8_t signature[EVIDENCE_SIGNATURE_SIZE])
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], nonce, 32);
+    set_memory(&p[1], attest, *n);
+    set_memory(&p[2], signature, EVIDENCE_SIGNATURE_SIZE);
+    res = call(boot, BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MI, MO, MO, NONE), p);
+    *n = p[1].memref.size;
+    return res;
+}
+
+TEE_Result boot_activate(const TEE_Param *blob, const TEE_Param *secret, uint8_t out[32])
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0] = *blob;
+    p[1] = *secret;
+    set_memory(&p[2], out, 32);
+    return call(boot, BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MI, MI, MO, NONE), p);
+}
+
+TEE_Result monitor_step(uint32_t *left)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    res = call(monitor, MONITOR_TA_STEP, TEE_PARAM_TYPES(VO, VO, NONE, NONE), p);
+    *left = p[0].value.a;
+    return res;
+}
+
+TEE_Result monitor_last(uint32_t *number, uint32_t *began_ms, uint32_t *now_ms)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    res = call(monitor, MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, NONE, NONE), p);
+    *number = p[0].value.a;
+    *began_ms = p[0].value.b;
+    *now_ms = p[1].value.a;
+    return res;
+}
+
+TEE_Result monitor_claims(uint8_t *claims, size_t *n)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], claims, *n);
+    res = call(monitor, MONITOR_TA_CLAIMS, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), p);
+    *n = p[0].memref.size;
+    return res;
+}
