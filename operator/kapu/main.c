@@ -11,8 +11,14 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"attest", command_attest, "ask a gateway for evidence, and judge it"},
+    {"enroll", command_enroll, "take a gateway into the fleet"},
+    {"evidence", command_evidence, "show what a token or message says, verified or not"},
     {"factory", command_factory, "provision a board's TPM, and show what is in it"},
+    {"fleet", command_fleet, "which gateways there are, and which are trusted now"},
+    {"forget", command_forget, "a gateway leaves the fleet"},
     {"inspect", command_inspect, "look into a gateway's memory: a dump, or one that runs"},
+    {"reference", command_reference, "which releases the verifier knows"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -19,9 +19,6 @@ struct appraisal {
 int appraise_boot(struct appraisal *a);
 void appraise_monitor(struct appraisal *a);
 
-/* "kernel text differs at OBJECT: DETAIL", in at most n bytes. */
-void explain_finding(const struct evidence_finding *f, char *to, size_t n);
-
 /* printf arguments of a view: with "%.*s". */
 #define TEXT_OF(b) (int)(b).n, (b).n > 0 ? (const char *)(b).p : ""
 

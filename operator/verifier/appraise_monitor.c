@@ -55,7 +55,7 @@ static const char *means(struct bytes id)
     return "the monitor found something";
 }
 
-void explain_finding(const struct evidence_finding *f, char *to, size_t n)
+void verifier_explain_finding(const struct evidence_finding *f, char *to, size_t n)
 {
     char place[EVIDENCE_OBJECT_MAX + 32] = "";
 
@@ -77,7 +77,7 @@ static void appraise_findings(struct appraisal *a)
 
         if (action == POLICY_IGNORE)
             continue;
-        explain_finding(&m->finding[i], text, sizeof(text));
+        verifier_explain_finding(&m->finding[i], text, sizeof(text));
         verifier_reason(a->r, VERIFIER_EXECUTABLES,
                         action == POLICY_FATAL ? VERIFIER_CONTRAINDICATED : VERIFIER_WARNING, "%s",
                         text);

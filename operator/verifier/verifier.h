@@ -74,6 +74,9 @@ void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
                      enum verifier_tier tier, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* For a person: "kernel text differs at OBJECT: DETAIL [text.page]", in at most n bytes. */
+void verifier_explain_finding(const struct evidence_finding *f, char *to, size_t n);
+
 /* The result as EAR in JSON, unsigned: one line. `name` is the submodule's. `when_s`: Unix time. */
 void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,
                         const char *policy, uint64_t when_s);

@@ -33,9 +33,9 @@ static void boot(struct soft_gateway *g, const char *release)
         uint32_t pcr, type;
         const char *name;
     } event[] = {
-        {0, EVENTLOG_EV_S_CRTM_CONTENTS, "BL1"}, {7, EVENTLOG_EV_EVENT_TAG, "root key"},
-        {0, EVENTLOG_EV_POST_CODE, "BL2"},       {0, EVENTLOG_EV_POST_CODE, "BL31"},
-        {0, EVENTLOG_EV_POST_CODE, "OP-TEE"},    {8, EVENTLOG_EV_IPL, "Linux"},
+        {0, EVENTLOG_EV_ACTION, "BL1"},      {7, EVENTLOG_EV_EVENT_TAG, "root key"},
+        {0, EVENTLOG_EV_ACTION, "BL2"},      {0, EVENTLOG_EV_ACTION, "BL31"},
+        {0, EVENTLOG_EV_ACTION, "OP-TEE"},   {8, EVENTLOG_EV_IPL, "Linux"},
         {9, EVENTLOG_EV_IPL, "device tree"},
     };
     static const uint8_t separator[4] = {0};
@@ -211,9 +211,9 @@ static void clean(struct soft_gateway *g)
 
 static void infected(struct soft_gateway *g)
 {
-    soft_gateway_finding(g, EVIDENCE_ALARM, "text.changed", "__arm64_sys_kill+0x10",
+    soft_gateway_finding(g, EVIDENCE_ALARM, "text.page", "__arm64_sys_kill+0x10",
                          0xffff800008123450U, "4 bytes");
-    soft_gateway_finding(g, EVIDENCE_WARNING, "sockets.unknown", "nc[812]", 0, "tcp 0.0.0.0:4444");
+    soft_gateway_finding(g, EVIDENCE_WARNING, "sockets.listen", "nc[812]", 0, "tcp 0.0.0.0:4444");
 }
 
 static void enrolling(struct soft_gateway *g)

@@ -26,7 +26,7 @@ def test_a_vector_verifies(name, kind):
 def test_findings_are_read_as_they_were_written():
     monitor = interop.check(VECTORS / "infected.token", TEE)[SUBMODS]["monitor"]
     assert monitor[MONITOR_VERDICT] == 2
-    assert monitor[FINDINGS][0] == [2, "text.changed", "__arm64_sys_kill+0x10",
+    assert monitor[FINDINGS][0] == [2, "text.page", "__arm64_sys_kill+0x10",
                                     "0xffff800008123450", "4 bytes"]
 
 

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kapu enroll: takes a gateway into the fleet. Identify, challenge, verify, certify; the verifier's
+ * library judges (operator/verifier/enrol.h), this carries to and fro. A gateway that is enrolled
+ * already, but has lost its certificate or never got it, gets one again for the same TLS key.
+ */
+#include <getopt.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "crypto_openssl.h"
+#include "enrol.h"
+#include "operator.h"
+
+#define TIMEOUT_S 300u
+#define DAYS 3650u
+#define EK_PUBLIC_MAX 512u
+
+struct options {
+    const char *folder, *gateway, *label;
+    uint32_t timeout_s, interval_s;
+    bool json;
+};
+
+struct enroll {
+    struct options options;
+    struct operator o;
+    struct x509_roots *roots;
+    struct x509_ca *ca;
+    struct transport *t;
+    uint64_t end_ms;
+    /* What the gateway says of itself. */
+    struct transport_message identity;
+    struct protocol_reply who; /* views into `identity` */
+    char name[PROTOCOL_NAME_SIZE];
+    uint8_t ek_public[EK_PUBLIC_MAX];
+    struct enrol_hello hello;
+    /* What it is asked and answers next. */
+    struct transport_message answer;
+    struct protocol_reply said; /* views into `answer` */
+    struct verifier_result result;
+    uint8_t certificate[X509_CERTIFICATE_MAX], issuer[PROTOCOL_CERTIFICATE_MAX];
+    size_t certificate_n, issuer_n;
+    uint8_t work[PROTOCOL_BODY_MAX];
+    char why[ENROL_WHY];
+};
+
+static int because(struct enroll *e, int status, const char *what, const char *why)
+{
+    size_t n = (size_t)snprintf(e->why, sizeof(e->why), "%s%s", what, why);
+
+    if (n >= sizeof(e->why)) /* cut */
+        memcpy(e->why + sizeof(e->why) - 4, "...", 4);
+    return status;
+}
+
+/* A status for an error of the verifier's, which may have said why. */
+static int verifier_failed(struct enroll *e, int err)
+{
+    if (err == KAPU_EAUTH)
+        return EXIT_FAILED;
+    return because(e, EXIT_NO_ANSWER, "the verifier failed: ",
+                   err == KAPU_EIO ? e->o.fleet.store->said : "no memory, or no cryptography");
+}
+
+static uint32_t left_ms(const struct enroll *e)
+{
+    uint64_t now = fleet_now_ms(&e->o.fleet);
+
+    return now < e->end_ms ? (uint32_t)(e->end_ms - now) : 0;
+}
+
+/* ---- talking ---- */
+
+static int read_reply(struct enroll *e, const struct transport_message *m,
+                      enum protocol_kind expected, struct protocol_reply *r)
+{
+    char text[PROTOCOL_ERROR_MAX + 1];
+
+    if (protocol_reply_decode((struct bytes){m->body, m->n}, r, e->work, sizeof(e->work)) != 0)
+        return because(e, EXIT_FAILED, "its answer is malformed", "");
+    if (r->kind == PROTOCOL_ERROR) {
+        snprintf(text, sizeof(text), "%.*s", (int)r->error.n, (const char *)r->error.p);
+        return because(e, EXIT_NO_ANSWER, "the gateway says: ", text);
+    }
+    if (r->kind != expected)
+        return because(e, EXIT_FAILED, "it answers another question", "");
+    return EXIT_DONE;
+}
+
+static int request(struct enroll *e, const char *name, const struct protocol_request *q,
+                   struct transport_message *to, struct protocol_reply *r)
+{
+    uint8_t body[PROTOCOL_REQUEST_MAX];
+    struct wr w;
+
+    wr_init(&w, body, sizeof(body));
+    if (protocol_request_encode(q, &w) != 0)
+        return because(e, EXIT_NO_ANSWER, "the question does not fit", "");
+    if (transport_request(e->t, name, wr_done(&w), left_ms(e), to) != 0)
+        return because(e, EXIT_NO_ANSWER, transport_said(e->t), "");
+    return read_reply(e, to, q->kind, r);
+}
+
+/* ---- identify ---- */
+
+/* The EK's public area follows from its certificate, as its template is fixed; from that, what the
+ * gateway is called. */
+static int know(struct enroll *e)
+{
+    struct tpm2_public ek;
+    struct tpm2_name name;
+    struct evidence_key key;
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+    struct wr w;
+    int err = x509_check_ek(e->roots, e->who.ek_certificate, NULL, 0,
+                            fleet_now_ms(&e->o.fleet) / 1000, &key, e->why, sizeof(e->why));
+
+    if (err != 0)
+        return verifier_failed(e, err);
+    tpm2_template_ek(&ek);
+    ek.x_n = ek.y_n = sizeof(key.x);
+    memcpy(ek.x, key.x, sizeof(key.x));
+    memcpy(ek.y, key.y, sizeof(key.y));
+    wr_init(&w, e->ek_public, sizeof(e->ek_public));
+    tpm2_wr_public(&w, &ek);
+    if (w.err != 0 || tpm2_public_name(&crypto_openssl.sha256, &ek, &name) != 0 ||
+        evidence_ueid(&crypto_openssl.sha256, (struct bytes){name.b, name.n}, ueid) != 0)
+        return verifier_failed(e, KAPU_ECRYPTO);
+    e->hello = (struct enrol_hello){
+        .ek_certificate = e->who.ek_certificate, .ek_public = wr_done(&w), .ak_public = e->who.ak};
+    protocol_name(ueid, e->name);
+    if (strcmp(e->name, e->identity.name) != 0)
+        return because(e, EXIT_FAILED, "it claims a name that is not its TPM's; that is ", e->name);
+    return EXIT_DONE;
+}
+
+/* The gateway that was named, or one that says hello. */
+static int meet(struct enroll *e)
+{
+    const struct protocol_request q = {.kind = PROTOCOL_IDENTIFY};
+
+    if (e->options.gateway != NULL)
+        return request(e, e->options.gateway, &q, &e->identity, &e->who);
+    if (transport_listen(e->t, left_ms(e), &e->identity) != 0)
+        return because(e, EXIT_NO_ANSWER, transport_said(e->t), "");
+    return read_reply(e, &e->identity, PROTOCOL_IDENTIFY, &e->who);
+}
+
+/* ---- challenge and answer ---- */
+
+static int prove(struct enroll *e)
+{
+    struct protocol_request q = {.kind = PROTOCOL_ENROL};
+    struct enrol_challenge c;
+    int err = enrol_challenge(&e->o.fleet, e->roots, &e->hello, &c, e->why);
+
+    if (err != 0)
+        return verifier_failed(e, err);
+    memcpy(q.nonce, c.nonce, sizeof(q.nonce));
+    q.credential = (struct bytes){c.blob, c.blob_n};
+    q.secret = (struct bytes){c.secret, c.secret_n};
+    return request(e, e->name, &q, &e->answer, &e->said);
+}
+
+static int take_in(struct enroll *e)
+{
+    const struct enrol_answer a = {
+        .name = e->name,
+        .interval_s = e->options.interval_s > 0 ? e->options.interval_s : e->o.interval_s,
+        .message = e->said.message,
+        .tls_spki = e->who.tls_key,
+    };
+    struct wr w;
+    int err;
+
+    wr_init(&w, e->certificate, sizeof(e->certificate));
+    err = enrol_finish(&e->o.fleet, e->roots, e->ca, DAYS, &e->hello, &a, &e->result, &w, e->why);
+    e->certificate_n = w.at;
+    return err == 0 ? EXIT_DONE : verifier_failed(e, err);
+}
+
+/* ---- certify ---- */
+
+static int read_issuer(struct enroll *e)
+{
+    char path[OPERATOR_PATH];
+    FILE *file = fopen(operator_path(&e->o, "ca.pem", path), "re");
+    X509 *x = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    unsigned char *der = NULL;
+    int n = x != NULL ? i2d_X509(x, &der) : -1;
+
+    if (n > 0 && (size_t)n <= sizeof(e->issuer)) {
+        memcpy(e->issuer, der, (size_t)n);
+        e->issuer_n = (size_t)n;
+    }
+    OPENSSL_free(der);
+    X509_free(x);
+    if (file != NULL)
+        fclose(file);
+    return e->issuer_n > 0 ? 0 : -1;
+}
+
+static int certify(struct enroll *e)
+{
+    const struct protocol_request q = {.kind = PROTOCOL_CERTIFY,
+                                       .certificate = {e->certificate, e->certificate_n},
+                                       .issuer = {e->issuer, e->issuer_n}};
+    struct protocol_reply r;
+    int status = request(e, e->name, &q, &e->answer, &r);
+
+    if (status != EXIT_DONE) {
+        char why[ENROL_WHY];
+
+        snprintf(why, sizeof(why), "%s", e->why);
+        return because(e, status,
+                       "it is enrolled, but did not take its certificate (do this again "
+                       "to give it one): ",
+                       why);
+    }
+    return status;
+}
+
+/* ---- those that are enrolled already ---- */
+
+/* EXIT_DONE: *known says whether it is, then a certificate was issued. */
+static int know_again(struct enroll *e, bool *known)
+{
+    struct store *store = e->o.fleet.store;
+    struct store_state state;
+    uint8_t tls[SHA256_DIGEST_LENGTH];
+    struct wr w;
+    int err = store->ops->gateway_named(store, e->name, &state);
+
+    *known = err == 0;
+    if (err != 0)
+        return err == KAPU_ENOENT ? EXIT_DONE : verifier_failed(e, err);
+    SHA256(e->who.tls_key.p, e->who.tls_key.n, tls);
+    if (memcmp(tls, state.gateway.tls_key, sizeof(tls)) != 0)
+        return because(e, EXIT_FAILED,
+                       "it is enrolled with another TLS key; kapu forget comes "
+                       "first, if that is right",
+                       "");
+    wr_init(&w, e->certificate, sizeof(e->certificate));
+    err = x509_issue(e->ca, e->name, e->who.tls_key, fleet_now_ms(&e->o.fleet) / 1000, DAYS, &w);
+    e->certificate_n = w.at;
+    return err == 0 ? EXIT_DONE : verifier_failed(e, err);
+}
+
+static int enroll(struct enroll *e, bool *again)
+{
+    int status = know(e);
+
+    if (status == EXIT_DONE)
+        status = know_again(e, again);
+    if (status == EXIT_DONE && !*again)
+        status = prove(e);
+    if (status == EXIT_DONE && !*again)
+        status = take_in(e);
+    if (status == EXIT_DONE && e->options.label != NULL &&
+        operator_set_label(&e->o, e->name, e->options.label) != 0)
+        status = because(e, EXIT_FAILED, "it is enrolled, but cannot be called that", "");
+    return status == EXIT_DONE ? certify(e) : status;
+}
+
+/* ---- the command ---- */
+
+static void show(struct enroll *e, int status, bool again)
+{
+    static const char *const verdict[] = {
+        [EXIT_DONE] = "enrolled", [EXIT_FAILED] = "refused", [EXIT_NO_ANSWER] = "no answer"};
+    const char *what = status == EXIT_DONE && again ? "enrolled before" : verdict[status];
+
+    if (e->options.json) {
+        printf("{");
+        json_member(stdout, "gateway", e->identity.name);
+        json_member(stdout, "label", e->options.label != NULL ? e->options.label : "");
+        json_member(stdout, "why", e->why);
+        printf("\"verdict\": \"%s\"}\n", what);
+    } else {
+        printf("%s: %s%s%s\n", e->identity.name[0] != '\0' ? e->identity.name : "enrolment", what,
+               e->why[0] != '\0' ? ": " : "", e->why);
+        for (uint32_t i = 0; i < e->result.reasons; i++)
+            printf("  %s, %s: %s\n", verifier_aspect_name(e->result.reason[i].aspect),
+                   verifier_tier_name(e->result.reason[i].tier), e->result.reason[i].text);
+    }
+    fflush(stdout);
+}
+
+/* Who is refused does not keep others out, when no gateway was named. */
+static int run(struct enroll *e)
+{
+    char refused[PROTOCOL_NAME_SIZE] = "";
+    int worst = EXIT_NO_ANSWER;
+
+    for (;;) {
+        bool again = false;
+        int status;
+
+        memset(&e->result, 0, sizeof(e->result));
+        e->why[0] = e->identity.name[0] = '\0';
+        status = meet(e);
+        if (e->options.gateway == NULL && e->identity.name[0] == '\0') { /* nobody any more */
+            if (worst == EXIT_NO_ANSWER)
+                show(e, status, false);
+            return worst;
+        }
+        if (e->options.gateway != NULL)
+            snprintf(e->identity.name, sizeof(e->identity.name), "%s", e->options.gateway);
+        else if (strcmp(refused, e->identity.name) == 0)
+            continue;
+        if (status == EXIT_DONE)
+            status = enroll(e, &again);
+        show(e, status, again);
+        if (status == EXIT_DONE || e->options.gateway != NULL)
+            return status;
+        snprintf(refused, sizeof(refused), "%s", e->identity.name);
+        if (status == EXIT_FAILED)
+            worst = EXIT_FAILED;
+    }
+}
+
+static const char help[] =
+    "usage: kapu enroll [GATEWAY] [--name TEXT] [--interval SECONDS] [--timeout SECONDS] [--json]\n"
+    "                   [--operator DIR]\n\n"
+    "Waits for a gateway without a certificate, has it prove that its keys live in a genuine TPM\n"
+    "and behind its secure world, judges its evidence, and gives it a certificate. Without\n"
+    "GATEWAY, the first one that proves itself.\n\n"
+    "  --name TEXT         what it shall be called\n"
+    "  --interval SECONDS  how often it has to be judged to stay trusted (300)\n"
+    "  --timeout SECONDS   how long to wait for it, and for its answers (300)\n"
+    "  --json              for machines\n"
+    "  --operator DIR      the operator's folder\n\n"
+    "status: 0 enrolled, 1 refused, 2 wrong usage, 3 no answer\n";
+
+static bool set_option(struct options *o, int c, const char *value)
+{
+    switch (c) {
+    case 'o':
+        o->folder = value;
+        return true;
+    case 'n':
+        o->label = value;
+        return label_is_good(value) && !protocol_name_is_valid(value);
+    case 'i':
+        o->interval_s = operator_seconds(value);
+        return o->interval_s > 0;
+    case 't':
+        o->timeout_s = operator_seconds(value);
+        return o->timeout_s > 0;
+    case 'j':
+        o->json = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option known[] = {
+        {"operator", required_argument, NULL, 'o'},
+        {"name", required_argument, NULL, 'n'},
+        {"interval", required_argument, NULL, 'i'},
+        {"timeout", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (c == 'h') {
+            fputs(help, stdout);
+            exit(EXIT_DONE);
+        }
+        if (!set_option(o, c, optarg))
+            return EXIT_USAGE;
+    }
+    if (optind == argc - 1)
+        o->gateway = argv[optind++];
+    return optind == argc && (o->gateway == NULL || protocol_name_is_valid(o->gateway))
+               ? 0
+               : EXIT_USAGE;
+}
+
+static int open_authorities(struct enroll *e)
+{
+    char certificate[OPERATOR_PATH], key[OPERATOR_PATH];
+
+    e->roots = x509_roots_load(operator_path(&e->o, "ek-cas.pem", key), e->why, sizeof(e->why));
+    if (e->roots == NULL)
+        return fail("%s", e->why);
+    e->ca = x509_ca_load(operator_path(&e->o, "ca.pem", certificate),
+                         operator_path(&e->o, "ca.key", key), e->why, sizeof(e->why));
+    if (e->ca == NULL)
+        return fail("%s", e->why);
+    return read_issuer(e) == 0 ? EXIT_DONE : fail("%s: no certificate", certificate);
+}
+
+int command_enroll(int argc, char **argv)
+{
+    struct enroll *e = calloc(1, sizeof(*e));
+    int status = EXIT_NO_ANSWER;
+
+    if (e == NULL)
+        return EXIT_NO_ANSWER;
+    e->options.timeout_s = TIMEOUT_S;
+    if (parse(argc, argv, &e->options) != 0) {
+        fputs(help, stderr);
+        free(e);
+        return EXIT_USAGE;
+    }
+    if (operator_open(&e->o, e->options.folder) == 0 && open_authorities(e) == EXIT_DONE) {
+        e->t = operator_connect(&e->o, PROTOCOL_ENROLMENT);
+        e->end_ms = fleet_now_ms(&e->o.fleet) + (uint64_t)e->options.timeout_s * 1000;
+        if (e->t != NULL)
+            status = run(e);
+    }
+    transport_close(e->t);
+    x509_ca_free(e->ca);
+    x509_roots_free(e->roots);
+    operator_close(&e->o);
+    free(e);
+    return status;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Keys that are read, and parts of a message that are written, for other people's tools. */
+#include "evidence_show.h"
+
+#include <errno.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "crypto_openssl.h"
+
+#define KEY_FILE_MAX 4096
+
+/* The one encoding of a key says where the coordinates are. */
+static int from_cose(const uint8_t *file, size_t n, struct evidence_key *key)
+{
+    uint8_t again[EVIDENCE_KEY_SIZE];
+    const size_t x = 8, y = x + 32 + 3;
+
+    if (n != sizeof(again))
+        return -1;
+    memcpy(key->x, file + x, 32);
+    memcpy(key->y, file + y, 32);
+    evidence_key_encode(key, again);
+    return memcmp(again, file, n) == 0 ? 0 : -1;
+}
+
+static int from_pem(const uint8_t *file, size_t n, struct evidence_key *key)
+{
+    BIO *from = BIO_new_mem_buf(file, (int)n);
+    EVP_PKEY *k = from != NULL ? PEM_read_bio_PUBKEY(from, NULL, NULL, NULL) : NULL;
+    int err = k != NULL ? openssl_p256_coordinates(k, key->x, key->y) : -1;
+
+    EVP_PKEY_free(k);
+    BIO_free(from);
+    return err;
+}
+
+int key_load(const char *path, struct evidence_key *key)
+{
+    uint8_t file[KEY_FILE_MAX];
+    FILE *f = fopen(path, "rb");
+    size_t n;
+
+    if (f == NULL) {
+        (void)fail("%s: %s", path, strerror(errno));
+        return -1;
+    }
+    n = fread(file, 1, sizeof(file), f);
+    fclose(f);
+    if (from_cose(file, n, key) == 0 || from_pem(file, n, key) == 0)
+        return 0;
+    (void)fail("%s is no public key on P-256 (COSE_Key or PEM)", path);
+    return -1;
+}
+
+static int write_part(const char *folder, const char *name, struct bytes b)
+{
+    char path[4096];
+    FILE *f;
+
+    if (b.n == 0)
+        return 0;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    f = fopen(path, "wb");
+    if (f == NULL || fwrite(b.p, 1, b.n, f) != b.n || fclose(f) != 0) {
+        (void)fail("%s: %s", path, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+static int write_key(const char *folder, const struct evidence_key *ak)
+{
+    EVP_PKEY *key = openssl_p256_public(ak->x, ak->y);
+    BIO *to = BIO_new(BIO_s_mem());
+    uint8_t *text = NULL;
+    int err = -1;
+    long n;
+
+    if (key != NULL && to != NULL && PEM_write_bio_PUBKEY(to, key) == 1) {
+        n = BIO_get_mem_data(to, (char **)&text);
+        err = write_part(folder, "ak.pem", (struct bytes){text, n > 0 ? (size_t)n : 0});
+    }
+    BIO_free(to);
+    EVP_PKEY_free(key);
+    return err;
+}
+
+/* TPM 2.0 Part 2, 11.3.4: what tpm2_checkquote reads. */
+static struct bytes tpm_signature(const uint8_t signature[64], uint8_t *to, size_t n)
+{
+    struct wr w;
+
+    wr_init(&w, to, n);
+    wr_be16(&w, TPM2_ALG_ECDSA);
+    wr_be16(&w, TPM2_ALG_SHA256);
+    wr_2b(&w, (struct bytes){signature, 32});
+    wr_2b(&w, (struct bytes){signature + 32, 32});
+    return wr_done(&w);
+}
+
+int extract(const struct shown *s, const char *folder, const struct evidence_key *ak)
+{
+    uint8_t buf[80];
+    struct bytes none = {NULL, 0};
+
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+        (void)fail("%s: %s", folder, strerror(errno));
+        return -1;
+    }
+    if (write_part(folder, "token.cose", s->message.token) != 0 ||
+        write_part(folder, "claims.cbor", s->token.payload) != 0 ||
+        write_part(folder, "quote.attest", s->message.attest) != 0 ||
+        write_part(folder, "quote.sig",
+                   s->is_message ? tpm_signature(s->message.quote_signature, buf, sizeof(buf))
+                                 : none) != 0 ||
+        write_part(folder, "log.bin", s->message.log) != 0)
+        return -1;
+    return ak != NULL ? write_key(folder, ak) : 0;
+}

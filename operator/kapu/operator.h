@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An operator's folder (tools/broker makes it), opened: store, policy, keys, where the brokers are.
+ * Functions here say on stderr what is wrong.
+ */
+#ifndef KAPU_OPERATOR_H
+#define KAPU_OPERATOR_H
+
+#include "fleet.h"
+#include "transport.h"
+
+#define OPERATOR_PATH 4096
+#define OPERATOR_FILE 32 /* the longest name of a file in the folder, with a slash and an end */
+#define LABEL_MAX 64u /* what people call a gateway; bytes with the terminating zero */
+
+struct operator
+{
+    char folder[OPERATOR_PATH - OPERATOR_FILE];
+    struct fleet fleet;
+    char host[256];
+    uint16_t port[2]; /* of the brokers, by enum protocol_place */
+    uint32_t interval_s;
+};
+
+/* `folder` is --operator's value, or NULL: KAPU_OPERATOR, build/operator, ~/.config/kapu. 0 or -1;
+ * operator_close is right after both. */
+int operator_open(struct operator* o, const char *folder);
+void operator_close(struct operator* o);
+/* The path of a file in the folder. */
+const char *operator_path(const struct operator* o, const char *name, char to[OPERATOR_PATH]);
+
+struct transport *operator_connect(const struct operator* o, enum protocol_place place);
+
+/*
+ * The gateway that a person means: its name, the beginning of it (at least 4 characters) that no
+ * other has, or what it is called. 0, or -1 after saying why.
+ */
+int operator_find(const struct operator* o, const char *given, struct store_state *state);
+/* What a gateway is called; its name when it is not called anything. */
+const char *operator_label(const struct operator* o, const char *name, char to[LABEL_MAX]);
+/* The label must be nobody else's. NULL: it is called by its name again. */
+int operator_set_label(const struct operator* o, const char *name, const char *label);
+
+/* 0: *name is called that. */
+int label_to_name(const struct operator* o, const char *label, char name[PROTOCOL_NAME_SIZE]);
+/* Printable ASCII, not empty, no blanks at its ends. */
+bool label_is_good(const char *label);
+
+/* "2026-11-25T18:00:00Z" */
+const char *operator_time(uint64_t ms, char to[32]);
+/* Whole seconds from 1 to a day; 0: not that. */
+uint32_t operator_seconds(const char *text);
+
+/* A JSON string member: "name": "value", */
+void json_member(FILE *to, const char *name, const char *value);
+
+#endif
