@@ -250,20 +250,33 @@ static int know_again(struct enroll *e, bool *known)
     return err == 0 ? EXIT_DONE : verifier_failed(e, err);
 }
 
+static int check_label(struct enroll *e)
+{
+    char name[PROTOCOL_NAME_SIZE];
+
+    if (e->options.label == NULL || label_to_name(&e->o, e->options.label, name) != 0 ||
+        strcmp(name, e->name) == 0)
+        return EXIT_DONE;
+    return because(e, EXIT_FAILED, "another gateway is called that: ", name);
+}
+
 static int enroll(struct enroll *e, bool *again)
 {
     int status = know(e);
 
+    if (status == EXIT_DONE)
+        status = check_label(e);
     if (status == EXIT_DONE)
         status = know_again(e, again);
     if (status == EXIT_DONE && !*again)
         status = prove(e);
     if (status == EXIT_DONE && !*again)
         status = take_in(e);
-    if (status == EXIT_DONE && e->options.label != NULL &&
-        operator_set_label(&e->o, e->name, e->options.label) != 0)
-        status = because(e, EXIT_FAILED, "it is enrolled, but cannot be called that", "");
-    return status == EXIT_DONE ? certify(e) : status;
+    if (status != EXIT_DONE)
+        return status;
+    if (e->options.label != NULL) /* when that fails it has been told, and nothing depends on it */
+        (void)operator_set_label(&e->o, e->name, e->options.label);
+    return certify(e);
 }
 
 /* ---- the command ---- */

@@ -95,28 +95,33 @@ static bool write_labels(const struct operator* o, FILE *to, const char *name, c
     return fflush(to) == 0 && fsync(fileno(to)) == 0;
 }
 
-int operator_set_label(const struct operator* o, const char *name, const char *label)
+/* Under the lock. */
+static bool replace(const struct operator* o, const char *name, const char *label)
 {
-    char path[OPERATOR_PATH], new[OPERATOR_PATH], lock_path[OPERATOR_PATH];
-    char other[PROTOCOL_NAME_SIZE];
-    int lock = open(operator_path(o, "labels.lock", lock_path), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    FILE *file = NULL;
-    bool done = false;
+    char path[OPERATOR_PATH], new[OPERATOR_PATH];
+    FILE *file = fopen(operator_path(o, "labels.new", new), "we");
+    bool done = file != NULL && write_labels(o, file, name, label);
 
-    if (lock >= 0 && flock(lock, LOCK_EX) == 0) {
-        if (label != NULL && label_to_name(o, label, other) == 0 && strcmp(other, name) != 0) {
-            (void)fail("'%s' is what %s is called", label, other);
-            close(lock);
-            return -1;
-        }
-        file = fopen(operator_path(o, "labels.new", new), "we");
-        done = file != NULL && write_labels(o, file, name, label);
-    }
     if (file != NULL)
         done = fclose(file) == 0 && done;
     done = done && rename(new, operator_path(o, "labels", path)) == 0;
     if (!done)
         (void)fail("%s: %s", operator_path(o, "labels", path), strerror(errno));
+    return done;
+}
+
+int operator_set_label(const struct operator* o, const char *name, const char *label)
+{
+    char path[OPERATOR_PATH], other[PROTOCOL_NAME_SIZE];
+    int lock = open(operator_path(o, "labels.lock", path), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    bool done = false;
+
+    if (lock < 0 || flock(lock, LOCK_EX) != 0)
+        (void)fail("%s: %s", path, strerror(errno));
+    else if (label != NULL && label_to_name(o, label, other) == 0 && strcmp(other, name) != 0)
+        (void)fail("'%s' is what %s is called", label, other);
+    else
+        done = replace(o, name, label);
     if (lock >= 0)
         close(lock);
     return done ? 0 : -1;

@@ -11,7 +11,7 @@
 
 #define OPERATOR_PATH 4096
 #define OPERATOR_FILE 32 /* the longest name of a file in the folder, with a slash and an end */
-#define LABEL_MAX 64u /* what people call a gateway; bytes with the terminating zero */
+#define LABEL_MAX 64u    /* what people call a gateway; bytes with the terminating zero */
 
 struct operator
 {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@
 #define WAIT_FIRST_MS 100u
 #define WAIT_MOST_MS 2000u
 #define PACKET_MAX (PROTOCOL_BODY_MAX + 1024u) /* topic and properties beside the body */
-#define REFUSED 0x80                           /* MQTT 5, 2.4: reason codes of failure */
+#define HANDSHAKE_MS 5000u
+#define REFUSED 0x80 /* MQTT 5, 2.4: reason codes of failure */
 
 uint64_t link_now_ms(void)
 {
@@ -145,6 +147,22 @@ static int client_new(struct link *l)
     return l->client != NULL ? 0 : KAPU_EIO;
 }
 
+static void nap(int ms)
+{
+    const struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000L};
+
+    (void)nanosleep(&t, NULL);
+}
+
+/* The next attempt waits longer, until one succeeds. */
+static void try_later(struct link *l)
+{
+    l->next_try_ms = link_now_ms() + l->wait_ms;
+    l->wait_ms = l->wait_ms * 2 < WAIT_MOST_MS ? l->wait_ms * 2 : WAIT_MOST_MS;
+    l->waiting = true;
+    l->connected = l->up = false;
+}
+
 int link_open(struct link *l, const struct transport_options *o)
 {
     mosquitto_property *properties = NULL;
@@ -164,6 +182,7 @@ int link_open(struct link *l, const struct transport_options *o)
     err = set_tls(l, o);
     if (err != 0)
         return err;
+    l->began_ms = link_now_ms();
     err = mosquitto_property_add_int32(&properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, PACKET_MAX);
     if (err == MOSQ_ERR_SUCCESS)
         err = mosquitto_connect_bind_v5(l->client, o->host, o->port, KEEPALIVE_S, NULL, properties);
@@ -172,8 +191,7 @@ int link_open(struct link *l, const struct transport_options *o)
         return 0;
     say(l, "cannot reach the broker",
         err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
-    /* a broker that is not there now may come: link_turn goes on trying */
-    l->next_try_ms = link_now_ms() + l->wait_ms;
+    try_later(l); /* a broker that is not there now may come */
     return 0;
 }
 
@@ -188,13 +206,6 @@ void link_close(struct link *l)
     l->client = NULL;
 }
 
-static void nap(int ms)
-{
-    const struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000L};
-
-    (void)nanosleep(&t, NULL);
-}
-
 static void try_again(struct link *l, int ms)
 {
     uint64_t now = link_now_ms();
@@ -206,12 +217,27 @@ static void try_again(struct link *l, int ms)
         nap(left < (uint64_t)ms ? (int)left : ms);
         return;
     }
+    l->waiting = false;
+    l->began_ms = now;
     err = mosquitto_reconnect(l->client);
-    if (err != MOSQ_ERR_SUCCESS)
-        say(l, "cannot reach the broker",
-            err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
-    l->wait_ms = l->wait_ms * 2 < WAIT_MOST_MS ? l->wait_ms * 2 : WAIT_MOST_MS;
-    l->next_try_ms = now + l->wait_ms;
+    if (err == MOSQ_ERR_SUCCESS)
+        return;
+    say(l, "cannot reach the broker",
+        err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
+    try_later(l);
+}
+
+/*
+ * When the broker goes away in the middle of a TLS handshake, libmosquitto 2.0 goes on with it for
+ * ever, and says that all is well.
+ */
+static bool handshake_is_dead(const struct link *l)
+{
+    char one;
+
+    return !l->connected &&
+           (link_now_ms() > l->began_ms + HANDSHAKE_MS ||
+            recv(mosquitto_socket(l->client), &one, 1, MSG_PEEK | MSG_DONTWAIT) == 0);
 }
 
 void link_turn(struct link *l, int ms)
@@ -222,17 +248,18 @@ void link_turn(struct link *l, int ms)
         nap(ms);
         return;
     }
-    if (mosquitto_socket(l->client) < 0) {
+    if (l->waiting || mosquitto_socket(l->client) < 0) {
         l->connected = l->up = false;
         try_again(l, ms);
         return;
     }
     err = mosquitto_loop(l->client, ms, 1);
-    if (err == MOSQ_ERR_SUCCESS)
+    if (err == MOSQ_ERR_SUCCESS && !handshake_is_dead(l))
         return;
     if (!l->connected && !l->refused && err != MOSQ_ERR_CONN_REFUSED)
-        say(l, "no TLS connection to the broker", mosquitto_strerror(err));
-    l->connected = l->up = false;
+        say(l, "no TLS connection to the broker",
+            err == MOSQ_ERR_SUCCESS ? "it went away" : mosquitto_strerror(err));
+    try_later(l);
 }
 
 int link_publish(struct link *l, const char *topic, struct bytes correlation, uint32_t expiry_s,

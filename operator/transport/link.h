@@ -15,9 +15,10 @@ struct link {
     char filter[PROTOCOL_TOPIC_SIZE + 64]; /* what to subscribe to */
     bool connected, up;                    /* up: subscribed too */
     uint32_t ups;                          /* how often it came up */
-    uint64_t next_try_ms;
-    uint32_t wait_ms; /* between two tries */
-    bool refused;     /* by the broker, for good */
+    bool waiting;                          /* for the time of the next try */
+    uint64_t next_try_ms, began_ms;        /* of the last try */
+    uint32_t wait_ms;                      /* between two tries */
+    bool refused;                          /* by the broker, for good */
     char said[256];
     /* An answer to what was published last. */
     int published_mid;

@@ -34,6 +34,14 @@ static void take(struct transport *t, const char *name, struct bytes body)
     t->taken = true;
 }
 
+static bool is_awaited(const struct transport *t, const char *name, struct bytes correlation)
+{
+    if (correlation.n == 0)
+        return t->listening;
+    return t->asked != NULL && strcmp(t->asked, name) == 0 && correlation.n == CORRELATION_SIZE &&
+           kapu_equal(correlation.p, t->correlation, CORRELATION_SIZE);
+}
+
 /* The only door for what the network says; see transport.h for what counts. */
 static void on_message(void *ctx, const char *topic, struct bytes correlation, struct bytes body)
 {
@@ -42,14 +50,9 @@ static void on_message(void *ctx, const char *topic, struct bytes correlation, s
     enum protocol_place place;
     struct transport *t = ctx;
 
-    if (t->taken || body.n > sizeof(t->to->body) ||
-        protocol_topic_parse(topic, &place, name, &direction) != 0 || place != t->place ||
-        direction != PROTOCOL_REPLY)
-        return;
-    if (t->asked != NULL && strcmp(t->asked, name) == 0 && correlation.n == CORRELATION_SIZE &&
-        kapu_equal(correlation.p, t->correlation, CORRELATION_SIZE))
-        take(t, name, body);
-    else if (t->listening && correlation.n == 0)
+    if (!t->taken && body.n <= sizeof(t->to->body) &&
+        protocol_topic_parse(topic, &place, name, &direction) == 0 && place == t->place &&
+        direction == PROTOCOL_REPLY && is_awaited(t, name, correlation))
         take(t, name, body);
 }
 

@@ -161,6 +161,14 @@ def test_who_is_refused_does_not_keep_others_out(fleet):
     assert f"{stranger.name}: enrolled" not in done.stdout
 
 
+def test_two_gateways_are_not_called_the_same(fleet):
+    fleet.enrolled("pump")
+    other = fleet.gateway("other")
+    status, said = fleet.kapu_json("enroll", other.name, "--name", "pump")
+    assert (status, said["verdict"]) == (1, "refused")
+    assert fleet.kapu("enroll", other.name, "--name", "valve").returncode == 0
+
+
 def test_a_forgotten_gateway_is_asked_nothing_and_can_be_enrolled_anew(fleet):
     gateway = fleet.enrolled("pump")
     assert fleet.kapu("forget", "pump").returncode == 0
