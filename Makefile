@@ -45,8 +45,9 @@ hardening-report: packages fetch ## kernel, unit and file hardening of the built
 tpm-report: packages fetch ## what the TPM adds to sizes and to the time of a boot
 	@tools/tpm-report --limit --pairs $(or $(PAIRS),5)
 
-bench: lab-build ## a deep check beside plain SHA-256, and what the monitor costs a gateway in instructions
+bench: lab-build ## a deep check beside plain SHA-256, the verifier beside OpenSSL, and what the monitor costs a gateway
 	@tools/bench --limit
+	@tools/bench-verifier --limit
 	@/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/bench
 
 soak: lab-build ## SOAK (500) deep checks under load, without a false alarm

@@ -2,6 +2,8 @@
 /* The claims-set: what a token says. */
 #include "internal.h"
 
+#include <string.h>
+
 #define CLAIMS 6
 #define CLAIMS_ENROLMENT 9
 #define SUBMODULES 4
@@ -156,7 +158,8 @@ static void get_submodules(struct dec *d, struct evidence_claims *c)
     get_software(d, &c->software);
 }
 
-static void get_claims(struct dec *d, struct evidence_claims *c)
+/* The first claims, up to the nonce. */
+static void get_head(struct dec *d, struct evidence_claims *c)
 {
     c->enrolment = dec_map(d, NO_LABEL, -CLAIMS_ENROLMENT) == CLAIMS_ENROLMENT;
     if (c->enrolment) {
@@ -165,6 +168,11 @@ static void get_claims(struct dec *d, struct evidence_claims *c)
         get_key(d, &c->key);
     }
     dec_fixed(d, LABEL_NONCE, c->nonce, sizeof(c->nonce));
+}
+
+static void get_claims(struct dec *d, struct evidence_claims *c)
+{
+    get_head(d, c);
     dec_fixed(d, LABEL_UEID, c->ueid, sizeof(c->ueid));
     c->oemboot = dec_bool(d, LABEL_OEMBOOT);
     c->dbgstat = (enum evidence_debug)dec_uint(d, LABEL_DBGSTAT, EVIDENCE_DEBUG_DISABLED_FULLY);
@@ -194,4 +202,18 @@ int evidence_claims_decode(struct bytes in, struct evidence_claims *c, uint8_t *
     if (err == 0 && evidence_claims_encode(c, &w) != 0)
         err = KAPU_EINVAL;
     return strict_end(in, err, &w);
+}
+
+int evidence_claims_nonce(struct bytes in, uint8_t nonce[EVIDENCE_NONCE_SIZE])
+{
+    struct evidence_claims c = {0};
+    struct dec d;
+
+    if (in.n > EVIDENCE_CLAIMS_MAX)
+        return KAPU_ERANGE;
+    dec_begin(&d, in);
+    get_head(&d, &c);
+    if (d.err == 0)
+        memcpy(nonce, c.nonce, sizeof(c.nonce));
+    return d.err;
 }

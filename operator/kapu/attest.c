@@ -12,6 +12,7 @@
 #include "operator.h"
 
 #define TIMEOUT_S 120u
+#define TRIES 5u
 #define MIN_REST_MS 100u /* between two questions, however long an answer took */
 
 struct options {
@@ -86,7 +87,7 @@ static void take_reply(struct attest *a, struct outcome *out)
     }
 }
 
-static void ask(struct attest *a, struct outcome *out)
+static void ask_once(struct attest *a, struct outcome *out, uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
     struct protocol_request q = {.kind = PROTOCOL_ATTEST,
                                  .wants_log = a->options.log || a->o.fleet.policy.log_required};
@@ -106,10 +107,38 @@ static void ask(struct attest *a, struct outcome *out)
                   err == KAPU_ENOENT ? "the gateway was removed" : a->o.fleet.store->said);
         return;
     }
+    memcpy(nonce, q.nonce, sizeof(q.nonce));
     if (transport_request(a->t, name, wr_done(&w), a->options.timeout_s * 1000, &a->reply) != 0)
         no_answer(out, transport_said(a->t), "");
     else
         take_reply(a, out);
+}
+
+/* Whether somebody else asked after us, and was answered before: then our answer counts no more,
+ * but that says nothing against the gateway. What is replayed is older than our question. */
+static bool was_overtaken(struct attest *a, const struct outcome *out,
+                          const uint8_t nonce[EVIDENCE_NONCE_SIZE])
+{
+    struct store *store = a->o.fleet.store;
+    struct store_state now;
+
+    return out->judged && !out->result.authentic &&
+           store->ops->gateway_named(store, a->gateway.gateway.name, &now) == 0 && now.appraised &&
+           memcmp(now.sequence, nonce, NONCE_SEQUENCE) > 0;
+}
+
+static void ask(struct attest *a, struct outcome *out)
+{
+    uint8_t nonce[EVIDENCE_NONCE_SIZE] = {0};
+    unsigned tries = 0;
+
+    do
+        ask_once(a, out, nonce);
+    while (++tries < TRIES && was_overtaken(a, out, nonce));
+    if (was_overtaken(a, out, nonce)) {
+        memset(out, 0, sizeof(*out));
+        no_answer(out, "others ask this gateway, and are answered first", "");
+    }
 }
 
 /* ---- showing ---- */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evidence_show.h"
 
-
 #include "verifier.h"
 
 static void hex(FILE *to, const char *name, const uint8_t *p, size_t n, const char *end)

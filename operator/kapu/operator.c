@@ -135,23 +135,6 @@ static int read_settings(struct operator* o)
     return err;
 }
 
-/* The key that all verifiers of the fleet share. */
-static int read_key(struct operator* o)
-{
-    char path[OPERATOR_PATH];
-    FILE *file = fopen(operator_path(o, "nonce.key", path), "rbe");
-    size_t n = 0;
-
-    if (file != NULL) {
-        n = fread(o->fleet.key.b, 1, sizeof(o->fleet.key.b), file);
-        fclose(file);
-    }
-    if (n == sizeof(o->fleet.key.b))
-        return 0;
-    (void)fail("%s: %s", path, file == NULL ? strerror(errno) : "must have 32 bytes");
-    return -1;
-}
-
 static int read_policy(struct operator* o)
 {
     char path[OPERATOR_PATH], why[256];
@@ -186,10 +169,14 @@ int operator_open(struct operator* o, const char *folder)
         .interval_s = INTERVAL_S,
         .fleet = {.nonce_ms = NONCE_S * 1000},
     };
-    if (choose_folder(o, folder) != 0 || read_settings(o) != 0 || read_key(o) != 0 ||
-        read_policy(o) != 0)
-        return -1;
     umask(077); /* what kapu writes there is the operator's alone */
+    if (choose_folder(o, folder) != 0 || read_settings(o) != 0 || read_policy(o) != 0)
+        return -1;
+    if (fleet_key_load(operator_path(o, "nonce.key", path), false, &o->fleet.key, why,
+                       sizeof(why)) != 0) {
+        (void)fail("%s", why);
+        return -1;
+    }
     o->fleet.store = store_sqlite_open(operator_path(o, "kapu.db", path), why, sizeof(why));
     if (o->fleet.store != NULL)
         return 0;

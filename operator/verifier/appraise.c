@@ -187,19 +187,18 @@ int verifier_appraise(const struct verifier_request *q, struct verifier_result *
 
 int verifier_nonce_of(struct bytes message, uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
-    struct appraisal *a = malloc(sizeof(*a));
+    uint8_t *work = malloc(EVIDENCE_MESSAGE_MAX);
+    struct evidence_message m;
+    struct evidence_token t;
     int err = KAPU_ESPACE;
 
-    if (a != NULL) {
-        err = evidence_message_decode(message, &a->message, a->work, sizeof(a->work));
+    if (work != NULL) {
+        err = evidence_message_decode(message, &m, work, EVIDENCE_MESSAGE_MAX);
         if (err == 0)
-            err = evidence_token_decode(a->message.token, &a->token, a->work, sizeof(a->work));
-        a->claims.monitor = &a->monitor;
+            err = evidence_token_decode(m.token, &t, work, EVIDENCE_MESSAGE_MAX);
         if (err == 0)
-            err = evidence_claims_decode(a->token.payload, &a->claims, a->work, sizeof(a->work));
-        if (err == 0)
-            memcpy(nonce, a->claims.nonce, EVIDENCE_NONCE_SIZE);
+            err = evidence_claims_nonce(t.payload, nonce);
     }
-    free(a);
+    free(work);
     return err;
 }

@@ -25,7 +25,7 @@ static const char *const measured[EVIDENCE_PCRS] = {
 
 int verifier_reference_key(const uint8_t (*pcr)[32], uint8_t key[32])
 {
-    const struct bytes all = {pcr[0], VERIFIER_MEASURED * 32};
+    const struct bytes all = {pcr[0], sizeof(pcr[0]) * VERIFIER_MEASURED};
 
     return SHA->hash(SHA->ctx, &all, 1, key) == 0 ? 0 : KAPU_ECRYPTO;
 }

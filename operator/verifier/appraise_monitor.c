@@ -55,14 +55,29 @@ static const char *means(struct bytes id)
     return "the monitor found something";
 }
 
+/* "at SYMBOL+0xOFFSET" needs no address beside it; other objects do. */
+static void place_of(const struct evidence_finding *f, char *to, size_t n)
+{
+    char address[24] = "";
+
+    to[0] = '\0';
+    if (f->object.n > 3 && memmem(f->object.p, f->object.n, "+0x", 3) != NULL) {
+        snprintf(to, n, " at %.*s", TEXT_OF(f->object));
+        return;
+    }
+    if (f->address != 0)
+        snprintf(address, sizeof(address), " at 0x%llx", (unsigned long long)f->address);
+    if (f->object.n > 0)
+        snprintf(to, n, ": %.*s%s", TEXT_OF(f->object), address);
+    else
+        snprintf(to, n, "%s", address);
+}
+
 void verifier_explain_finding(const struct evidence_finding *f, char *to, size_t n)
 {
-    char place[EVIDENCE_OBJECT_MAX + 32] = "";
+    char place[EVIDENCE_OBJECT_MAX + 32];
 
-    if (f->object.n > 0)
-        snprintf(place, sizeof(place), " at %.*s", TEXT_OF(f->object));
-    else if (f->address != 0)
-        snprintf(place, sizeof(place), " at 0x%llx", (unsigned long long)f->address);
+    place_of(f, place, sizeof(place));
     snprintf(to, n, "%s%s%s%.*s [%.*s]", means(f->id), place, f->detail.n > 0 ? ": " : "",
              TEXT_OF(f->detail), TEXT_OF(f->id));
 }

@@ -24,6 +24,7 @@ static int refuse(char why[ENROL_WHY], const char *format, ...)
     va_list args;
 
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was started on the line before */
     vsnprintf(why, ENROL_WHY, format, args);
     va_end(args);
     return KAPU_EAUTH;
@@ -249,23 +250,15 @@ static int appraise(const struct fleet *f, const struct verifier_gateway *g,
 static int add(const struct fleet *f, const struct verifier_gateway *g,
                const struct verifier_result *r, char why[ENROL_WHY])
 {
-    struct store_result kept = {fleet_now_ms(f), r->status, r->authentic, NULL};
     const char *taken = "identity";
+    struct store_record first;
     char *ear = NULL;
-    size_t n = 0;
-    FILE *to = open_memstream(&ear, &n);
-    int err = KAPU_ESPACE;
+    int err = fleet_record(f, g, r->nonce, r, &first, &ear);
 
-    if (to != NULL) {
-        verifier_print_ear(to, r, g->name, f->policy.name, kept.at_ms / 1000);
-        if (fclose(to) == 0)
-            err = f->store->ops->gateway_add(f->store, g, kept.at_ms, &taken);
-    }
+    if (err == 0)
+        err = f->store->ops->gateway_add(f->store, g, first.at_ms, &first, &taken);
     if (err == KAPU_EPIN)
         err = refuse(why, "its %s belongs to another gateway that is enrolled", taken);
-    kept.ear = ear;
-    if (err == 0)
-        err = f->store->ops->record(f->store, g->ueid, r->nonce, r, &kept);
     free(ear);
     return err;
 }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fleet.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define REFUSE(r, ...)                                                                             \
     verifier_reason((r), VERIFIER_IDENTITY, VERIFIER_CONTRAINDICATED, __VA_ARGS__)
@@ -69,24 +74,34 @@ static int judge(const struct fleet *f, const struct store_state *state, struct 
     return verifier_appraise(&q, r);
 }
 
-static int keep(const struct fleet *f, const struct store_state *state,
-                const uint8_t nonce[EVIDENCE_NONCE_SIZE], const struct verifier_result *r)
+int fleet_record(const struct fleet *f, const struct verifier_gateway *g,
+                 const uint8_t nonce[EVIDENCE_NONCE_SIZE], const struct verifier_result *r,
+                 struct store_record *record, char **ear)
 {
-    struct store_result kept = {fleet_now_ms(f), r->status, r->authentic, NULL};
-    char *ear = NULL;
     size_t n = 0;
-    FILE *to = open_memstream(&ear, &n);
-    int err;
+    FILE *to = open_memstream(ear, &n);
 
     if (to == NULL)
         return KAPU_ESPACE;
-    verifier_print_ear(to, r, state->gateway.name, f->policy.name, kept.at_ms / 1000);
-    if (fclose(to) != 0 || ear == NULL) {
-        free(ear);
+    *record = (struct store_record){.result = r, .at_ms = fleet_now_ms(f)};
+    memcpy(record->ueid, g->ueid, sizeof(record->ueid));
+    memcpy(record->sequence, nonce, sizeof(record->sequence));
+    verifier_print_ear(to, r, g->name, f->policy.name, record->at_ms / 1000);
+    if (fclose(to) != 0 || *ear == NULL)
         return KAPU_ESPACE;
-    }
-    kept.ear = ear;
-    err = f->store->ops->record(f->store, state->gateway.ueid, nonce, r, &kept);
+    record->ear = *ear;
+    return 0;
+}
+
+static int keep(const struct fleet *f, const struct store_state *state,
+                const uint8_t nonce[EVIDENCE_NONCE_SIZE], const struct verifier_result *r)
+{
+    struct store_record record;
+    char *ear = NULL;
+    int err = fleet_record(f, &state->gateway, nonce, r, &record, &ear);
+
+    if (err == 0)
+        err = f->store->ops->record(f->store, &record);
     free(ear);
     return err;
 }
@@ -107,6 +122,50 @@ int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
         REFUSE(r, "this evidence, or later one, was accepted before");
         err = keep(f, &state, nonce, r);
     }
+    return err;
+}
+
+/* ---- the key ---- */
+
+static int make_key(const char *path, struct nonce_key *key)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && RAND_bytes(key->b, sizeof(key->b)) == 1 &&
+                write(fd, key->b, sizeof(key->b)) == (ssize_t)sizeof(key->b) && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return good ? 0 : -1;
+}
+
+static int read_key(int fd, const char *path, struct nonce_key *key, char *why, size_t why_n)
+{
+    struct stat s;
+    uint8_t more;
+
+    if (fstat(fd, &s) != 0 || (s.st_mode & 077) != 0) {
+        snprintf(why, why_n, "%s: others than its owner can read it", path);
+        return -1;
+    }
+    if (read(fd, key->b, sizeof(key->b)) != (ssize_t)sizeof(key->b) || read(fd, &more, 1) != 0) {
+        snprintf(why, why_n, "%s is no key of a fleet", path);
+        return -1;
+    }
+    return 0;
+}
+
+int fleet_key_load(const char *path, bool make, struct nonce_key *key, char *why, size_t why_n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+    if (fd < 0 && errno == ENOENT && make && make_key(path, key) == 0)
+        return 0;
+    if (fd < 0) {
+        snprintf(why, why_n, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    err = read_key(fd, path, key, why, why_n);
+    close(fd);
     return err;
 }
 

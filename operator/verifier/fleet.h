@@ -35,6 +35,19 @@ KAPU_MUST_CHECK int fleet_challenge(const struct fleet *f, const char *name,
 KAPU_MUST_CHECK int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
                                  struct verifier_result *r);
 
+/* The record of an appraisal as it goes to the store; *ear is the caller's to free. KAPU_ESPACE. */
+KAPU_MUST_CHECK int fleet_record(const struct fleet *f, const struct verifier_gateway *g,
+                                 const uint8_t nonce[EVIDENCE_NONCE_SIZE],
+                                 const struct verifier_result *r, struct store_record *record,
+                                 char **ear);
+
+/*
+ * The fleet's key: 32 bytes in a file that its owner alone can read. Makes a new one when there is
+ * no file and `make` is set. 0 or -1: `why` says the reason.
+ */
+KAPU_MUST_CHECK int fleet_key_load(const char *path, bool make, struct nonce_key *key, char *why,
+                                   size_t why_n);
+
 /* ---- trust at present ---- */
 
 enum trust { TRUST_NO, TRUST_WARNED, TRUST_YES };

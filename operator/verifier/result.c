@@ -54,6 +54,7 @@ void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
     reason->aspect = aspect;
     reason->tier = tier;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was started on the line before */
     vsnprintf(reason->text, sizeof(reason->text), format, args);
     va_end(args);
     r->reasons++;

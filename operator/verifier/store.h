@@ -32,11 +32,23 @@ struct store_result {
     const char *ear; /* JSON */
 };
 
+/* What is recorded of one appraisal. */
+struct store_record {
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+    uint8_t sequence[NONCE_SEQUENCE]; /* of its nonce */
+    const struct verifier_result *result;
+    uint64_t at_ms;
+    const char *ear; /* JSON */
+};
+
 struct store;
 struct store_ops {
-    /* KAPU_EPIN: something of it belongs to another gateway already; *taken says what. */
+    /*
+     * Adds a gateway, with its first verdict if there is one. KAPU_EPIN: something of it belongs to
+     * another gateway already; *taken says what.
+     */
     int (*gateway_add)(struct store *s, const struct verifier_gateway *g, uint64_t now_ms,
-                       const char **taken);
+                       const struct store_record *first, const char **taken);
     int (*gateway_remove)(struct store *s, const char *name);
     int (*gateway_named)(struct store *s, const char *name, struct store_state *out);
     int (*gateway_of_ueid)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
@@ -49,9 +61,7 @@ struct store_ops {
      * sequence of its nonce must be greater than the last one's: else KAPU_EREPLAY, nothing is
      * kept.
      */
-    int (*record)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
-                  const uint8_t sequence[NONCE_SEQUENCE], const struct verifier_result *r,
-                  const struct store_result *kept);
+    int (*record)(struct store *s, const struct store_record *r);
     /* The newest first, at most `most`. */
     int (*history)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t most,
                    int (*each)(void *ctx, const struct store_result *r), void *ctx);

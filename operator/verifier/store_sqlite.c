@@ -244,10 +244,9 @@ static const char *taken_by(const char *message)
     return "identity";
 }
 
-static int gateway_add(struct store *store, const struct verifier_gateway *g, uint64_t now_ms,
-                       const char **taken)
+static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway *g, uint64_t now_ms,
+                          const char **taken)
 {
-    struct sqlite_store *s = of(store);
     sqlite3_stmt *q = get(s, GATEWAY_ADD);
     int err;
 
@@ -361,44 +360,57 @@ static const char *worst_reason(const struct verifier_result *r)
     return "";
 }
 
-static int set_present(struct sqlite_store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
-                       const uint8_t sequence[NONCE_SEQUENCE], const struct verifier_result *r,
-                       uint64_t at_ms)
+static int set_present(struct sqlite_store *s, const struct store_record *r)
 {
-    int err = check_sequence(s, ueid, sequence);
+    int err = check_sequence(s, r->ueid, r->sequence);
     sqlite3_stmt *q = get(s, PRESENT);
 
     if (err != 0)
         return err;
-    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
-    bind_number(q, 2, at_ms);
-    bind_number(q, 3, r->status);
-    bind_text(q, 4, worst_reason(r));
-    bind(q, 5, sequence, NONCE_SEQUENCE);
+    bind(q, 1, r->ueid, sizeof(r->ueid));
+    bind_number(q, 2, r->at_ms);
+    bind_number(q, 3, r->result->status);
+    bind_text(q, 4, worst_reason(r->result));
+    bind(q, 5, r->sequence, sizeof(r->sequence));
     return run(s, q);
 }
 
-static int record(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE],
-                  const uint8_t sequence[NONCE_SEQUENCE], const struct verifier_result *r,
-                  const struct store_result *kept)
+/* Within a transaction. */
+static int insert_result(struct sqlite_store *s, const struct store_record *r)
+{
+    sqlite3_stmt *q;
+    int err = r->result->authentic ? set_present(s, r) : 0;
+
+    if (err != 0)
+        return err;
+    q = get(s, RESULT_ADD);
+    bind(q, 1, r->ueid, sizeof(r->ueid));
+    bind_number(q, 2, r->at_ms);
+    bind_number(q, 3, r->result->status);
+    bind_number(q, 4, r->result->authentic);
+    bind_text(q, 5, r->ear);
+    return run(s, q);
+}
+
+static int record(struct store *store, const struct store_record *r)
 {
     struct sqlite_store *s = of(store);
-    sqlite3_stmt *q;
+    int err = begin(s);
+
+    return err != 0 ? err : end(s, insert_result(s, r));
+}
+
+static int gateway_add(struct store *store, const struct verifier_gateway *g, uint64_t now_ms,
+                       const struct store_record *first, const char **taken)
+{
+    struct sqlite_store *s = of(store);
     int err = begin(s);
 
     if (err != 0)
         return err;
-    if (r->authentic)
-        err = set_present(s, ueid, sequence, r, kept->at_ms);
-    if (err == 0) {
-        q = get(s, RESULT_ADD);
-        bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
-        bind_number(q, 2, kept->at_ms);
-        bind_number(q, 3, kept->status);
-        bind_number(q, 4, kept->authentic);
-        bind_text(q, 5, kept->ear);
-        err = run(s, q);
-    }
+    err = insert_gateway(s, g, now_ms, taken);
+    if (err == 0 && first != NULL)
+        err = insert_result(s, first);
     return end(s, err);
 }
 

@@ -96,7 +96,8 @@ static void enrol(struct fleet *f, unsigned i)
     memcpy(g.ueid, gateway[i].claims.ueid, sizeof(g.ueid));
     memcpy(g.board, gateway[i].claims.boot.board, sizeof(g.board));
     memcpy(g.tls_key, gateway[i].ak.pub.x, sizeof(g.tls_key));
-    need(f->store->ops->gateway_add(f->store, &g, 1, &taken) == 0, "a gateway is there already");
+    need(f->store->ops->gateway_add(f->store, &g, 1, NULL, &taken) == 0,
+         "a gateway is there already");
 }
 
 static void open_fleet(struct fleet *f, const char *folder, unsigned total, unsigned gateways)

@@ -59,16 +59,32 @@ void test_ca_free(struct test_ca *ca)
     EVP_PKEY_free(ca->key);
 }
 
-void test_ca_write(const struct test_ca *ca, const char *path, const char *key_path)
+static void write_file(const char *path, int (*write)(FILE *f, const struct test_ca *ca),
+                       const struct test_ca *ca)
 {
     FILE *f = fopen(path, "w");
 
-    need(f != NULL && PEM_write_X509(f, ca->certificate) == 1 && fclose(f) == 0);
-    if (key_path == NULL)
-        return;
-    f = fopen(key_path, "w");
-    need(f != NULL && PEM_write_PrivateKey(f, ca->key, NULL, NULL, 0, NULL, NULL) == 1 &&
-         fclose(f) == 0);
+    if (f == NULL)
+        abort();
+    need(write(f, ca) == 1);
+    need(fclose(f) == 0);
+}
+
+static int write_certificate(FILE *f, const struct test_ca *ca)
+{
+    return PEM_write_X509(f, ca->certificate);
+}
+
+static int write_key(FILE *f, const struct test_ca *ca)
+{
+    return PEM_write_PrivateKey(f, ca->key, NULL, NULL, 0, NULL, NULL);
+}
+
+void test_ca_write(const struct test_ca *ca, const char *path, const char *key_path)
+{
+    write_file(path, write_certificate, ca);
+    if (key_path != NULL)
+        write_file(key_path, write_key, ca);
 }
 
 void test_ca_issue(const struct test_ca *ca, enum test_ca_kind kind, const uint8_t x[32],

@@ -241,6 +241,28 @@ static void a_token_of_another_key_is_not_taken(void **state)
     assert_int_equal(evidence_token_verify(SHA256, &evidence_openssl, &t, &other.pub), KAPU_EAUTH);
 }
 
+static void coordinates_off_the_curve_are_no_key(void **state)
+{
+    const struct evidence_key zero = {{0}, {0}};
+    struct evidence_key key;
+    EVP_PKEY *k;
+
+    (void)state;
+    (void)a_message(NULL);
+    key = gateway.tee.pub;
+    k = openssl_p256_public(key.x, key.y);
+    assert_non_null(k);
+    EVP_PKEY_free(k);
+    for (unsigned bit = 0; bit < 256; bit += 15) {
+        key.y[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_null(openssl_p256_public(key.x, key.y));
+        key.y[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    assert_null(openssl_p256_public(zero.x, zero.y));
+    memset(&key, 0xff, sizeof(key)); /* beyond the field's size */
+    assert_null(openssl_p256_public(key.x, key.y));
+}
+
 /* ---- encodings that mean the same, or nothing ---- */
 
 static struct bytes monitor_bytes(void)
@@ -590,6 +612,7 @@ int main(void)
         cmocka_unit_test(each_bit_of_a_message_flipped_is_rejected),
         cmocka_unit_test(each_shorter_message_is_rejected),
         cmocka_unit_test(a_token_of_another_key_is_not_taken),
+        cmocka_unit_test(coordinates_off_the_curve_are_no_key),
         cmocka_unit_test(other_encodings_of_the_same_are_rejected),
         cmocka_unit_test(an_unknown_claim_duplicate_or_trailing_byte_is_rejected),
         cmocka_unit_test(two_claims_in_the_other_order_are_rejected),

@@ -368,6 +368,36 @@ static void a_finding_is_said_in_words_that_a_person_understands(void **state)
     assert_int_equal(result.vector[VERIFIER_IDENTITY], VERIFIER_AFFIRMING);
 }
 
+static void a_finding_is_said_with_its_place(void **state)
+{
+    static const struct {
+        const char *object, *detail, *want;
+        uint64_t address;
+    } row[] = {
+        {"kernel text", "page differs",
+         "kernel text differs: kernel text at 0xff00: page differs [", 0xff00},
+        {"kernel text", "", "kernel text differs: kernel text [", 0},
+        {"", "page differs", "kernel text differs at 0xff00: page differs [", 0xff00},
+        {"", "", "kernel text differs [", 0},
+        {"sys_kill+0x10", "4 bytes", "kernel text differs at sys_kill+0x10: 4 bytes [", 0xff00},
+    };
+    char text[VERIFIER_REASON_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        const struct evidence_finding f = {
+            .severity = EVIDENCE_ALARM,
+            .id = BYTES_STR("text.page"),
+            .object = {(const uint8_t *)row[i].object, strlen(row[i].object)},
+            .detail = {(const uint8_t *)row[i].detail, strlen(row[i].detail)},
+            .address = row[i].address,
+        };
+
+        verifier_explain_finding(&f, text, sizeof(text));
+        assert_memory_equal(text, row[i].want, strlen(row[i].want));
+    }
+}
+
 static void policy_says_which_findings_are_fatal(void **state)
 {
     char why[128];
@@ -465,7 +495,7 @@ static void the_result_is_ear_in_json(void **state)
     assert_non_null(strstr(text, "\"submods\": {\"one\": {\"ear_status\": \"contraindicated\""));
     assert_non_null(strstr(text, "\"instance-identity\": 2"));
     assert_non_null(strstr(text, "\"executables\": 96"));
-    assert_non_null(strstr(text, "at a\\\"b\\\\c"));
+    assert_non_null(strstr(text, ": a\\\"b\\\\c"));
 }
 
 static void more_reasons_than_there_is_room_for_are_counted(void **state)
@@ -529,6 +559,7 @@ int main(void)
         TEST(debugging_and_a_foreign_chain_are_refused),
         TEST(a_trial_is_warned_of_unless_policy_allows_it),
         TEST(a_finding_is_said_in_words_that_a_person_understands),
+        TEST(a_finding_is_said_with_its_place),
         TEST(policy_says_which_findings_are_fatal),
         TEST(findings_beyond_the_list_count_as_fatal),
         TEST(a_check_that_was_not_made_is_a_gap),

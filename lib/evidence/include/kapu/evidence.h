@@ -189,6 +189,9 @@ KAPU_MUST_CHECK int evidence_claims_encode(const struct evidence_claims *c, stru
 KAPU_MUST_CHECK int evidence_claims_decode(struct bytes in, struct evidence_claims *c,
                                            uint8_t *work, size_t work_n);
 
+/* The nonce alone, of claims of which the rest was not looked at: to know which one to expect. */
+KAPU_MUST_CHECK int evidence_claims_nonce(struct bytes in, uint8_t nonce[EVIDENCE_NONCE_SIZE]);
+
 /*
  * Proof that the TPM released the enrolment secret (TPM2_ActivateCredential) to the holder of this
  * token's key, for this TLS key: HMAC-SHA256(secret, "kapu enrolment" || nonce || SHA-256 of the

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of kapu for bash: source this file, or install it as
+# /usr/share/bash-completion/completions/kapu. Gateways are completed by `kapu fleet --json`.
+
+_kapu_gateways() {
+    "$1" fleet --json 2>/dev/null | grep -oE '"(gateway|label)": "[^" ]*"' | cut -d'"' -f4 | sort -u
+}
+
+_kapu() {
+    local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+    local words='' files=''
+
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words='attest enroll evidence factory fleet forget inspect reference --help --version'
+    else
+        case $before in
+        --operator | --extract | --release)
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
+        --key | --ak | --profile | --allow | --picture | --tpm | --fuses | --ek-certificate)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --timeout | --interval | --name | --id | --root-key-hash | --live) return ;;
+        esac
+        case $command in
+        attest) words="$(_kapu_gateways "$1") --watch --log --json --timeout --operator --help" ;;
+        enroll) words='--name --interval --timeout --json --operator --help' ;;
+        evidence) words='show --key --ak --extract --json --help' files=yes ;;
+        factory)
+            words='provision ek show --tpm --fuses --id --root-key-hash --ek-certificate --again --json --help'
+            ;;
+        fleet) words='--json --operator --help' ;;
+        forget) words="$(_kapu_gateways "$1") --operator --help" ;;
+        inspect)
+            words='--live --release --profile --allow --picture --json --quiet --help' files=yes
+            ;;
+        reference) words='add remove --operator --help' files=yes ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(
+        compgen -W "$words" -- "$cur"
+        [ -z "$files" ] || compgen -f -- "$cur"
+    )
+}
+
+complete -o filenames -F _kapu kapu

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the verifier reads: policies, files of reference values, and claims whose signatures held
+ * (as those of a gateway whose secure world was taken over would), with any event log.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appraise.h"
+#include "fuzz.h"
+#include "reference.h"
+
+#define TEXT_MAX 4096U
+
+static int find(void *ctx, const uint8_t key[32], struct verifier_reference *out)
+{
+    (void)ctx;
+    memset(out, 0, sizeof(*out));
+    snprintf(out->release, sizeof(out->release), "0.5.0");
+    snprintf(out->flavour, sizeof(out->flavour), "gateway");
+    return (key[0] & 1) != 0 ? 0 : KAPU_ENOENT;
+}
+
+static int of_release(void *ctx, const char *release, struct verifier_reference *out)
+{
+    const uint8_t odd[32] = {1};
+
+    (void)release;
+    return find(ctx, odd, out);
+}
+
+static void policy(const uint8_t *data, size_t size)
+{
+    static struct verifier_policy p;
+    char text[TEXT_MAX], why[64];
+
+    if (size >= sizeof(text))
+        return;
+    memcpy(text, data, size);
+    text[size] = '\0';
+    if (policy_parse(&p, text, why, sizeof(why)) != 0 && strstr(why, "line ") == NULL)
+        abort(); /* it must say where */
+}
+
+static void reference(const uint8_t *data, size_t size)
+{
+    static struct verifier_reference ref[16];
+    size_t n;
+
+    if (reference_read((struct bytes){data, size}, ref, 16, &n) != 0 && n != 0)
+        abort();
+}
+
+static void claims(const uint8_t *data, size_t size)
+{
+    static struct verifier_policy p;
+    static struct verifier_result r;
+    static struct appraisal a;
+    static char text[1U << 17];
+    const struct verifier_references refs = {find, of_release, NULL};
+    const struct verifier_request q = {.references = &refs, .policy = &p};
+    size_t log = size > 0 ? data[0] * (size_t)4 : 0;
+    FILE *to;
+
+    if (size < 1 || log > size - 1)
+        return;
+    memset(&r, 0, sizeof(r));
+    policy_default(&p);
+    a.q = &q;
+    a.r = &r;
+    a.claims.monitor = &a.monitor;
+    if (evidence_claims_decode((struct bytes){data + 1 + log, size - 1 - log}, &a.claims, a.work,
+                               sizeof(a.work)) != 0)
+        return;
+    a.message.log = (struct bytes){data + 1, log};
+    r.authentic = true;
+    if (appraise_boot(&a) != 0)
+        abort(); /* nothing that a gateway says may stop the verifier */
+    appraise_monitor(&a);
+    to = fmemopen(text, sizeof(text), "w");
+    if (to == NULL)
+        return;
+    verifier_print_ear(to, &r, "fuzz", "default", 0);
+    fclose(to);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    policy(data, size);
+    reference(data, size);
+    claims(data, size);
+    return 0;
+}

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enrolment and attestation over the brokers, with gateways that behave and gateways that do not."""
+
+import time
+
+import pytest
+
+
+def test_a_gateway_that_says_hello_is_enrolled_and_then_trusted(fleet):
+    gateway = fleet.gateway("pump")
+    fleet.know_release(gateway)
+    status, said = fleet.kapu_json("enroll", "--name", "pump")
+    assert (status, said["verdict"], said["gateway"]) == (0, "enrolled", gateway.name)
+    gateway.wait_for("connected")
+    assert fleet.state("pump")["trust"] == "trusted"  # its first evidence was judged
+    status, said = fleet.kapu_json("attest", "pump")
+    assert (status, said["verdict"], said["present"]) == (0, "trusted", "trusted")
+    appraisal = said["ear"]["submods"][gateway.name]
+    assert appraisal["ear_status"] == "affirming"
+    assert fleet.kapu("fleet").returncode == 0
+
+
+def test_a_gateway_is_known_by_label_name_and_the_beginning_of_its_name(fleet):
+    gateway = fleet.enrolled("pump")
+    for given in ("pump", gateway.name, gateway.name[:6]):
+        assert fleet.kapu("attest", given).returncode == 0
+    assert fleet.kapu("attest", gateway.name[:3]).returncode == 3
+    assert fleet.kapu("attest", "nobody").returncode == 3
+
+
+def test_with_the_event_log_when_asked(fleet):
+    fleet.enrolled("pump")
+    assert fleet.kapu("attest", "pump", "--log").returncode == 0
+
+
+def test_findings_are_told_and_a_clean_gateway_is_trusted_again(fleet):
+    gateway = fleet.enrolled("pump")
+    gateway.behave("finding")
+    done = fleet.kapu("attest", "pump")
+    assert done.returncode == 1
+    assert "NOT TRUSTED" in done.stdout
+    assert "kernel text differs at __arm64_sys_kill+0x10: 4 bytes" in done.stdout
+    assert "kernel text differs" in fleet.state("pump")["why"]
+    gateway.behave("good")
+    assert fleet.kapu("attest", "pump").returncode == 0
+    assert fleet.state("pump")["trust"] == "trusted"
+
+
+@pytest.mark.parametrize("behaviour, status, told", [
+    ("other", 1, "not trusted"),
+    ("malformed", 1, "not trusted"),
+    ("largest", 1, "not trusted"),
+    ("oversized", 3, "no answer"),
+    ("wrong-topic", 3, "no answer"),
+    ("withhold", 3, "no answer"),
+    ("error", 3, "no answer"),
+])
+def test_what_is_not_evidence_of_this_gateway_changes_nothing(fleet, behaviour, status, told):
+    gateway = fleet.enrolled("pump")
+    before = fleet.state("pump")
+    gateway.behave(behaviour)
+    done = fleet.kapu_json("attest", "pump", "--timeout", "2")
+    assert (done[0], done[1]["verdict"]) == (status, told)
+    assert fleet.state("pump") == before
+    gateway.behave("good")  # nor is anything in the way of what comes next
+    assert fleet.kapu("attest", "pump", "--timeout", "10").returncode == 0
+
+
+def test_replayed_evidence_is_refused(fleet):
+    gateway = fleet.enrolled("pump")
+    assert fleet.kapu("attest", "pump").returncode == 0
+    before = fleet.state("pump")
+    gateway.behave("replay")
+    done = fleet.kapu("attest", "pump")
+    assert done.returncode == 1
+    assert "accepted before" in done.stdout
+    assert fleet.state("pump") == before
+
+
+def test_what_the_gateway_says_is_wrong_is_told(fleet):
+    fleet.enrolled("pump").behave("error")
+    done = fleet.kapu("attest", "pump")
+    assert done.returncode == 3
+    assert "the gateway says: the secure world is busy" in done.stdout
+
+
+def test_withheld_evidence_is_silence_and_silence_is_failure(fleet):
+    gateway = fleet.enrolled("pump", "--interval", "1")
+    assert fleet.kapu("attest", "pump").returncode == 0
+    gateway.behave("withhold")
+    done = fleet.kapu("attest", "pump", "--timeout", "2")
+    assert done.returncode == 3
+    assert "at present it is not trusted: silent since" in done.stdout
+    assert fleet.state("pump")["why"].startswith("not trusted: silent since")
+
+
+def test_silence_is_failure_also_when_nobody_ran(fleet):
+    fleet.enrolled("pump", "--interval", "1")
+    assert fleet.state("pump")["trust"] == "trusted"
+    time.sleep(2)
+    assert fleet.state("pump")["trust"] == "not trusted"
+    assert fleet.kapu("attest", "pump").returncode == 0
+    assert fleet.state("pump")["trust"] == "trusted"
+
+
+def test_a_gateway_that_is_off_gives_no_answer(fleet):
+    gateway = fleet.enrolled("pump")
+    gateway.end()
+    done = fleet.kapu("attest", "pump", "--timeout", "2")
+    assert done.returncode == 3
+    assert "the gateway is not connected" in done.stdout
+
+
+# ---- enrolment ----
+
+def test_a_tpm_of_another_maker_is_refused(fleet):
+    fleet.enrolled("pump")
+    (fleet.operator.folder / "ek-cas.pem").write_bytes(
+        (fleet.operator.folder / "staff-ca.pem").read_bytes())
+    stranger = fleet.gateway("stranger", genuine=False)
+    status, said = fleet.kapu_json("enroll", stranger.name, "--timeout", "10")
+    assert (status, said["verdict"]) == (1, "refused")
+    assert len(fleet.kapu_json("fleet")[1]) == 1
+
+
+def test_software_that_nobody_knows_is_refused(fleet):
+    fleet.enrolled("pump")
+    fleet.gateway("other", release="another release")
+    done = fleet.kapu("enroll", "--timeout", "5")
+    assert done.returncode == 1, done.stdout
+    assert "refused" in done.stdout
+    assert len(fleet.kapu_json("fleet")[1]) == 1
+
+
+def test_a_gateway_that_nobody_hears_is_no_answer(fleet):
+    fleet.gateway("pump")
+    assert fleet.kapu("enroll", "0" * 32, "--timeout", "2").returncode == 3
+
+
+def test_a_certificate_that_got_lost_is_given_again(fleet):
+    gateway = fleet.gateway("pump")
+    fleet.know_release(gateway)
+    gateway.behave("drop-certificate")
+    done = fleet.kapu("enroll", gateway.name, "--timeout", "5")
+    assert done.returncode == 3
+    assert "did not take its certificate" in done.stdout
+    gateway.behave("good")
+    status, said = fleet.kapu_json("enroll", gateway.name)
+    assert (status, said["verdict"]) == (0, "enrolled before")
+    gateway.wait_for("connected")
+    assert fleet.kapu("attest", gateway.name).returncode == 0
+
+
+def test_who_is_refused_does_not_keep_others_out(fleet):
+    stranger = fleet.gateway("stranger", release="another release")
+    gateway = fleet.gateway("pump")
+    fleet.know_release(gateway)
+    done = fleet.kapu("enroll", "--timeout", "20")
+    assert done.returncode == 0, done.stdout
+    assert f"{gateway.name}: enrolled" in done.stdout
+    assert f"{stranger.name}: enrolled" not in done.stdout
+
+
+def test_a_forgotten_gateway_is_asked_nothing_and_can_be_enrolled_anew(fleet):
+    gateway = fleet.enrolled("pump")
+    assert fleet.kapu("forget", "pump").returncode == 0
+    assert fleet.kapu("attest", gateway.name).returncode == 3
+    gateway.tell("forget")
+    gateway.wait_for("waiting")
+    assert fleet.kapu("enroll", gateway.name).returncode == 0
+
+
+@pytest.mark.parametrize("words", [("attest",), ("attest", "a", "b"), ("attest", "a", "--no"),
+                                   ("enroll", "not-a-name"), ("enroll", "--interval", "0"),
+                                   ("fleet", "x"), ("reference",), ("reference", "add"),
+                                   ("forget",)])
+def test_wrong_usage_is_told_apart(fleet, words):
+    assert fleet.kapu(*words).returncode == 2

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gateways without QEMU: tests/support/sim_gateway on a real TPM (swtpm), and an operator for them."""
+
+import fcntl
+import json
+import queue
+import secrets
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from kapu import reference, tpm
+from kapu.broker import BROKERS, Operator, trust_tpms
+from kapu.paths import BUILD, ROOT
+
+FOLDER = BUILD / "meson-native"
+RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
+PATIENCE = 30
+
+
+def programs() -> tuple[Path, Path]:
+    """kapu and sim_gateway, built as the unit tests are."""
+    FOLDER.parent.mkdir(exist_ok=True)
+    with open(FOLDER.with_suffix(".lock"), "w", encoding="ascii") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not (FOLDER / "build.ninja").exists():
+            subprocess.run(["meson", "setup", FOLDER, ROOT], check=True, capture_output=True)
+        subprocess.run(["ninja", "-j1", "-C", FOLDER, "operator/kapu/kapu",
+                        "tests/support/sim_gateway"], check=True, capture_output=True)
+    return FOLDER / "operator/kapu/kapu", FOLDER / "tests/support/sim_gateway"
+
+
+class Simulated:
+    """One gateway; a test tells it how to behave."""
+
+    def __init__(self, program: Path, operator: Operator, folder: Path, label: str,
+                 release: str = "a release"):
+        folder.mkdir()
+        self.folder, self.label = folder, label
+        self.process = subprocess.Popen(
+            [program, label, release, "localhost", str(operator.port("main", "gateways")),
+             str(operator.port("enrolment", "gateways")), operator.folder / "ca.pem", folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.facts = json.loads(self.process.stdout.readline())
+        self.name = self.facts["name"]
+        self.heard: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in self.process.stdout:
+            self.heard.put(line.strip())
+
+    def tell(self, line: str) -> None:
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def wait_for(self, what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while self.heard.get(timeout=max(0.01, end - time.monotonic())) != what:
+            pass
+
+    def behave(self, how: str) -> None:
+        self.tell(how)
+        self.wait_for("ok")
+
+    def begin(self, certificate: Path) -> None:
+        self.tell(f"certificate {certificate}")
+        self.wait_for("waiting")
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def pcrs(self) -> dict[int, bytes]:
+        return {int(pcr): bytes.fromhex(value) for pcr, value in self.facts["pcrs"].items()}
+
+
+class Fleet:
+    """An operator with brokers that run, and gateways that a test adds."""
+
+    def __init__(self, folder: Path):
+        self.kapu_program, self.sim_program = programs()
+        self.folder = folder
+        self.operator = Operator.create(folder / "operator", [])
+        self.gateways: list[Simulated] = []
+        for broker in BROKERS:
+            self.operator.start(broker)
+
+    def end(self) -> None:
+        for gateway in self.gateways:
+            gateway.end()
+        for broker in BROKERS:
+            self.operator.stop(broker)
+
+    def command(self, *words) -> list[str]:
+        return [str(self.kapu_program), *map(str, words), "--operator", str(self.operator.folder)]
+
+    def kapu(self, *words, timeout: float = 60) -> subprocess.CompletedProcess:
+        return subprocess.run(self.command(*words), capture_output=True, text=True, check=False,
+                              timeout=timeout)
+
+    def kapu_json(self, *words) -> tuple[int, dict | list]:
+        done = self.kapu(*words, "--json")
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def start_kapu(self, *words) -> subprocess.Popen:
+        return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def know_release(self, gateway: Simulated, release: str = RELEASE) -> None:
+        pcrs = {pcr: gateway.pcrs[pcr] for pcr in reference.PCRS}
+        path = self.folder / "reference.cbor"
+        path.write_bytes(reference.encode([(release, "gateway", COUNTER, pcrs)]))
+        done = self.kapu("reference", "add", path)
+        assert done.returncode == 0, done.stderr
+
+    def gateway(self, label: str, *, genuine: bool = True, release: str = "a release") -> Simulated:
+        """A gateway that waits to be enrolled; its TPM is of the maker that the operator trusts."""
+        made = Simulated(self.sim_program, self.operator, self.folder / label, label, release)
+        self.gateways.append(made)
+        certificate = tpm.issue_certificate(made.facts, label, made.folder)
+        if genuine:
+            trust_tpms(self.operator.folder, [tpm.CA / "swtpm-localca-rootca-cert.pem",
+                                              tpm.CA / "issuercert.pem"])
+        made.begin(certificate)
+        return made
+
+    def enrolled(self, label: str, *options) -> Simulated:
+        """One that was taken in, and is connected."""
+        made = self.gateway(label)
+        self.know_release(made)
+        done = self.kapu("enroll", made.name, "--name", label, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        made.wait_for("connected")
+        return made
+
+    def state(self, label: str) -> dict:
+        """What kapu fleet says of it."""
+        status, rows = self.kapu_json("fleet")
+        row = next(row for row in rows if row["label"] == label)
+        assert status == any(row["trust"] == "not trusted" for row in rows)
+        return row
+
+
+def client(program: str, port: int, operator: Operator, *words, certificate: Path | None = None,
+           key: Path | None = None, timeout: float = 20) -> subprocess.CompletedProcess:
+    """mosquitto_pub or mosquitto_sub, as somebody who is not kapu."""
+    command = [program, "-h", "localhost", "-p", str(port), "-V", "5", "--cafile",
+               str(operator.folder / "ca.pem")]
+    if "-i" not in words:
+        command += ["-i", f"test-{secrets.token_hex(8)}"]
+    if certificate:
+        command += ["--cert", str(certificate), "--key", str(key)]
+    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False,
+                          timeout=timeout)
