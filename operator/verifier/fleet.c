@@ -191,12 +191,12 @@ void fleet_trust(const struct store_state *state, uint64_t now_ms, struct trust_
     if (!state->appraised)
         snprintf(out->text, sizeof(out->text), "not trusted: never judged, enrolled %s",
                  time_text(state->enrolled_ms, when, sizeof(when)));
-    else if (state->appraised_ms > now_ms)
+    else if (state->appraised_ms > now_ms + NONCE_SKEW_MS)
         snprintf(out->text, sizeof(out->text),
                  "not trusted: last judged in the future, %s: a "
                  "clock was changed",
                  time_text(state->appraised_ms, when, sizeof(when)));
-    else if (now_ms - state->appraised_ms > patience)
+    else if (now_ms > state->appraised_ms && now_ms - state->appraised_ms > patience)
         snprintf(out->text, sizeof(out->text), "not trusted: silent since %s (interval %u s)",
                  time_text(state->appraised_ms, when, sizeof(when)), state->gateway.interval_s);
     else if (state->status == VERIFIER_AFFIRMING) {

@@ -68,5 +68,7 @@ int nonce_check(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SI
         return KAPU_EAUTH;
     rd_init(&r, (struct bytes){nonce, 8});
     end = rd_be64(&r);
-    return now_ms > end || end - now_ms > lifetime_ms ? KAPU_ETIMEOUT : 0;
+    if (now_ms > end || end - now_ms > (uint64_t)lifetime_ms + NONCE_SKEW_MS)
+        return KAPU_ETIMEOUT;
+    return 0;
 }

@@ -16,6 +16,7 @@
 #include <kapu/evidence.h>
 
 #define NONCE_SEQUENCE 16u
+#define NONCE_SKEW_MS 5000u /* by which the clocks of a fleet's verifiers may differ */
 
 struct nonce_key {
     uint8_t b[32];

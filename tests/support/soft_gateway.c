@@ -151,6 +151,11 @@ static void quote(const struct soft_gateway *g, const uint8_t nonce[32], struct 
     wr_be32(w, 0);
     wr_u8(w, 1);
     wr_be64(w, 0x2019102300163636);
+    if (g->quote_type == TPM2_ST_ATTEST_CERTIFY) { /* well formed, as a TPM makes it */
+        wr_2b(w, BYTES_OF(signer));
+        wr_2b(w, BYTES_OF(signer));
+        return;
+    }
     wr_be32(w, 1); /* one selection of 3 bytes */
     wr_be16(w, TPM2_ALG_SHA256);
     wr_u8(w, 3);

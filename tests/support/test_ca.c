@@ -90,21 +90,22 @@ void test_ca_write(const struct test_ca *ca, const char *path, const char *key_p
 void test_ca_issue(const struct test_ca *ca, enum test_ca_kind kind, const uint8_t x[32],
                    const uint8_t y[32], int from, int to, struct wr *der)
 {
+    const bool authority = kind == TEST_CA_AUTHORITY || kind == TEST_CA_EK_AUTHORITY;
     EVP_PKEY *key = openssl_p256_public(x, y);
     uint8_t *p = NULL;
     X509 *c;
     int n;
 
     need(key != NULL);
-    c = blank(kind == TEST_CA_AUTHORITY ? "an authority" : "a holder", key, from, to);
+    c = blank(authority ? "an authority" : "a holder", key, from, to);
     need(X509_set_issuer_name(c, X509_get_subject_name(ca->certificate)) == 1);
     extend(c, ca->certificate, "basicConstraints",
-           kind == TEST_CA_AUTHORITY ? "critical,CA:TRUE" : "critical,CA:FALSE");
+           authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
     extend(c, ca->certificate, "keyUsage",
-           kind == TEST_CA_AUTHORITY ? "critical,keyCertSign" : "critical,keyAgreement");
+           authority ? "critical,keyCertSign" : "critical,keyAgreement");
     if (kind != TEST_CA_AUTHORITY)
         extend(c, ca->certificate, "extendedKeyUsage",
-               kind == TEST_CA_EK ? "2.23.133.8.1" : "clientAuth");
+               kind == TEST_CA_TLS ? "clientAuth" : "2.23.133.8.1");
     need(X509_sign(c, ca->key, EVP_sha256()) > 0);
     n = i2d_X509(c, &p);
     need(n > 0);

@@ -19,7 +19,7 @@ void test_ca_free(struct test_ca *ca);
 /* PEM files; key_path may be NULL. */
 void test_ca_write(const struct test_ca *ca, const char *path, const char *key_path);
 
-enum test_ca_kind { TEST_CA_EK, TEST_CA_TLS, TEST_CA_AUTHORITY };
+enum test_ca_kind { TEST_CA_EK, TEST_CA_TLS, TEST_CA_AUTHORITY, TEST_CA_EK_AUTHORITY };
 /* A certificate for a public key (P-256 coordinates), good from `from` days from now to `to`. */
 void test_ca_issue(const struct test_ca *ca, enum test_ca_kind kind, const uint8_t x[32],
                    const uint8_t y[32], int from, int to, struct wr *der);

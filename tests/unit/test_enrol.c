@@ -368,6 +368,8 @@ static void a_certificate_of_another_time_or_purpose_is_refused(void **state)
     not_challenged(&board.hello, "no certificate for an endorsement key");
     issue(&maker, TEST_CA_AUTHORITY, -1, 100);
     not_challenged(&board.hello, "no certificate for an endorsement key");
+    issue(&maker, TEST_CA_EK_AUTHORITY, -1, 100);
+    not_challenged(&board.hello, "no certificate for an endorsement key");
 }
 
 static void a_damaged_certificate_is_refused(void **state)
