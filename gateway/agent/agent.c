@@ -191,6 +191,36 @@ static int evidence(int json)
     return result == 0 ? 0 : 2;
 }
 
+static void print_hex(const char *what, struct bytes b)
+{
+    printf("%s ", what);
+    for (size_t i = 0; i < b.n; i++)
+        printf("%02x", b.p[i]);
+    printf("\n");
+}
+
+/* What of this gateway an operator knows it by, in hexadecimal. */
+static int identity(int json)
+{
+    struct attest_identity id;
+    struct attest a;
+    uint32_t result = attest_open(&a);
+
+    (void)json;
+    if (result == 0)
+        result = attest_identity(&a, &id);
+    if (result == 0) {
+        print_hex("ueid", id.ueid);
+        print_hex("tee-key", id.key);
+        print_hex("ak", id.ak);
+        print_hex("ek-certificate", id.ek_certificate);
+    } else {
+        fprintf(stderr, "kapu-agent: identity: %s\n", tee_service_error(result));
+    }
+    attest_close(&a);
+    return result == 0 ? 0 : 2;
+}
+
 static const struct {
     const char *name;
     int (*run)(int json);
@@ -199,6 +229,7 @@ static const struct {
     {"run", run, "serve the secure world (the daemon)"},
     {"status", status, "what the monitor last saw; exit status 0 clean, 1 alarms, 2 unknown"},
     {"check", check, "the same after a deep check made now"},
+    {"identity", identity, "keys of TEE and TPM, and the certificate of the TPM's maker"},
     {"evidence", evidence, "evidence that answers to nobody, binary: kapu evidence show prints it"},
 };
 
@@ -206,7 +237,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: kapu-agent COMMAND [--json]\n");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        fprintf(stderr, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(stderr, "  %-9s %s\n", commands[i].name, commands[i].help);
     return 2;
 }
 

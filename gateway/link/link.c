@@ -22,7 +22,8 @@ struct line {
     struct settings settings;
     struct gateway gateway;
     enum protocol_place place;
-    bool lost;
+    bool lost, subscribed;
+    time_t hello_at; /* monotonic: when the next hello is due */
 };
 
 void say(const char *format, ...)
@@ -69,6 +70,22 @@ static void on_disconnect(struct mosquitto *m, void *ctx, int code,
     l->lost = true;
 }
 
+static void on_subscribe(struct mosquitto *m, void *ctx, int id, int count, const int *granted,
+                         const mosquitto_property *properties)
+{
+    struct line *l = ctx;
+
+    (void)m;
+    (void)id;
+    (void)properties;
+    l->subscribed = count == 1 && granted[0] < 0x80; /* MQTT 5, 3.9.3 */
+    if (!l->subscribed) {
+        say("the broker refuses the subscription");
+        l->lost = true;
+    }
+}
+
+/* Without correlation data when nobody asked. */
 static void publish(struct mosquitto *m, struct line *l, struct bytes body, const void *correlation,
                     uint16_t n)
 {
@@ -76,8 +93,8 @@ static void publish(struct mosquitto *m, struct line *l, struct bytes body, cons
     mosquitto_property *properties = NULL;
 
     protocol_topic(l->place, l->gateway.name, PROTOCOL_REPLY, topic);
-    if (mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA, correlation, n) !=
-            MOSQ_ERR_SUCCESS ||
+    if ((n > 0 && mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA,
+                                                correlation, n) != MOSQ_ERR_SUCCESS) ||
         mosquitto_publish_v5(m, NULL, topic, (int)body.n, body.p, 1, false, properties) !=
             MOSQ_ERR_SUCCESS)
         say("an answer could not be sent");
@@ -103,10 +120,23 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
     free(correlation);
 }
 
+/* A gateway that waits to be enrolled says so from time to time. */
+static void say_hello(struct mosquitto *m, struct line *l)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (l->place != PROTOCOL_ENROLMENT || !l->subscribed || now.tv_sec < l->hello_at)
+        return;
+    l->hello_at = now.tv_sec + PROTOCOL_HELLO_S;
+    publish(m, l, gateway_hello(&l->gateway), NULL, 0);
+}
+
 static bool configure(struct mosquitto *m, SSL_CTX *tls)
 {
     mosquitto_connect_v5_callback_set(m, on_connect);
     mosquitto_disconnect_v5_callback_set(m, on_disconnect);
+    mosquitto_subscribe_v5_callback_set(m, on_subscribe);
     mosquitto_message_v5_callback_set(m, on_message);
     return mosquitto_int_option(m, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5) ==
                MOSQ_ERR_SUCCESS &&
@@ -123,6 +153,7 @@ static void serve(struct mosquitto *m, struct line *l)
 
     while (err == MOSQ_ERR_SUCCESS && !l->lost) {
         err = mosquitto_loop(m, LOOP_MS, 1);
+        say_hello(m, l);
         if (l->place == PROTOCOL_ENROLMENT && l->gateway.enrolled && !mosquitto_want_write(m))
             break;
     }
@@ -137,7 +168,8 @@ static void connect_once(struct line *l)
     struct mosquitto *m;
 
     l->place = l->gateway.enrolled ? PROTOCOL_ENROLLED : PROTOCOL_ENROLMENT;
-    l->lost = false;
+    l->lost = l->subscribed = false;
+    l->hello_at = 0;
     tls = tls_context(&l->settings, l->place == PROTOCOL_ENROLLED);
     m = tls != NULL ? mosquitto_new(l->gateway.name, true, l) : NULL;
     if (m != NULL && configure(m, tls))

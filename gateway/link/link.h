@@ -56,6 +56,8 @@ struct gateway {
 };
 /* Reads who this gateway is from the secure world. */
 bool gateway_open(struct gateway *g);
+/* The body of a hello, in memory as below. */
+struct bytes gateway_hello(struct gateway *g);
 /* The body of the answer, in memory that the next call uses again. A certificate that came with the
  * request makes g->enrolled true. */
 struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct bytes request);

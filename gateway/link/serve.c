@@ -51,7 +51,7 @@ bool gateway_open(struct gateway *g)
     return true;
 }
 
-static struct bytes identify(struct gateway *g, const struct protocol_request *request)
+struct bytes gateway_hello(struct gateway *g)
 {
     struct protocol_reply r = {.kind = PROTOCOL_IDENTIFY, .tls_key = {g->spki, g->spki_n}};
     struct attest_identity id;
@@ -59,7 +59,6 @@ static struct bytes identify(struct gateway *g, const struct protocol_request *r
     struct attest a;
     uint32_t result = attest_open(&a);
 
-    (void)request;
     if (result == 0)
         result = attest_identity(&a, &id);
     if (result == 0 && id.key.n == sizeof(r.tee_key)) {
@@ -114,7 +113,7 @@ struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct
         return refuse("the request is not for this topic");
     switch (r.kind) {
     case PROTOCOL_IDENTIFY:
-        return identify(g, &r);
+        return gateway_hello(g); /* the same, on request */
     case PROTOCOL_ENROL:
     case PROTOCOL_ATTEST:
         return evidence(g, &r);

@@ -9,9 +9,11 @@
 
 static bool set_text(char *to, size_t n, const char *value)
 {
-    if (*value == '\0' || strlen(value) >= n)
+    size_t size = strlen(value) + 1;
+
+    if (size == 1 || size > n)
         return false;
-    strcpy(to, value);
+    memcpy(to, value, size);
     return true;
 }
 

@@ -24,6 +24,7 @@
 
 static const CK_OBJECT_CLASS public_class = CKO_PUBLIC_KEY, private_class = CKO_PRIVATE_KEY;
 static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+static const CK_BYTE id[] = {1}; /* OpenSSL's provider finds one half by the other's */
 static const CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
 
 #define ATTRIBUTE(type, value)                                                                     \
@@ -86,14 +87,18 @@ static bool make_key(CK_SESSION_HANDLE s)
 {
     CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
     CK_ATTRIBUTE public[] = {ATTRIBUTE(CKA_TOKEN, yes), ATTRIBUTE(CKA_EC_PARAMS, p256),
-                             ATTRIBUTE(CKA_VERIFY, yes), LABEL};
-    CK_ATTRIBUTE private[] = {ATTRIBUTE(CKA_TOKEN, yes),      ATTRIBUTE(CKA_PRIVATE, yes),
-                              ATTRIBUTE(CKA_SENSITIVE, yes),  ATTRIBUTE(CKA_SIGN, yes),
-                              ATTRIBUTE(CKA_EXTRACTABLE, no), LABEL};
+                             ATTRIBUTE(CKA_VERIFY, yes), ATTRIBUTE(CKA_ID, id), LABEL};
+    CK_ATTRIBUTE private[] = {ATTRIBUTE(CKA_TOKEN, yes),
+                              ATTRIBUTE(CKA_PRIVATE, yes),
+                              ATTRIBUTE(CKA_SENSITIVE, yes),
+                              ATTRIBUTE(CKA_SIGN, yes),
+                              ATTRIBUTE(CKA_EXTRACTABLE, no),
+                              ATTRIBUTE(CKA_ID, id),
+                              LABEL};
     CK_OBJECT_HANDLE public_key, private_key;
 
     return good("key",
-                C_GenerateKeyPair(s, &mechanism, public, 4, private, 6, &public_key, &private_key));
+                C_GenerateKeyPair(s, &mechanism, public, 5, private, 7, &public_key, &private_key));
 }
 
 /* The point, without the OCTET STRING around it. */

@@ -296,6 +296,15 @@ bool allow_module(const struct introspect_allow *a, const char *name)
     return false;
 }
 
+bool allow_has_modules(const struct introspect_allow *a)
+{
+    for (uint32_t i = 0; i < count(a, ALLOW_STATE); i++) {
+        if (kapu_le32(record(a, ALLOW_STATE, i)) == STATE_MODULE)
+            return true;
+    }
+    return false;
+}
+
 struct bytes allow_root(const struct introspect_allow *a)
 {
     return (struct bytes){record(a, ALLOW_ROOT, 0), count(a, ALLOW_ROOT)};

@@ -103,6 +103,7 @@ bool program_peer(const struct introspect_allow *a, const struct program *p, con
                   uint32_t size, uint32_t port);
 /* Whether a module of that name may be loaded. */
 bool allow_module(const struct introspect_allow *a, const char *name);
+bool allow_has_modules(const struct introspect_allow *a);
 /* Whether policy says yes to something that is else not allowed. */
 bool allow_yes(const struct introspect_allow *a, enum allow_state key);
 /* What the policy says of a state; text for strings. KAPU_ENOENT: nothing. */

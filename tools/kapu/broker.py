@@ -141,6 +141,11 @@ def free_ports(n: int) -> list[int]:
             one.close()
 
 
+def forwards(folder: Path = DEFAULT) -> str:
+    """What a gateway's QEMU needs to reach this operator's brokers; nothing when there is none."""
+    return Operator(folder).forwards() if (folder / "operator.conf").exists() else ""
+
+
 def fill(text: str, values: dict) -> str:
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))

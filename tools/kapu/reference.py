@@ -8,6 +8,10 @@ Each PCR is a chain of hashes of build outputs, in the order in which the boot s
 import hashlib
 from pathlib import Path
 
+from . import build
+from .errors import KapuError
+from .paths import version
+
 FORMAT = 1
 PCRS = (0, 7, 8, 9)
 
@@ -63,3 +67,14 @@ def encode(releases: list[tuple[str, str, int, dict[int, bytes]]]) -> bytes:
     return cbor({0: FORMAT, 1: [{0: version, 1: flavour, 2: counter,
                                  3: [values[pcr] for pcr in PCRS]}
                                 for version, flavour, counter, values in releases]})
+
+
+def of_release(flavour: str) -> tuple[dict[int, bytes], bytes]:
+    """PCR -> value of the release that was built, and the file with that for a verifier."""
+    built = build.release(flavour)
+    missing = [step.name for step in (built.tfa, built.optee, built.linux, built.device_tree)
+               if not step.out.exists()]
+    if missing:
+        raise KapuError(f"not built: {', '.join(missing)}; run: make build")
+    values = pcrs(built.tfa.out, built.optee.out, built.linux.out, built.device_tree.out)
+    return values, encode([(version(), flavour, build.security_counter(), values)])

@@ -15,6 +15,7 @@
 #define CACHE_AGE 256u /* lookups: what is older is read anew, as Linux runs on */
 #define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
+#define PASSING_MAX 8u
 
 /* knowledge.S */
 extern const uint8_t kernel_profile[], allow_list[];
@@ -39,13 +40,15 @@ static void put_finding(struct finding *to, const struct finding *f)
     make_ascii(to->detail);
 }
 
-static void keep(void *ctx, const struct finding *f)
+/* Findings that may be of a module that comes: they count when they are there until the end of the
+ * deep check. */
+static struct finding passing[PASSING_MAX];
+static size_t passing_n;
+
+static void keep_now(struct verdict *v, const struct finding *f)
 {
-    struct verdict *v = ctx;
     size_t at;
 
-    if (judges_past && strcmp(f->id, "text.jump") == 0)
-        return;
     for (size_t i = 0; i < v->findings; i++) { /* seen by the watch, and still so */
         if (v->finding[i].address == f->address && strcmp(v->finding[i].id, f->id) == 0 &&
             strcmp(v->finding[i].object, f->object) == 0)
@@ -63,6 +66,34 @@ static void keep(void *ctx, const struct finding *f)
     at = introspect_spare(v->finding, v->findings, f->id);
     if (at < v->findings)
         put_finding(&v->finding[at], f);
+}
+
+static void keep(void *ctx, const struct finding *f)
+{
+    if (judges_past && strcmp(f->id, "text.jump") == 0)
+        return;
+    if (introspect_may_pass(&in, f) && passing_n < PASSING_MAX)
+        passing[passing_n++] = *f;
+    else
+        keep_now(ctx, f);
+}
+
+static void forget_passed(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < passing_n; i++) {
+        if (introspect_persists(&in, &passing[i]))
+            passing[n++] = passing[i];
+    }
+    passing_n = n;
+}
+
+static void keep_passing(struct verdict *v)
+{
+    for (size_t i = 0; i < passing_n; i++)
+        keep_now(v, &passing[i]);
+    passing_n = 0;
 }
 
 static void set_text(char *to, const char *text, size_t n)
@@ -225,7 +256,10 @@ uint32_t look_step(struct verdict *v)
                       "the release's kernel is not where a core's tables lead");
     } else {
         run_one(v, &table[step - 1]);
+        forget_passed();
     }
+    if (err != 0 || step == checks)
+        keep_passing(v);
     step = err != 0 || step == checks ? 0 : step + 1;
     v->work = in.stats;
     v->at_ms = core_time().now_ms;

@@ -265,6 +265,14 @@ KAPU_MUST_CHECK int introspect_code(struct introspect *in, introspect_code_fn fn
 /* The kernel's version string from the profile. */
 struct bytes introspect_banner(const struct introspect *in);
 
+/*
+ * Where policy knows modules: the code with which one starts stays mapped for some time after, in
+ * no list, on a busy machine for seconds, longer than all attempts. Such a finding (may_pass) is
+ * one when it is still there (persists) whenever somebody looks in the rest of a deep check.
+ */
+bool introspect_may_pass(const struct introspect *in, const struct finding *f);
+bool introspect_persists(struct introspect *in, const struct finding *f);
+
 /* Many findings of one kind must not hide another kind: of n findings, all that there is room for,
  * the one whose place the first of kind `id` takes; n: none, `id` has one already. */
 size_t introspect_spare(const struct finding *f, size_t n, const char *id);

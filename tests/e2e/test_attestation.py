@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attestation of real gateways: firmware, TPM, secure world and Linux in QEMU, an operator with brokers on the
+host. What can be tried without them is in tests/operator.
+"""
+
+import shutil
+import struct
+import subprocess
+import time
+
+import pytest
+
+import interop
+from guest import Guest, Kernel, inspect
+from kapu.paths import host_environment
+from operated import Operated
+from shell import Shell
+from watched import watched_instance
+
+BOOT_SECONDS = 240
+EVIDENCE_MAX = 4096   # clean, without the event log
+INTERVAL = 3600       # seconds; not what is tested here
+NOP = struct.pack("<I", 0xd503201f)
+
+
+class Attested:
+    """A gateway in QEMU, enrolled as "first"."""
+
+    def __init__(self, folder, flavour):
+        self.flavour = flavour
+        self.instance = watched_instance(folder / "gw", flavour)
+        self.machine = self.instance.machine
+        self.operated = Operated(folder / "op", flavour)
+        self.machine.forwards = self.operated.operator.forwards()
+        self.machine.start()
+
+    def enrol(self):
+        return self.operated.kapu("enroll", "--name", "first", "--interval", INTERVAL,
+                                  "--timeout", "180", timeout=300)
+
+    def attest_when_back(self) -> tuple[int, dict]:
+        """Asked until it has dialled in again."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            status, result = self.operated.attest("first", "--log")
+            if status != 3 or time.monotonic() > deadline:
+                return status, result
+
+    def close(self):
+        self.machine.stop()
+        self.operated.close()
+        shutil.rmtree(self.instance.folder)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    made = Attested(tmp_path_factory.mktemp("attested"), "gateway")
+    made.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    made = Attested(tmp_path_factory.mktemp("attested-lab"), "lab")
+    made.shell = Shell(made.machine)
+    yield made
+    made.shell.close()
+    made.close()
+
+
+# ---- A gateway: enrolled, trusted, taken over, found out, reset, trusted again. In this order. ----
+
+def test_a_genuine_gateway_is_enrolled(gateway):
+    done = gateway.enrol()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert gateway.operated.fleet()["first"]["trust"] == "trusted"
+
+
+def test_it_is_trusted_with_and_without_the_event_log(gateway):
+    for more in ([], ["--log"]):
+        status, result = gateway.operated.attest("first", *more)
+        assert (status, result["verdict"]) == (0, "trusted"), result
+
+
+def test_it_is_known_already(gateway):
+    """A second enrolment of an identity is refused: its certificate is not made anew by who asks."""
+    done = gateway.operated.kapu("enroll", "--timeout", "3", timeout=60)
+    assert done.returncode == 3  # enrolled gateways wait for nobody
+
+
+def test_a_rootkit_is_told_before_the_reset(gateway):
+    _, report = inspect("gateway", gateway.instance.folder)
+    guest = Guest(gateway.machine, Kernel("gateway"), report)
+    guest.write(guest.symbol("vfs_read") + 64, NOP)
+    status, result = gateway.operated.attest("first")
+    assert (status, result["verdict"]) == (1, "not trusted")
+    told = str(result)
+    assert "text.page" in told and "page is not that of the signed image" in told
+    assert gateway.operated.fleet()["first"]["trust"] == "not trusted"
+
+
+def test_after_the_reset_it_is_trusted_again(gateway):
+    gateway.machine.wait_for(r"kapu: RESET\b.*$", 120, secure=True)
+    status, result = gateway.attest_when_back()
+    assert (status, result["verdict"]) == (0, "trusted"), result
+    assert gateway.operated.fleet()["first"]["trust"] == "trusted"
+
+
+def test_withheld_evidence_is_no_answer(gateway):
+    gateway.machine.qmp("stop")
+    done = gateway.operated.kapu("attest", "first", "--timeout", "3")
+    gateway.machine.qmp("cont")
+    assert done.returncode == 3
+
+
+# ---- The lab: what its own programs see ----
+
+def identity(lab) -> dict[str, bytes]:
+    lines = lab.shell.run("kapu-agent identity").splitlines()
+    return {name: bytes.fromhex(value) for name, value in (line.split() for line in lines)}
+
+
+def cose_key(x: bytes, y: bytes) -> bytes:
+    """RFC 9053, 7.1.1: EC2, P-256."""
+    return bytes.fromhex("a401022001215820") + x + bytes.fromhex("225820") + y
+
+
+@pytest.fixture(scope="module")
+def message(lab, tmp_path_factory):
+    """Evidence out of the gateway, and the keys that it has to verify with, as files."""
+    folder = tmp_path_factory.mktemp("message")
+    said = identity(lab)
+    lab.shell.run("kapu-agent evidence > /lab/evidence")
+    shutil.copy(lab.instance.folder / "share" / "evidence", folder / "message")
+    x, y = said["tee-key"][:32], said["tee-key"][32:]
+    (folder / "tee.key").write_bytes(cose_key(x, y))
+    ak_x, ak_y = said["ak"][-66:-34], said["ak"][-32:]  # TPM2B x, TPM2B y end a TPMT_PUBLIC
+    assert said["ak"][-68:-66] == said["ak"][-34:-32] == b"\x00\x20"
+    (folder / "ak.key").write_bytes(cose_key(ak_x, ak_y))
+    return folder
+
+
+def test_a_gateways_token_verifies_with_two_foreign_implementations(message):
+    claims = interop.check(message / "message", message / "tee.key", message / "ak.key")
+    assert sorted(claims["266"]) == ["boot", "monitor", "software", "tee"]
+
+
+def test_a_gateways_quote_verifies_with_tpm2_tools(lab, message):
+    parts = message / "parts"
+    shown = subprocess.run([lab.operated.kapu_program, "evidence", "show", message / "message",
+                            "--key", message / "tee.key", "--ak", message / "ak.key",
+                            "--extract", parts], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    nonce = subprocess.run(["sha256sum", parts / "token.cose"], capture_output=True, text=True,
+                           check=True).stdout.split()[0]
+    good = ["tpm2_checkquote", "-u", parts / "ak.pem", "-m", parts / "quote.attest", "-s",
+            parts / "quote.sig", "-q", nonce]
+    assert subprocess.run(good, env=host_environment(), capture_output=True,
+                          check=False).returncode == 0
+    bad = good[:-1] + ["00" * 32]
+    assert subprocess.run(bad, env=host_environment(), capture_output=True,
+                          check=False).returncode != 0
+
+
+def test_clean_evidence_is_small(lab):
+    """As it travels when nothing is wrong: asked for by the operator, without the event log."""
+    done = lab.enrol()
+    assert done.returncode == 0, done.stdout + done.stderr
+    status, result = lab.attest_when_back()
+    assert status == 0, result
+    assert 0 < lab.operated.attest("first")[1]["bytes"] <= EVIDENCE_MAX
