@@ -34,7 +34,8 @@ struct attest {
 struct outcome {
     int status; /* EXIT_DONE, EXIT_FAILED: not trusted, EXIT_NO_ANSWER */
     char why[512];
-    bool judged; /* `result` is filled in */
+    size_t bytes; /* of the evidence */
+    bool judged;  /* `result` is filled in */
     struct verifier_result result;
 };
 
@@ -78,6 +79,7 @@ static void take_reply(struct attest *a, struct outcome *out)
     if (protocol_reply_decode(body, &r, a->work, sizeof(a->work)) != 0) {
         judge(a, body, out); /* it is no evidence: the verifier says so, and it is recorded */
     } else if (r.kind == PROTOCOL_ATTEST) {
+        out->bytes = r.message.n;
         judge(a, r.message, out);
     } else if (r.kind == PROTOCOL_ERROR) {
         snprintf(text, sizeof(text), "%.*s", (int)r.error.n, (const char *)r.error.p);
@@ -221,7 +223,7 @@ static void print_json(struct attest *a, const struct outcome *out)
     json_member(stdout, "label", operator_label(&a->o, a->gateway.gateway.name, label));
     json_member(stdout, "verdict", verdict_of(out));
     json_member(stdout, "why", out->why);
-    printf("\"present\": ");
+    printf("\"bytes\": %zu, \"present\": ", out->bytes);
     verifier_print_string(stdout, now.text);
     if (out->judged)
         print_ear(a, out);
