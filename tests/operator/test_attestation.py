@@ -123,6 +123,15 @@ def test_a_tpm_of_another_maker_is_refused(fleet):
     assert len(fleet.kapu_json("fleet")[1]) == 1
 
 
+def test_who_shows_the_certificate_of_another_tpm_is_refused(fleet):
+    pump = fleet.enrolled("pump")
+    impostor = fleet.gateway("impostor")
+    impostor.begin(pump.folder / "ek.cert")
+    status, said = fleet.kapu_json("enroll", impostor.name, "--timeout", "10")
+    assert (status, said["verdict"]) == (1, "refused")
+    assert said["why"].endswith(f"a name that is not its TPM's; that is {pump.name}")
+
+
 def test_software_that_nobody_knows_is_refused(fleet):
     fleet.enrolled("pump")
     fleet.gateway("other", release="another release")
