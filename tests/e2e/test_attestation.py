@@ -3,16 +3,18 @@
 host. What can be tried without them is in tests/operator.
 """
 
+import re
 import shutil
 import struct
 import subprocess
 import time
 
 import pytest
+from cryptography import x509
 
 import interop
 from guest import Guest, Kernel, inspect
-from kapu.paths import host_environment
+from kapu.paths import BUILD, host_environment
 from operated import Operated
 from shell import Shell
 from watched import watched_instance
@@ -170,3 +172,47 @@ def test_clean_evidence_is_small(lab):
     status, result = lab.attest_when_back()
     assert status == 0, result
     assert 0 < lab.operated.attest("first")[1]["bytes"] <= EVIDENCE_MAX
+
+
+# ---- A key that Linux never sees ----
+
+SECURE_RAM = 16 << 20
+IN_OPTEE = b"kapu TPM attestation key"  # a label that OP-TEE's image holds
+
+
+def secure_memory(machine) -> bytes:
+    """The secure world's RAM, out of the emulator's own memory."""
+    for line in open(f"/proc/{machine.pid()}/maps", encoding="ascii"):
+        start, end = (int(n, 16) for n in re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line).groups())
+        if end - start == SECURE_RAM:
+            with open(f"/proc/{machine.pid()}/mem", "rb") as memory:
+                memory.seek(start)
+                data = memory.read(SECURE_RAM)
+            if IN_OPTEE in data:
+                return data
+    raise AssertionError("the emulator's memory for the secure world was not found")
+
+
+def find_private_key(public, memory: bytes) -> bytes:
+    """Tried out: which bytes are the private key."""
+    numbers = public.public_numbers()
+    done = subprocess.run([BUILD / "meson-native/tests/support/find_key", f"{numbers.x:064x}",
+                           f"{numbers.y:064x}"], input=memory, capture_output=True, check=False)
+    assert done.returncode == 0, "the private key was not found where it must be"
+    return bytes.fromhex(done.stdout.decode().strip())
+
+
+def test_the_tls_key_is_in_the_secure_worlds_memory_only(lab):
+    """Goes on with the gateway that is connected, so the key is in use. What a search of all of the normal
+    world's memory looks for was found in the secure world's by that same search."""
+    text = lab.shell.run("cat /var/lib/kapu-link/identity.pem")
+    certificate = x509.load_pem_x509_certificate(text[text.index("-----BEGIN"):].encode())
+    assert lab.operated.attest("first")[0] == 0
+    lab.machine.qmp("stop")
+    secure, normal = secure_memory(lab.machine), lab.machine.ram.read_bytes()
+    lab.machine.qmp("cont")
+    key = find_private_key(certificate.public_key(), secure)
+    for wanted in (key, key[::-1]):
+        assert wanted not in normal
+    assert secure.count(key) + secure.count(key[::-1]) > 0
+    assert b"-----BEGIN CERTIFICATE-----" in normal  # it is memory of that gateway, and it is searched
