@@ -43,6 +43,12 @@ static unsigned int memory_lock = SPINLOCK_UNLOCK;
 static struct normal_regs memory[REMEMBERED];
 static size_t memory_n;
 
+/* While one core waits for another: whoever emulates both on one processor gives it the turn. */
+static void let_others(void)
+{
+    asm volatile("yield" ::: "memory");
+}
+
 static struct normal_regs read_regs(void)
 {
     struct thread_smc_args args = {.a0 = EL3_NORMAL_WORLD_REGISTERS};
@@ -116,7 +122,7 @@ static enum itr_return stop(struct itr_handler *h __unused)
         atomic_store_u32(&core[get_core_pos()].answered, now);
     while ((now & 1) != 0 && atomic_load_u32(&held) == now &&
            monitor_now() - began < monitor_ms(HELD_MS_MAX))
-        ;
+        let_others();
     tick_busy_add(monitor_now() - began);
     return ITRR_HANDLED;
 }
@@ -139,7 +145,7 @@ bool cores_hold(void)
             continue;
         while (atomic_load_u32(&core[i].answered) != mine &&
                monitor_now() - now < monitor_ms(ANSWER_MS))
-            ;
+            let_others();
     }
     return true;
 }
@@ -174,6 +180,7 @@ static uint32_t hold_or_wait(void)
         if (cores_hold())
             return masked;
         thread_unmask_exceptions(masked);
+        let_others();
     }
 }
 
