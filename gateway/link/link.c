@@ -16,7 +16,9 @@
 
 #define KEEPALIVE_S 120 /* more than a deep check takes on a busy gateway */
 #define LOOP_MS 1000
-#define AGAIN_S 5 /* until the next attempt to connect */
+#define CONNECT_S 60 /* for connection and subscription together */
+#define AGAIN_S 2    /* until the next attempt, doubled by each that fails */
+#define AGAIN_S_MAX 60
 
 struct line {
     struct settings settings;
@@ -24,6 +26,7 @@ struct line {
     enum protocol_place place;
     bool lost, subscribed;
     time_t hello_at; /* monotonic: when the next hello is due */
+    time_t again_s;  /* until the next attempt */
 };
 
 void say(const char *format, ...)
@@ -79,6 +82,7 @@ static void on_subscribe(struct mosquitto *m, void *ctx, int id, int count, cons
     (void)id;
     (void)properties;
     l->subscribed = count == 1 && granted[0] < 0x80; /* MQTT 5, 3.9.3 */
+    l->again_s = AGAIN_S;
     if (!l->subscribed) {
         say("the broker refuses the subscription");
         l->lost = true;
@@ -120,15 +124,20 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
     free(correlation);
 }
 
-/* A gateway that waits to be enrolled says so from time to time. */
-static void say_hello(struct mosquitto *m, struct line *l)
+static time_t seconds(void)
 {
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    if (l->place != PROTOCOL_ENROLMENT || !l->subscribed || now.tv_sec < l->hello_at)
+    return now.tv_sec;
+}
+
+/* A gateway that waits to be enrolled says so from time to time. */
+static void say_hello(struct mosquitto *m, struct line *l)
+{
+    if (l->place != PROTOCOL_ENROLMENT || !l->subscribed || seconds() < l->hello_at)
         return;
-    l->hello_at = now.tv_sec + PROTOCOL_HELLO_S;
+    l->hello_at = seconds() + PROTOCOL_HELLO_S;
     publish(m, l, gateway_hello(&l->gateway), NULL, 0);
 }
 
@@ -150,10 +159,13 @@ static void serve(struct mosquitto *m, struct line *l)
     const struct settings *s = &l->settings;
     int port = l->place == PROTOCOL_ENROLLED ? s->port : s->enrol_port;
     int err = mosquitto_connect(m, s->host, port, KEEPALIVE_S);
+    time_t until = seconds() + CONNECT_S;
 
     while (err == MOSQ_ERR_SUCCESS && !l->lost) {
         err = mosquitto_loop(m, LOOP_MS, 1);
         say_hello(m, l);
+        if (!l->subscribed && seconds() > until)
+            err = MOSQ_ERR_CONN_LOST; /* the library may wait for ever */
         if (l->place == PROTOCOL_ENROLMENT && l->gateway.enrolled && !mosquitto_want_write(m))
             break;
     }
@@ -186,8 +198,9 @@ int main(void)
         return 1; /* the service manager tries again */
     if (mosquitto_lib_init() != MOSQ_ERR_SUCCESS)
         return 1;
-    for (;;) {
+    for (l.again_s = AGAIN_S;;
+         l.again_s = l.again_s < AGAIN_S_MAX / 2 ? 2 * l.again_s : AGAIN_S_MAX) {
         connect_once(&l);
-        (void)nanosleep(&(struct timespec){.tv_sec = AGAIN_S}, NULL);
+        (void)nanosleep(&(struct timespec){.tv_sec = l.again_s}, NULL);
     }
 }

@@ -45,10 +45,10 @@ def figures(tmp_path_factory):
     monitor = Monitor(instance.machine)
     try:
         monitor.next_check(900)
-        reports = [json.loads(shell.run("kapu-agent status --json", 300, check=False))]
+        reports = [json.loads(shell.run("kapu-agent status --json", 1500, check=False))]
         for _ in range(CHECKS):
             monitor.next_check(900)
-        reports.append(json.loads(shell.run("kapu-agent status --json", 300, check=False)))
+        reports.append(json.loads(shell.run("kapu-agent status --json", 1500, check=False)))
     finally:
         shell.close()
         instance.machine.stop()
