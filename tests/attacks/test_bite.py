@@ -5,8 +5,10 @@ The firmware here is the real one but for no-verification.patch, for the TPM (te
 for no-cap.patch; the root image attack meets a signed command line that does not ask for dm-verity.
 """
 
+import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -14,13 +16,18 @@ from attacks.test_boot_chain import CERTIFICATES, IMAGES
 from attacks.test_root_of_trust import NOW, OLD, helper, stopped_after_boot
 from attacks.test_table_mutations import Debugged, small_package
 from board import BASE, Board
+from guest import Guest, Kernel, inspect
 from kapu import build, tpm
 from kapu.paths import BUILD, ROOT, host_environment
 from kapu.steps import Progress
+from monitored import Monitor
 from tpm_bus import TpmBus
+from watched import watched_instance
 
 PATCH = ROOT / "tests" / "attacks" / "no-verification.patch"
 BOOT_SECONDS = 240
+NOP = struct.pack("<I", 0xd503201f)
+WATCHED_SECONDS = 12  # two passes over all pages
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,30 @@ def test_without_the_cap_linux_takes_the_key(firmware, factory, tmp_path):
     finally:
         board.destroy()
         bus.close()
+
+
+def test_without_the_watch_nobody_sees_what_is_gone_when_the_check_comes(firmware, tmp_path):
+    """What test_a_change_that_is_gone_when_the_check_comes_was_seen_by_the_watch sees found."""
+    step = build.optee_variant(firmware.release, "optee-no-watch",
+                               ROOT / "tests" / "attacks" / "no-watch.patch")
+    step.build(Progress())
+    instance = watched_instance(tmp_path / "gw")
+    instance.write_firmware("a", firmware.make(tmp_path / "package",
+                                               images={"optee": step.out / "optee.bin"}))
+    monitor = Monitor(instance.machine)
+    instance.machine.start()
+    try:
+        monitor.next_check(BOOT_SECONDS)
+        monitor.next_check(BOOT_SECONDS)  # the watch looks, and the next check is half a minute away
+        _, report = inspect("gateway", instance.folder)
+        guest = Guest(instance.machine, Kernel("gateway"), report)
+        guest.write(guest.symbol("vfs_read") + 64, NOP)
+        time.sleep(WATCHED_SECONDS)
+        guest.restore()
+        assert monitor.next_check(BOOT_SECONDS).findings == []
+    finally:
+        instance.machine.stop()
+        shutil.rmtree(instance.folder)
 
 
 def test_without_verity_a_changed_root_image_reaches_user_space(make_instance, firmware, tmp_path):
