@@ -53,6 +53,28 @@ TEE_Result trust_write_state(const struct bootstate *state)
     return TEE_SUCCESS;
 }
 
+TEE_Result trust_ak(struct tpm2_public *ak __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_quote(const uint8_t nonce[32] __unused, struct wr *attest __unused,
+                       struct tpm2_signature *sig __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_activate(struct bytes blob __unused, struct bytes secret __unused,
+                          uint8_t out[FUSEBOX_SECRET_SIZE] __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_ek_certificate(uint8_t der[FUSEBOX_CERTIFICATE_MAX] __unused, size_t *n __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
 void trust_boot_complete(void)
 {
 }
