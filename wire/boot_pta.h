@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The boot service of the secure world: a pseudo-TA (GlobalPlatform TEE Internal Core API names).
- * Only values cross, no memory: what an attacker in Linux sends cannot point anywhere.
+ * From Linux only values cross, no memory: what an attacker there sends cannot point anywhere. The
+ * commands that take memory are the attest TA's; another caller is refused before it is looked at.
  *
  * Parameter types are fixed for each command; others give TEE_ERROR_BAD_PARAMETERS. VI, VO, VIO:
  * value input, output, both; a and b are its two words.
