@@ -43,7 +43,7 @@ def tree(tmp_path):
 def make(tree, text):
     policy = tree.parent / "policy"
     policy.write_text(text)
-    return allow.make_allow_list(tree, [policy], "ab" * 32)
+    return allow.make_allow_list(tree, allow.Policy([policy]), "ab" * 32)
 
 
 def section(data: bytes, number: int, size: int) -> list[bytes]:
@@ -96,11 +96,32 @@ def test_a_mistake_is_named_with_its_line(tree, text, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("text, seconds", [("report", 0), ("reset 5", 5), ("reset 120", 120)])
+def test_what_follows_an_alarm_is_said_by_policy(tmp_path, text, seconds):
+    (tmp_path / "policy").write_text(f"[reaction]\non_alarm = {text}\n")
+    assert allow.reset_seconds(allow.Policy([tmp_path / "policy"])) == seconds
+
+
+@pytest.mark.parametrize("text, message", [
+    ("[reaction]\non_alarm = reset", "line 2: expected 'report', or 'reset SECONDS'"),
+    ("[reaction]\non_alarm = reset 121", "line 2: expected"),
+    ("[reaction]\non_alarm = reset 4", "line 2: expected"),
+    ("[reaction]\non_alarm = ignore", "line 2: expected"),
+    ("[reaction]\nwhen = report", "line 2: 'when' is not known here; known: on_alarm"),
+    ("[state]\nlockdown = none", "does not say on_alarm"),
+])
+def test_a_mistake_in_the_reaction_is_named(tmp_path, text, message):
+    (tmp_path / "policy").write_text(text)
+    with pytest.raises(KapuError) as error:
+        allow.reset_seconds(allow.Policy([tmp_path / "policy"]))
+    assert message in str(error.value)
+
+
 def test_a_later_policy_replaces_what_it_names(tree):
     first, second = tree.parent / "first", tree.parent / "second"
     first.write_text(GOOD)
     second.write_text("[state]\nlockdown = none\n")
-    data = allow.make_allow_list(tree, [first, second], "")
+    data = allow.make_allow_list(tree, allow.Policy([first, second]), "")
     assert section(data, 5, 8) == [struct.pack("<II", 1, 0)]
 
 

@@ -30,17 +30,23 @@ STATE = {"lockdown": 1, "ptrace_scope": 2, "mmap_min_addr": 3, "bpf": 4, "kprobe
 FIRST_STRING_STATE = 16
 PROGRAM_KEYS = ("users", "capabilities", "no_new_privs", "seccomp", "listen", "raw_sockets", "peers",
                 "namespaces")
+REACTION_KEYS = ("on_alarm",)
+GRACE_SECONDS = range(5, 121)  # up to the watchdog's time (platform.h)
 
 
 class Policy:
-    """What persons wrote: state, and programs by path. Later files add to or replace earlier ones."""
+    """What persons wrote: state, reaction, and programs by path. Later files add to or replace
+    earlier ones."""
 
-    def __init__(self):
+    def __init__(self, paths: list[Path]):
         self.state: dict[str, str] = {}
+        self.reaction: dict[str, str] = {}
         self.programs: dict[str, dict[str, str]] = {}
         self.places: dict[tuple[str, str], str] = {}
+        for path in paths:
+            self._read(path)
 
-    def read(self, path: Path) -> None:
+    def _read(self, path: Path) -> None:
         section, keys = None, {}
         for number, line in enumerate(path.read_text().splitlines(), 1):
             line, place = line.strip(), f"{path.name}, line {number}"
@@ -52,7 +58,7 @@ class Policy:
             name, equals, value = (part.strip() for part in line.partition("="))
             if section is None or not equals or not value:
                 raise KapuError(f"{place}: expected '[section]' or 'name = value', found '{line}'")
-            known = STATE if section == "state" else PROGRAM_KEYS
+            known = {"state": STATE, "reaction": REACTION_KEYS}.get(section, PROGRAM_KEYS)
             if name not in known:
                 raise KapuError(f"{place}: '{name}' is not known here; known: {', '.join(known)}")
             if (section, name) in self.places and self.places[section, name].startswith(
@@ -63,12 +69,12 @@ class Policy:
             self.places[section, name] = place
 
     def _section(self, line: str, place: str):
-        match = re.fullmatch(r"\[(state|program (/\S+|\*))\]", line)
+        match = re.fullmatch(r"\[(state|reaction|program (/\S+|\*))\]", line)
         if match is None:
-            raise KapuError(f"{place}: sections are [state], [program /path] and [program *], "
-                            f"not '{line}'")
-        if match.group(1) == "state":
-            return "state", self.state
+            raise KapuError(f"{place}: sections are [state], [reaction], [program /path] and "
+                            f"[program *], not '{line}'")
+        if match.group(2) is None:
+            return match.group(1), getattr(self, match.group(1))
         return match.group(2), self.programs.setdefault(match.group(2), {})
 
     def where(self, section: str, name: str) -> str:
@@ -256,11 +262,23 @@ def state_records(policy: Policy, strings: Strings) -> list[bytes]:
     return records
 
 
-def make_allow_list(tree: Path, policies: list[Path], root_hash: str) -> bytes:
+def reset_seconds(policy: Policy) -> int:
+    """From an alarm to the reset; 0: the monitor only reports."""
+    text = policy.reaction.get("on_alarm")
+    if text is None:
+        raise KapuError("policy: [reaction] does not say on_alarm: 'report', or 'reset SECONDS'")
+    word, _, seconds = text.partition(" ")
+    if text == "report":
+        return 0
+    if word == "reset" and seconds.isdigit() and int(seconds) in GRACE_SECONDS:
+        return int(seconds)
+    raise KapuError(f"{policy.where('reaction', 'on_alarm')}: expected 'report', or 'reset SECONDS' "
+                    f"with {GRACE_SECONDS[0]} to {GRACE_SECONDS[-1]}, not '{text}'")
+
+
+def make_allow_list(tree: Path, policy: Policy, root_hash: str) -> bytes:
     """The allow-list of an unpacked root image; a KapuError says what is wrong in a policy."""
-    policy, strings = Policy(), Strings()
-    for path in policies:
-        policy.read(path)
+    strings = Strings()
     files, hashes, paths = file_records(tree, strings)
     if not hashes:
         raise KapuError(f"{tree} has no executable file")

@@ -33,7 +33,6 @@ ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/att
 EARLY_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
                    "attest": ("base", "cbor", "evidence")}
 DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}
-RESET_SECONDS = {"gateway": 30, "lab": 0}  # from an alarm to the reset; the lab only reports
 
 # of lib/, in BL1 and BL2
 FIRMWARE_LIBRARIES = ("base", "fip", "tis", "tpm2", "eventlog", "bootstate", "fusebox")
@@ -173,7 +172,7 @@ def build_monitor(step: Step, out: Path, base: Path, key: Path) -> Path:
     work = early_ta_tree(base, out, "monitor")
     shutil.copy(kernel_profile / "kernel.profile", work)
     shutil.copy(allow_list / "allow.list", work)
-    (work / "reaction.h").write_text(f"#define REACTION_RESET_S {RESET_SECONDS[step.values[0]]}u\n")
+    shutil.copy(allow_list / "reaction.h", work)
     return build_ta(step, base, work, key) / f"{MONITOR_TA}.stripped.elf"
 
 
@@ -317,9 +316,11 @@ def policies(flavour: str) -> list[Path]:
 def build_allow_list(step: Step, out: Path) -> None:
     """What the root image may run: the code in it, and what the policy says of its programs."""
     root = step.needs[0].out
-    data = allow.make_allow_list(root / "tree", policies(step.values[0]),
+    policy = allow.Policy(policies(step.values[0]))
+    data = allow.make_allow_list(root / "tree", policy,
                                  json.loads((root / "root.json").read_text())["root_hash"])
     (out / "allow.list").write_bytes(data)
+    (out / "reaction.h").write_text(f"#define REACTION_RESET_S {allow.reset_seconds(policy)}u\n")
 
 
 # ---- Programs, root image, device tree, firmware ------------------------------------------------
