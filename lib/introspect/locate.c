@@ -17,7 +17,7 @@ static void share_work(struct introspect *in, const struct introspect_setup *set
 {
     size_t cache = setup->cache_pages * (size_t)INTROSPECT_CACHED_PAGE;
 
-    in->hashed_n = (setup->work_n - cache) / HASHED_SHARE;
+    in->hashed_n = (setup->work_n - cache) / HASHED_SHARE & ~(size_t)7;
     in->work = setup->work;
     in->work_n = setup->work_n - cache - in->hashed_n;
     in->hashed = in->work + in->work_n;

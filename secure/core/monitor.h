@@ -89,12 +89,6 @@ const struct last_words *last_words(void);
 /* Where it is mapped; NULL when [pa, pa + n) is not all normal-world memory. */
 const void *normal_memory(uint64_t pa, size_t n);
 
-/* ---- ce_sha256.c: SHA-256 in interrupt context ---- */
-
-/* Of whole blocks of 64 bytes. */
-void ce_sha256_blocks(const void *data, uint32_t blocks, uint8_t digest[32]);
-#define CE_SHA256_BLOCK 64U
-
 /* ---- secret_random.c ---- */
 
 uint64_t secret_random(void);

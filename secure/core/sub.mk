@@ -1,4 +1,3 @@
-srcs-y += ce_sha256.c
 srcs-y += cores.c
 srcs-y += crypto.c
 srcs-y += hardware_key.c
@@ -9,6 +8,7 @@ srcs-y += storage_counter.c
 srcs-y += tick.c
 srcs-y += tis_port.c
 srcs-y += trust.c
+srcs-y += vectors.c
 srcs-y += watch.c
 srcs-y += watchdog.c
 global-incdirs-y += . include

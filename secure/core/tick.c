@@ -16,8 +16,8 @@
 #include "platform.h"
 
 #define TIMER_ON 1U     /* CNTPS_CTL_EL1: enabled, not masked */
-#define INTERVAL_MS 50U /* to twice that and this */
-#define INTERVAL_RANDOM_MS 100U
+#define INTERVAL_MS 75U /* to that and this */
+#define INTERVAL_RANDOM_MS 150U
 
 static uint32_t ticks;
 static unsigned int busy_lock = SPINLOCK_UNLOCK;

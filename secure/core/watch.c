@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pages that a deep check has verified and that must stay so. Each tick looks at some, in an order
+ * Pages that a deep check has verified and that must stay so. Each tick copies some, in an order
  * that changes with every pass, while the other cores stand still: who restores a page when a check
- * begins does not know when that is. A page that has changed is kept as it was found, for the
- * monitor TA to judge.
+ * begins does not know when that is. Then the cores go on, and the copies are hashed. A page that
+ * has changed is kept as it was found, for the monitor TA to judge.
  */
 #include <io.h>
 #include <kernel/spinlock.h>
@@ -13,11 +13,13 @@
 #include <util.h>
 
 #include "monitor.h"
+#include "sha256_blocks.h"
+#include "vectors.h"
 
 #define PAGE 4096U
-#define PASS_MS 3500U  /* all pages within this time */
-#define TICK_MS 100U   /* mean interval of a core's ticks */
-#define SLICE_MAX 256U /* pages of one tick: 5 ms of stop are not reached */
+#define PASS_MS 4400U  /* all pages within this time */
+#define TICK_MS 150U   /* mean interval of a core's ticks */
+#define SLICE_MAX 128U /* pages of one tick */
 #define CAPTURES 4U
 
 static unsigned int lock = SPINLOCK_UNLOCK;
@@ -31,6 +33,11 @@ static uint32_t watched_n;
 static uint32_t at, first, step;
 static uint64_t pass_began;
 static struct watch_figures figures;
+
+/* What one tick looks at: copies, and of which watched page each is. */
+static uint8_t slice[SLICE_MAX][PAGE] __aligned(64);
+static uint32_t slice_of[SLICE_MAX];
+static struct vectors saved; /* of the core that looks */
 
 static struct {
     uint64_t pa;
@@ -108,16 +115,32 @@ static void changed(uint32_t n, const void *page)
     watched[n].pa = 0;
 }
 
-static void look(uint32_t n)
+/* The next pages of this pass, as they are now. */
+static size_t take(uint32_t most)
 {
-    const void *page = watched[n].pa == 0 ? NULL : normal_memory(watched[n].pa, PAGE);
+    size_t n = 0;
+
+    for (; n < most && at < watched_n; at++) {
+        uint32_t which = (uint32_t)((first + (uint64_t)at * step) % watched_n);
+        const void *page = watched[which].pa == 0 ? NULL : normal_memory(watched[which].pa, PAGE);
+
+        if (page == NULL)
+            continue;
+        vectors_copy(slice[n], page, PAGE);
+        slice_of[n++] = which;
+    }
+    return n;
+}
+
+static void look(size_t n)
+{
     uint8_t digest[32];
 
-    if (page == NULL)
-        return;
-    ce_sha256_blocks(page, PAGE / CE_SHA256_BLOCK, digest);
-    if (memcmp(digest, watched[n].digest, sizeof(digest)) != 0)
-        changed(n, page);
+    for (size_t i = 0; i < n; i++) {
+        sha256_blocks(slice[i], PAGE / SHA256_BLOCK, digest);
+        if (memcmp(digest, watched[slice_of[i]].digest, sizeof(digest)) != 0)
+            changed(slice_of[i], slice[i]);
+    }
 }
 
 static void pass_end(void)
@@ -129,15 +152,18 @@ static void pass_end(void)
 
 void watch_tick(void)
 {
-    uint32_t slice;
+    uint32_t most;
+    size_t n;
 
     if (watched_n == 0 || !cpu_spin_trylock(&lock))
         return;
     if (watched_n > 0 && cores_hold()) {
-        slice = watched_n * TICK_MS / (PASS_MS * MAX(cores_alive(), 1U)) + 1;
-        for (slice = MIN(slice, SLICE_MAX); slice > 0 && at < watched_n; slice--, at++)
-            look((uint32_t)((first + (uint64_t)at * step) % watched_n));
+        vectors_begin(&saved);
+        most = watched_n * TICK_MS / (PASS_MS * MAX(cores_alive(), 1U)) + 1;
+        n = take(MIN(most, SLICE_MAX));
         cores_release();
+        look(n);
+        vectors_end(&saved);
         if (at == watched_n)
             pass_end();
     }

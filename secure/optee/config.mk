@@ -15,8 +15,10 @@ CFG_ARM_GICV3=y
 CFG_CALLOUT=n
 # The monitor sees all of the normal world's memory (secure/core/normal.c): room in the address space.
 CFG_LPAE_ADDR_SPACE_BITS=36
-# The monitor's TA travels inside the core's image, with what it knows of this very release.
+# The monitor's TA travels inside the core's image, with what it knows of this very release. That is more
+# than OP-TEE's usual two megabytes.
 CFG_EARLY_TA=y
+CFG_TEE_RAM_VA_SIZE=0x400000
 # SHA and AES instructions instead of table code (speed, and no cache side channel of tables).
 CFG_CRYPTO_WITH_CE=y
 
@@ -73,4 +75,8 @@ CFG_CORE_RODATA_NOEXEC=y
 CFG_TEE_CORE_LOG_LEVEL=2
 CFG_TEE_TA_LOG_LEVEL=1
 CFG_CORE_DUMP_OOM=n
+# No bookkeeping of locks and assertions for those who work on OP-TEE: a third of what a call costs.
+CFG_TEE_CORE_DEBUG=n
+# Our interrupts may have a line to say: room for its making on their stack.
+CFG_STACK_TMP_EXTRA=2048
 CFG_DEBUG_INFO=n

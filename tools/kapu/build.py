@@ -170,6 +170,8 @@ def build_monitor(step: Step, out: Path, base: Path, key: Path) -> Path:
     """The monitor TA, with the profile of this kernel and the allow-list of this root image inside."""
     _, kernel_profile, allow_list = (need.out for need in step.needs)
     work = early_ta_tree(base, out, "monitor")
+    shutil.copy(base / "core/arch/arm/crypto/sha256_armv8a_ce_a64.S", work)
+    shutil.copy(ROOT / "secure/core/sha256_blocks.h", work)
     shutil.copy(kernel_profile / "kernel.profile", work)
     shutil.copy(allow_list / "allow.list", work)
     shutil.copy(allow_list / "reaction.h", work)

@@ -130,8 +130,8 @@ struct introspect {
     uint64_t budget; /* lookups that the current run may still do */
     uint64_t ran;    /* checks of this deep check, by their places in the table */
     uint8_t seen[INTROSPECT_PENDING];
-    uint8_t page[4096];
-    uint8_t table[4][4096];
+    _Alignas(8) uint8_t page[4096]; /* aligned: copied word by word */
+    _Alignas(8) uint8_t table[4][4096];
 };
 
 struct introspect_setup {
@@ -140,7 +140,7 @@ struct introspect_setup {
     struct mem mem;
     struct kapu_sha256 sha;
     uint64_t ram_base, ram_size;
-    uint8_t *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks */
+    uint8_t *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks; fastest aligned */
     size_t work_n;
     /*
      * Pages of the page cache, taken from the end of the work memory: so many times

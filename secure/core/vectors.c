@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * SHA-256 (FIPS 180-4) in interrupt context, where OP-TEE's own may not be used: it keeps
- * floating-point registers for a thread, and there is none. Whoever was interrupted may have values
- * in these registers, so all that OP-TEE's block function touches are saved and put back.
+ * Vector registers in interrupt context. OP-TEE keeps them for a thread, and there is none: whoever
+ * was interrupted may have values in them. So all are saved and put back.
  */
 #include <arm.h>
-#include <io.h>
-#include <string.h>
 
-#include "monitor.h"
+#include "vectors.h"
 
-#define BLOCK 64U
 #define CPACR_FPEN (3U << 20)
+#define STEP 128U /* bytes that the loop below copies at a time */
 
-/* core/arch/arm/crypto/sha256_armv8a_ce_a64.S; touches v0 to v26. */
-void sha256_ce_transform(uint32_t state[8], const void *src, unsigned int block_count);
-
-struct saved {
-    uint8_t v[32][16];
-    uint64_t cpacr;
-} __aligned(16);
-
-static void save(struct saved *s)
+void vectors_begin(struct vectors *s)
 {
     asm volatile("mrs %0, cpacr_el1" : "=r"(s->cpacr));
     asm volatile("msr cpacr_el1, %0\n\tisb" : : "r"(s->cpacr | CPACR_FPEN));
@@ -39,7 +28,7 @@ static void save(struct saved *s)
                  : "memory");
 }
 
-static void restore(const struct saved *s)
+void vectors_end(const struct vectors *s)
 {
     asm volatile(".arch_extension fp\n\t.arch_extension simd\n\t"
                  "ldp q0, q1, [%0, #0x000]\n\tldp q2, q3, [%0, #0x020]\n\t"
@@ -56,20 +45,17 @@ static void restore(const struct saved *s)
     asm volatile("msr cpacr_el1, %0\n\tisb" : : "r"(s->cpacr));
 }
 
-void ce_sha256_blocks(const void *data, uint32_t blocks, uint8_t digest[32])
+void vectors_copy(void *to, const void *from, size_t n)
 {
-    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    uint8_t end[BLOCK] = {0x80}; /* what follows a message: a one bit, zeros, its bits */
-    uint32_t state[8];
-    struct saved s;
-
-    put_be32(end + BLOCK - 4, blocks * BLOCK * 8);
-    memcpy(state, start, sizeof(state));
-    save(&s);
-    sha256_ce_transform(state, data, blocks);
-    sha256_ce_transform(state, end, 1);
-    restore(&s);
-    for (unsigned int i = 0; i < 8; i++)
-        put_be32(digest + 4 * i, state[i]);
+    for (size_t left = n / STEP; left > 0; left--) {
+        asm volatile(".arch_extension fp\n\t.arch_extension simd\n\t"
+                     "ldp q0, q1, [%1]\n\tldp q2, q3, [%1, #0x20]\n\t"
+                     "ldp q4, q5, [%1, #0x40]\n\tldp q6, q7, [%1, #0x60]\n\t"
+                     "stp q0, q1, [%0]\n\tstp q2, q3, [%0, #0x20]\n\t"
+                     "stp q4, q5, [%0, #0x40]\n\tstp q6, q7, [%0, #0x60]\n\t"
+                     "add %0, %0, #0x80\n\tadd %1, %1, #0x80"
+                     : "+r"(to), "+r"(from)
+                     :
+                     : "memory");
+    }
 }
