@@ -48,7 +48,9 @@
 #define EVIDENCE_LOG_MAX (32u << 10)
 #define EVIDENCE_MONITOR_MAX (20u << 10) /* the monitor's claims, encoded */
 #define EVIDENCE_CLAIMS_MAX (22u << 10)
-#define EVIDENCE_TOKEN_MAX (EVIDENCE_CLAIMS_MAX + 256u)
+#define EVIDENCE_SIGNED_MORE 256u /* signature and headers around what is signed */
+#define EVIDENCE_TYPE_MAX 64u     /* a media type in a protected header */
+#define EVIDENCE_TOKEN_MAX (EVIDENCE_CLAIMS_MAX + EVIDENCE_SIGNED_MORE)
 #define EVIDENCE_MESSAGE_MAX (EVIDENCE_TOKEN_MAX + EVIDENCE_ATTEST_MAX + EVIDENCE_LOG_MAX + 512u)
 
 /* ---- the P-256 key that signs tokens ---- */
@@ -230,6 +232,30 @@ KAPU_MUST_CHECK int evidence_token_verify(const struct kapu_sha256 *h,
                                           const struct evidence_verify *port,
                                           const struct evidence_token *t,
                                           const struct evidence_key *key);
+
+/*
+ * What else is signed as tokens are: a COSE_Sign1 by ES256 whose protected header has algorithm,
+ * kid and type, and nothing more. A kind says which type (RFC 9596), so that nothing that was
+ * signed as one passes for another, and how large its content may be.
+ */
+struct evidence_kind {
+    struct bytes type; /* at most EVIDENCE_TYPE_MAX */
+    size_t payload_max;
+};
+KAPU_MUST_CHECK int evidence_signed_digest(const struct kapu_sha256 *h,
+                                           const struct evidence_kind *kind,
+                                           const uint8_t kid[EVIDENCE_KID_SIZE],
+                                           struct bytes payload, uint8_t digest[32]);
+KAPU_MUST_CHECK int evidence_signed_encode(const struct evidence_kind *kind,
+                                           const struct evidence_token *t, struct wr *out);
+KAPU_MUST_CHECK int evidence_signed_decode(const struct evidence_kind *kind, struct bytes in,
+                                           struct evidence_token *t, uint8_t *work, size_t work_n);
+/* As evidence_token_verify. */
+KAPU_MUST_CHECK int evidence_signed_verify(const struct kapu_sha256 *h,
+                                           const struct evidence_verify *port,
+                                           const struct evidence_kind *kind,
+                                           const struct evidence_token *t,
+                                           const struct evidence_key *key);
 
 /* ---- message ---- */
 
