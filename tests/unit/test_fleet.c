@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "fleet.h"
-#include "reference.h"
 #include "soft_gateway.h"
 
 #define MINUTE 60000U
@@ -405,55 +404,6 @@ static void references_are_found_by_value_and_by_release(void **state)
     round_trip(VERIFIER_CONTRAINDICATED);
 }
 
-static size_t vector_of(uint8_t *to, size_t n)
-{
-    FILE *f = fopen(VECTORS "/two-releases", "rb");
-
-    assert_non_null(f);
-    n = fread(to, 1, n, f);
-    fclose(f);
-    return n;
-}
-
-static void a_file_of_reference_values_is_read(void **state)
-{
-    struct verifier_reference ref[2], out;
-    char why[256];
-    uint8_t file[1024], digest[32];
-    size_t n, size = vector_of(file, sizeof(file));
-
-    (void)state;
-    assert_int_equal(reference_read((struct bytes){file, size}, ref, 2, &n), 0);
-    assert_int_equal(n, 2);
-    assert_string_equal(ref[1].release, "0.6.0");
-    assert_string_equal(ref[1].flavour, "lab");
-    assert_int_equal(ref[1].counter, 70000);
-    SHA256->hash(NULL, &BYTES_STR("0.6.0 lab 9"), 1, digest);
-    assert_memory_equal(ref[1].pcr[EVIDENCE_PCR_COMMAND], digest, 32);
-    assert_int_equal(reference_read((struct bytes){file, size}, ref, 1, &n), KAPU_ESPACE);
-    assert_int_equal(reference_load(fleet.store, VECTORS "/two-releases", &n, why, sizeof(why)), 0);
-    assert_int_equal(fleet.store->ops->reference_of_release(fleet.store, "0.6.0", &out), 0);
-}
-
-static void a_damaged_file_of_reference_values_is_refused(void **state)
-{
-    struct verifier_reference ref[2];
-    uint8_t file[1024];
-    size_t n, size = vector_of(file, sizeof(file));
-
-    (void)state;
-    for (size_t cut = 0; cut < size; cut++)
-        assert_int_equal(reference_read((struct bytes){file, cut}, ref, 2, &n), KAPU_EINVAL);
-    file[2] = 2;
-    assert_int_equal(reference_read((struct bytes){file, size}, ref, 2, &n), KAPU_EUNSUPPORTED);
-    file[2] = 1;
-    for (size_t i = 0; i < size; i++) { /* whatever it gives, nothing worse than an error */
-        file[i] ^= 0xff;
-        (void)!reference_read((struct bytes){file, size}, ref, 2, &n);
-        file[i] ^= 0xff;
-    }
-}
-
 static void a_file_that_is_no_store_is_not_opened(void **state)
 {
     char why[256], name[128];
@@ -603,8 +553,6 @@ int main(void)
         TEST(history_is_kept_and_can_be_forgotten),
         TEST(gateways_are_listed_found_and_removed),
         TEST(references_are_found_by_value_and_by_release),
-        TEST(a_file_of_reference_values_is_read),
-        TEST(a_damaged_file_of_reference_values_is_refused),
         TEST(a_file_that_is_no_store_is_not_opened),
         TEST(of_two_verifiers_one_accepts_an_answer),
         TEST(the_key_of_a_fleet_is_its_owners_alone),

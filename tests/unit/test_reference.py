@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reference values: made from a build's files, in the bytes that the verifier's own test reads."""
+"""Reference values: made from a build's files, in the bytes that the verifier's own test reads, and signed."""
 
 import hashlib
 
-from kapu import reference
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from kapu import certs, keys, reference
 from kapu.paths import ROOT
+from test_sign import kapu_sign  # noqa: F401
 
 VECTOR = ROOT / "tests" / "vectors" / "reference" / "two-releases"
 
@@ -14,13 +21,13 @@ def of_text(text: str) -> bytes:
 
 
 def two_releases() -> bytes:
-    return reference.encode([
+    return reference.encode("qemu-virt", [
         (version, flavour, counter,
          {pcr: of_text(f"{version} {flavour} {pcr}") for pcr in reference.PCRS})
         for version, flavour, counter in (("0.5.0", "gateway", 3), ("0.6.0", "lab", 70000))])
 
 
-def test_the_file_is_the_vector_that_the_verifier_reads():
+def test_the_content_is_the_vector_that_the_verifier_reads():
     assert two_releases() == VECTOR.read_bytes()
 
 
@@ -40,3 +47,40 @@ def test_pcrs_follow_from_the_files_of_a_build(tmp_path):
 
 def test_cbor_is_deterministic():
     assert reference.cbor({10: [1, 24, 256], 2: b"x"}) == bytes.fromhex("a2024178" "0a8301181819" "0100")
+    assert reference.cbor({-2: -7, 1: -25}) == bytes.fromhex("a2" "013818" "2126")
+
+
+@pytest.fixture
+def signer(kapu_sign, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.delenv("KAPU_KEYS", raising=False)
+    monkeypatch.delenv("KAPU_ROOT_KEY", raising=False)
+    monkeypatch.setattr(keys, "ROOT", tmp_path)
+    monkeypatch.setattr(keys, "TA_BITS", 1024)
+    return certs.Signer(kapu_sign, keys.key_set())
+
+
+def test_a_file_is_signed_by_the_release_key_and_two_are_the_same(signer):
+    signed = reference.sign(two_releases(), signer)
+    assert signed == reference.sign(two_releases(), signer)
+    public = serialization.load_pem_public_key(keys.reference_public())
+    numbers = public.public_numbers()
+    protected = reference.cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y),
+                                16: "application/x.kapu.reference-values+cose"})
+    head = b"\xd2\x84" + reference.cbor(protected) + b"\xa0" + reference.cbor(two_releases())
+    assert signed[:-66] == head and signed[-66:-64] == b"\x58\x40"
+    signature = encode_dss_signature(int.from_bytes(signed[-64:-32], "big"),
+                                     int.from_bytes(signed[-32:], "big"))
+    for content, good in ((two_releases(), True), (two_releases() + b"x", False)):
+        structure = b"\x84\x6aSignature1" + reference.cbor(protected) + b"\x40" + reference.cbor(content)
+        if good:
+            public.verify(signature, structure, ec.ECDSA(hashes.SHA256()))
+            continue
+        with pytest.raises(InvalidSignature):
+            public.verify(signature, structure, ec.ECDSA(hashes.SHA256()))
+
+
+def test_the_thumbprint_is_that_of_evidence():
+    """tee.key is a COSE_Key of required members; its hash is the kid (RFC 9679)."""
+    key = (ROOT / "tests" / "vectors" / "evidence" / "tee.key").read_bytes()
+    x, y = (int.from_bytes(part, "big") for part in (key[8:40], key[43:75]))
+    assert reference.thumbprint(x, y) == hashlib.sha256(key).digest()
