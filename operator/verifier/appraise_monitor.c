@@ -2,6 +2,7 @@
 /* What runs: the secure world's own verdict on Linux, how fresh and how complete it is. */
 #include "appraise.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* What findings mean, by the begin of their identifiers, the longer ones first
@@ -143,15 +144,15 @@ static void appraise_freshness(struct appraisal *a)
 {
     const struct evidence_monitor *m = &a->monitor;
     const struct verifier_policy *p = a->q->policy;
-    uint32_t age = m->now_ms - m->ended_ms, took = m->ended_ms - m->began_ms;
+    uint64_t age = m->now_ms - m->ended_ms, took = m->ended_ms - m->began_ms;
 
     if (age > p->check_age_max_ms)
         verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
-                        "its last deep check ended %u ms before, policy allows %u ms", age,
+                        "its last deep check ended %" PRIu64 " ms before, policy allows %u ms", age,
                         p->check_age_max_ms);
     if (took > p->check_took_max_ms)
         verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
-                        "its deep check took %u ms, policy allows %u ms", took,
+                        "its deep check took %" PRIu64 " ms, policy allows %u ms", took,
                         p->check_took_max_ms);
 }
 

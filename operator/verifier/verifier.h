@@ -63,7 +63,8 @@ struct verifier_result {
     /* What an authentic message said, for displays and records. */
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
-    uint32_t counter, check_number, alarms, warnings, age_ms;
+    uint32_t counter, check_number, alarms, warnings;
+    uint64_t age_ms;
 };
 
 const char *verifier_tier_name(enum verifier_tier tier);

@@ -463,6 +463,23 @@ static void an_old_or_slow_verdict_is_refused(void **state)
     expect(VERIFIER_CONTRAINDICATED, "took 2310 ms");
 }
 
+/* 2^32 ms are 49 days: a clock of 32 bits would say that the check ended 1 ms before. */
+static void a_verdict_does_not_get_fresh_again_with_time(void **state)
+{
+    const uint64_t turn = (uint64_t)UINT32_MAX + 1;
+
+    (void)state;
+    gateway.monitor.began_ms += turn;
+    gateway.monitor.ended_ms += turn;
+    gateway.monitor.now_ms += turn;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_int_equal(result.age_ms, 30);
+    gateway.monitor.now_ms = gateway.monitor.ended_ms + turn + 1;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "ended 4294967297 ms before");
+}
+
 static void a_monitor_that_never_looked_is_refused(void **state)
 {
     (void)state;
@@ -565,6 +582,7 @@ int main(void)
         TEST(a_check_that_was_not_made_is_a_gap),
         TEST(what_a_kernel_does_not_have_is_no_gap),
         TEST(an_old_or_slow_verdict_is_refused),
+        TEST(a_verdict_does_not_get_fresh_again_with_time),
         TEST(a_monitor_that_never_looked_is_refused),
         TEST(a_monitor_that_does_not_watch_is_warned_of),
         TEST(the_result_is_ear_in_json),

@@ -120,12 +120,12 @@ struct evidence_check {
     int32_t result; /* findings, or a negative KAPU_E*: it could not be made */
 };
 
-/* Times are in ms since the secure world started. */
+/* Times are in ms since the secure world started; they do not wrap. */
 struct evidence_monitor {
     enum evidence_verdict verdict; /* must fit alarms and warnings */
     uint32_t number;               /* of the deep check, from 1; 0: none was made yet */
-    uint32_t began_ms, ended_ms;   /* of that check */
-    uint32_t now_ms;               /* when this was encoded */
+    uint64_t began_ms, ended_ms;   /* of that check */
+    uint64_t now_ms;               /* when this was encoded */
     uint32_t alarms, warnings;     /* of that check */
     uint32_t not_kept;             /* findings that are counted, but not listed */
     struct {
@@ -137,6 +137,9 @@ struct evidence_monitor {
     struct evidence_check check[EVIDENCE_CHECKS];
     size_t findings;
     struct evidence_finding finding[EVIDENCE_FINDINGS];
+    /* Virtual address of the first byte of Linux' image in this boot, which the addresses of
+     * findings can be counted from; 0: that check did not find the kernel. */
+    uint64_t kernel_base;
 };
 
 /* What the verdict must be. */
