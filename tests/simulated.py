@@ -10,13 +10,15 @@ import threading
 import time
 from pathlib import Path
 
-from kapu import certs, reference, tpm
+from kapu import certs, reference, symbols, tpm
 from kapu.broker import BROKERS, Operator, trust_tpms
 from kapu.keys import KeySet, key_set
 from kapu.paths import BUILD, ROOT
 
 FOLDER = BUILD / "meson-native"
 RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
+KERNEL_SIZE, KERNEL_SYMBOLS = 0x800000, [(0, "_text"), (0x123440, "__arm64_sys_kill"),
+                                         (0x123500, "__arm64_sys_tkill")]
 PATIENCE = 30
 
 
@@ -119,7 +121,8 @@ class Fleet:
                      keys: KeySet | None = None) -> Path:
         """Reference values of what the gateway booted, signed as a build does it."""
         pcrs = {pcr: gateway.pcrs[pcr] for pcr in reference.PCRS}
-        content = reference.encode("simulated", [(release, "gateway", COUNTER, pcrs)])
+        content = reference.encode("simulated", [reference.release(
+            release, "gateway", COUNTER, pcrs, symbols.packed(KERNEL_SIZE, KERNEL_SYMBOLS))])
         signer = certs.Signer(FOLDER / "tools/sign/kapu-sign", keys or key_set())
         path = self.folder / "reference.cbor"
         path.write_bytes(reference.sign(content, signer))

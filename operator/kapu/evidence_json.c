@@ -73,7 +73,7 @@ static void lists(FILE *to, const struct evidence_monitor *m)
         const struct evidence_finding *f = &m->finding[i];
         char words[VERIFIER_REASON_TEXT];
 
-        verifier_explain_finding(f, words, sizeof(words));
+        verifier_explain_finding(f, NULL, words, sizeof(words));
         fprintf(to, "%s{\"severity\": \"%s\", ", i > 0 ? ", " : "",
                 f->severity == EVIDENCE_ALARM ? "alarm" : "warning");
         text(to, "id", f->id, ", ");

@@ -110,7 +110,7 @@ static void monitor(FILE *to, const struct evidence_monitor *m)
     if (m->kernel_base != 0)
         fprintf(to, "  %-18s from 0x%" PRIx64 "\n", "kernel", m->kernel_base);
     for (size_t i = 0; i < m->findings; i++) {
-        verifier_explain_finding(&m->finding[i], words, sizeof(words));
+        verifier_explain_finding(&m->finding[i], NULL, words, sizeof(words));
         fprintf(to, "  %-18s %s\n", m->finding[i].severity == EVIDENCE_ALARM ? "ALARM" : "warning",
                 words);
     }

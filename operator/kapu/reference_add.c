@@ -28,8 +28,8 @@ static void show_file(const char *path, const struct reference_file *f)
     for (size_t i = 0; i < f->values.releases; i++) {
         const struct verifier_reference *r = &f->values.release[i];
 
-        printf("  release %s, flavour %s, security counter %u\n", r->release, r->flavour,
-               r->counter);
+        printf("  release %s, flavour %s, security counter %u, %u symbols of its kernel\n",
+               r->release, r->flavour, r->counter, r->kernel.symbols);
     }
 }
 

@@ -5,8 +5,11 @@
 #include <kapu/cbor.h>
 #include <string.h>
 
+#include "symbols.h"
+
 enum { VERSION = 0, PLATFORM = 1, RELEASES = 2, VALUES_ITEMS = 3 };
-enum { RELEASE = 0, FLAVOUR = 1, COUNTER = 2, PCRS = 3, RELEASE_ITEMS = 4 };
+enum { RELEASE = 0, FLAVOUR = 1, COUNTER = 2, PCRS = 3, KERNEL = 4, RELEASE_ITEMS = 5 };
+enum { SIZE = 0, SYMBOLS = 1, UNPACKED = 2, PACKED = 3, KERNEL_ITEMS = 4 };
 #define FORMAT 2u
 
 /* ---- encoding ---- */
@@ -21,6 +24,27 @@ static void put_text(struct enc *e, int64_t label, const char *text)
     enc_text(e, (struct bytes){(const uint8_t *)text, n}, VERIFIER_NAME_MAX - 1);
 }
 
+static bool kernel_fits(const struct verifier_kernel *k)
+{
+    return k->size > 0 && k->symbols > 0 && k->symbols <= SYMBOLS_MAX && k->unpacked > 0 &&
+           k->unpacked <= SYMBOLS_TABLE_MAX && k->packed.n > 0 &&
+           k->packed.n <= REFERENCE_CONTENT_MAX;
+}
+
+static void put_kernel(struct enc *e, const struct verifier_kernel *k)
+{
+    if (!kernel_fits(k)) {
+        enc_fail(e, KAPU_EARG);
+        return;
+    }
+    QCBOREncode_OpenMapInMapN(&e->q, KERNEL);
+    QCBOREncode_AddUInt64ToMapN(&e->q, SIZE, k->size);
+    QCBOREncode_AddUInt64ToMapN(&e->q, SYMBOLS, k->symbols);
+    QCBOREncode_AddUInt64ToMapN(&e->q, UNPACKED, k->unpacked);
+    QCBOREncode_AddBytesToMapN(&e->q, PACKED, ub(k->packed));
+    QCBOREncode_CloseMap(&e->q);
+}
+
 static void put_release(struct enc *e, const struct verifier_reference *r)
 {
     QCBOREncode_OpenMap(&e->q);
@@ -31,6 +55,8 @@ static void put_release(struct enc *e, const struct verifier_reference *r)
     for (size_t i = 0; i < VERIFIER_MEASURED; i++)
         QCBOREncode_AddBytes(&e->q, ub(BYTES_OF(r->pcr[i])));
     QCBOREncode_CloseArray(&e->q);
+    if (r->kernel.size != 0)
+        put_kernel(e, &r->kernel);
     QCBOREncode_CloseMap(&e->q);
 }
 
@@ -65,16 +91,31 @@ static void get_text(struct dec *d, int64_t label, char to[VERIFIER_NAME_MAX])
     to[text.n] = '\0';
 }
 
+static void get_kernel(struct dec *d, struct verifier_kernel *k)
+{
+    (void)dec_map(d, KERNEL, KERNEL_ITEMS);
+    k->size = (uint32_t)dec_uint(d, SIZE, UINT32_MAX);
+    k->symbols = (uint32_t)dec_uint(d, SYMBOLS, SYMBOLS_MAX);
+    k->unpacked = (uint32_t)dec_uint(d, UNPACKED, SYMBOLS_TABLE_MAX);
+    k->packed = dec_bytes(d, PACKED, REFERENCE_CONTENT_MAX);
+    if (!kernel_fits(k))
+        dec_fail(d, KAPU_EINVAL);
+}
+
 static void get_release(struct dec *d, struct verifier_reference *to)
 {
+    bool has_kernel;
+
     memset(to, 0, sizeof(*to));
-    (void)dec_map(d, NO_LABEL, RELEASE_ITEMS);
+    has_kernel = dec_map(d, NO_LABEL, -RELEASE_ITEMS) == RELEASE_ITEMS;
     get_text(d, RELEASE, to->release);
     get_text(d, FLAVOUR, to->flavour);
     to->counter = (uint32_t)dec_uint(d, COUNTER, UINT32_MAX);
     (void)dec_array(d, PCRS, VERIFIER_MEASURED);
     for (size_t i = 0; i < VERIFIER_MEASURED; i++)
         dec_fixed(d, NO_LABEL, to->pcr[i], sizeof(to->pcr[i]));
+    if (has_kernel)
+        get_kernel(d, &to->kernel);
 }
 
 static void get_values(struct dec *d, struct reference_values *v)

@@ -25,6 +25,7 @@ struct reference_values {
 };
 
 /*
+ * Symbols of kernels stay packed, and are views into `in`: symbols_open says whether they are good.
  * KAPU_EINVAL, KAPU_ERANGE, KAPU_EUNSUPPORTED (another version of the format), KAPU_ESPACE (more
  * than there is room for; work memory is smaller than `in`). After an error there are no releases.
  */

@@ -8,6 +8,7 @@
 
 #include "crypto_openssl.h"
 #include "reference.h"
+#include "symbols.h"
 
 #define SHA (&crypto_openssl.sha256)
 #define TYPE "application/x.kapu.reference-values+cose"
@@ -119,6 +120,22 @@ static void explain(int err, const char *path, const struct evidence_token *t, c
     }
 }
 
+/* Tables of symbols that could not be used later are refused now. */
+static int check_symbols(const struct reference_values *v)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < v->releases && err == 0; i++) {
+        struct symbols s;
+
+        if (v->release[i].kernel.size == 0)
+            continue;
+        err = symbols_open(&s, &v->release[i].kernel);
+        symbols_close(&s);
+    }
+    return err;
+}
+
 /* All of it; KAPU_ERANGE when it is larger than such a file can be. */
 static int read_all(const char *path, uint8_t *to, size_t *n, char *why, size_t why_n)
 {
@@ -165,6 +182,13 @@ int reference_open(const char *path, const struct reference_keys *keys, struct r
         if (err != 0)
             explain(err, path, &t, why, why_n);
     }
+    if (err == 0) {
+        err = check_symbols(&f->values);
+        if (err != 0)
+            snprintf(why, why_n, "%s: signed, but its kernel's symbols cannot be read", path);
+    }
+    if (err != 0)
+        f->values.releases = 0;
     free(work);
     return err;
 }

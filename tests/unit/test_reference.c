@@ -9,6 +9,7 @@
 #include "crypto_openssl.h"
 #include "reference.h"
 #include "soft_key.h"
+#include "symbols.h"
 
 static struct soft_key signer, stranger;
 static struct reference_keys keys;
@@ -101,6 +102,136 @@ static void what_the_build_makes_is_read(void **state)
     assert_int_equal(release[1].counter, 70000);
     SHA256->hash(NULL, &BYTES_STR("0.6.0 lab 9"), 1, digest);
     assert_memory_equal(release[1].pcr[EVIDENCE_PCR_COMMAND], digest, 32);
+}
+
+static void symbols_that_the_build_packed_name_places(void **state)
+{
+    static const struct {
+        uint32_t offset;
+        const char *place;
+    } row[] = {{0x10, "_stext+0x0"},      {0xfff, "_stext+0xfef"},   {0x1000, "vfs_read+0x0"},
+               {0x10ff, "vfs_read+0xff"}, {0x1100, "vfs_write+0x0"}, {0xffef, "vfs_write+0xeeef"},
+               {0xfff0, "_edata+0x0"},    {0xffff, "_edata+0xf"}};
+    struct symbols s;
+    char place[64];
+
+    (void)state;
+    assert_int_equal(decode(content_n), 0);
+    assert_int_equal(release[0].kernel.size, 0);
+    assert_int_equal(release[1].kernel.size, 0x10000);
+    assert_int_equal(release[1].kernel.symbols, 4);
+    assert_int_equal(symbols_open(&s, &release[1].kernel), 0);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        assert_true(symbols_place(&s, row[i].offset, place, sizeof(place)));
+        assert_string_equal(place, row[i].place);
+    }
+    assert_false(symbols_place(&s, 0xf, place, sizeof(place)));
+    assert_false(symbols_place(&s, 0x10000, place, sizeof(place)));
+    symbols_close(&s);
+    assert_false(symbols_place(&s, 0x10, place, sizeof(place)));
+}
+
+/* What is packed must be what was said of it, to the byte. */
+static void packed_symbols_of_another_size_are_refused(void **state)
+{
+    struct verifier_kernel k;
+    struct symbols s;
+
+    (void)state;
+    assert_int_equal(decode(content_n), 0);
+    for (unsigned i = 0; i < 8; i++) {
+        k = release[1].kernel;
+        k.unpacked += i == 0;
+        k.unpacked -= i == 1;
+        k.symbols += i == 2;
+        k.symbols -= i == 3;
+        k.packed.n -= i == 4;
+        k.packed.n += i == 5; /* a byte of the content behind it */
+        k.size = i == 6 ? 0xfff0 : k.size;
+        k.unpacked = i == 7 ? SYMBOLS_TABLE_MAX + 1 : k.unpacked;
+        assert_int_not_equal(symbols_open(&s, &k), 0);
+        assert_null(s.table);
+    }
+}
+
+static void a_table_of_symbols_has_one_form(void **state)
+{
+#define TABLE(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text)                                                      \
+    } /* its end is the last name's */
+    static const struct {
+        struct bytes table;
+        bool good;
+    } row[] = {
+        {TABLE("\x00\x01"
+               "a\0b"),
+         true},
+        {TABLE("\x05\x7a"
+               "a\0b"),
+         true}, /* the last byte of the image */
+        {TABLE("\x05\x7b"
+               "a\0b"),
+         false}, /* the one behind */
+        {TABLE("\x05\x00"
+               "a\0b"),
+         false}, /* two at one place */
+        {TABLE("\x80\x00\x01"
+               "a\0b"),
+         false}, /* longer than it must be */
+        {TABLE("\xff\xff\xff\xff\x7f\x01"
+               "a\0b"),
+         false},
+        {TABLE("\x80\x80\x80\x80\x80\x01"
+               "a\0b"),
+         false},
+        {TABLE("\x00\x01"
+               "a\0"),
+         false}, /* a name of no bytes */
+        {TABLE("\x00\x01"
+               "a\0b c"),
+         false},
+        {TABLE("\x00\x01"
+               "a\0\x1b[2J"),
+         false},
+        {TABLE("\x00\x01"
+               "a"),
+         false},
+        {TABLE("\x00\x01"
+               "a\0b\0c"),
+         false},
+        {TABLE("\x00"), false},
+    };
+    struct symbols s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        int err = symbols_read(&s, 0x80, 2, row[i].table);
+
+        if ((err == 0) != row[i].good)
+            fail_msg("row %zu: %d", i, err);
+        symbols_close(&s);
+    }
+    assert_int_equal(symbols_read(&s, 0x80, 0, row[0].table), KAPU_ERANGE);
+    assert_int_equal(symbols_read(&s, 0x80, SYMBOLS_MAX + 1, row[0].table), KAPU_ERANGE);
+}
+
+static void a_name_that_is_too_long_is_refused(void **state)
+{
+    uint8_t table[1 + SYMBOLS_NAME_MAX + 2];
+    struct symbols s;
+    char place[128];
+
+    (void)state;
+    memset(table, 'n', sizeof(table));
+    table[0] = table[sizeof(table) - 1] = 0;
+    assert_int_equal(symbols_read(&s, 16, 1, BYTES_OF(table)), KAPU_EINVAL);
+    table[SYMBOLS_NAME_MAX + 1] = 0;
+    assert_int_equal(symbols_read(&s, 16, 1, (struct bytes){table, SYMBOLS_NAME_MAX + 2}), 0);
+    assert_true(symbols_place(&s, 15, place, sizeof(place)));
+    assert_int_equal(strlen(place), 96 + 4);
+    assert_string_equal(place + 96, "+0xf"); /* the name is cut, the offset is not */
+    symbols_close(&s);
 }
 
 static void more_releases_than_there_is_room_for_are_none(void **state)
@@ -246,6 +377,11 @@ static void a_file_that_is_refused_is_named_with_the_reason(void **state)
     assert_int_not_equal(open_file(), 0);
     assert_non_null(strstr(why, "type or version"));
     content[2] = 2;
+    content[content_n - 1] ^= 1; /* of the packed symbols' check sum */
+    write_file(sign(&signer, &signer, &reference_kind));
+    assert_int_not_equal(open_file(), 0);
+    assert_non_null(strstr(why, "symbols cannot be read"));
+    content[content_n - 1] ^= 1;
     write_file(sign(&signer, &signer, &reference_kind));
     assert_int_equal(open_file(), 0);
 }
@@ -317,6 +453,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(what_the_build_makes_is_read),
+        TEST(symbols_that_the_build_packed_name_places),
+        TEST(packed_symbols_of_another_size_are_refused),
+        TEST(a_table_of_symbols_has_one_form),
+        TEST(a_name_that_is_too_long_is_refused),
         TEST(more_releases_than_there_is_room_for_are_none),
         TEST(content_that_is_cut_or_goes_on_is_refused),
         TEST(content_of_another_version_is_unsupported),

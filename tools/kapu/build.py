@@ -17,7 +17,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import allow, certs, fetch, profile, reference
+from . import allow, certs, fetch, kernelimage, profile, reference, symbols
 from .errors import KapuError
 from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, TA_ROLE, development_folder, key_set, operator_ca,
                    reference_public)
@@ -476,8 +476,10 @@ def build_firmware(step: Step, out: Path) -> None:
 def build_reference(step: Step, out: Path) -> None:
     """What a verifier must know of this release, and the key by which it believes that."""
     native, tfa, optee, linux, tree = (need.out for need in step.needs)
-    content = reference.encode(PLATFORM.name, [(version(), step.values[0], security_counter(),
-                                                reference.pcrs(tfa, optee, linux, tree))])
+    kernel = kernelimage.load(linux / "vmlinux")
+    content = reference.encode(PLATFORM.name, [reference.release(
+        version(), step.values[0], security_counter(), reference.pcrs(tfa, optee, linux, tree),
+        symbols.packed(kernel.end, symbols.symbols_of(kernel)))])
     signer = certs.Signer(native / "kapu-sign", key_set())
     (out / "reference.cbor").write_bytes(reference.sign(content, signer))
     (out / "reference-key.pem").write_bytes(reference_public())
@@ -623,8 +625,9 @@ def release(flavour: str = "gateway") -> Release:
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
                     values=[public_identity(keys, role, native) for role in EC_ROLES])
     values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],
-                  files=[ROOT / "tools/kapu/reference.py", ROOT / "SECURITY_COUNTER",
-                         ROOT / "VERSION"],
+                  files=[*(ROOT / "tools/kapu" / f"{name}.py"
+                           for name in ("reference", "symbols", "kernelimage")),
+                         ROOT / "SECURITY_COUNTER", ROOT / "VERSION"],
                   values=[flavour, public_identity(keys, REFERENCE_ROLE)])
     return Release(flavour, native, tfa, tas, optee, linux, root, tree, firmware, kernel_profile,
                    allow_list, operator_step(), values)

@@ -66,11 +66,16 @@ def cbor(value) -> bytes:
     raise TypeError(f"no CBOR for {type(value).__name__}")
 
 
-def encode(platform: str, releases: list[tuple[str, str, int, dict[int, bytes]]]) -> bytes:
-    """What is signed: the board that it is about; version, flavour, counter and PCRs of each."""
-    return cbor({0: FORMAT, 1: platform, 2: [{0: version, 1: flavour, 2: counter,
-                                              3: [values[pcr] for pcr in PCRS]}
-                                             for version, flavour, counter, values in releases]})
+def release(version: str, flavour: str, counter: int, values: dict[int, bytes],
+            kernel: dict | None = None) -> dict:
+    """One release; its kernel as symbols.packed gives it."""
+    made = {0: version, 1: flavour, 2: counter, 3: [values[pcr] for pcr in PCRS]}
+    return made | ({4: kernel} if kernel else {})
+
+
+def encode(platform: str, releases: list[dict]) -> bytes:
+    """What is signed: the board that it is about, and its releases."""
+    return cbor({0: FORMAT, 1: platform, 2: releases})
 
 
 def thumbprint(x: int, y: int) -> bytes:
