@@ -5,7 +5,6 @@ import json
 import subprocess
 from pathlib import Path
 
-from kapu import reference
 from kapu.broker import BROKERS, Operator
 from kapu.paths import BUILD, host_environment
 
@@ -21,10 +20,10 @@ class Operated:
         self.operator = Operator.create(folder)
         if flavour == "lab":
             (folder / "policy").write_text(LAB_POLICY)
-        (folder / "release").write_bytes(reference.of_release(flavour)[1])
         for broker in BROKERS:
             self.operator.start(broker)
-        assert self.kapu("reference", "add", folder / "release").returncode == 0
+        known = self.kapu("reference", "add", BUILD / flavour / "reference.cbor")
+        assert known.returncode == 0, known.stderr
 
     def kapu(self, *words, timeout: float = 180) -> subprocess.CompletedProcess:
         return subprocess.run([self.kapu_program, *map(str, words), "--operator",

@@ -10,12 +10,15 @@ import threading
 import time
 from pathlib import Path
 
-from kapu import reference, tpm
+from kapu import certs, reference, symbols, tpm
 from kapu.broker import BROKERS, Operator, trust_tpms
+from kapu.keys import KeySet, key_set
 from kapu.paths import BUILD, ROOT
 
 FOLDER = BUILD / "meson-native"
 RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
+KERNEL_SIZE, KERNEL_SYMBOLS = 0x800000, [(0, "_text"), (0x123440, "__arm64_sys_kill"),
+                                         (0x123500, "__arm64_sys_tkill")]
 PATIENCE = 30
 
 
@@ -27,7 +30,7 @@ def programs() -> tuple[Path, Path]:
         if not (FOLDER / "build.ninja").exists():
             subprocess.run(["meson", "setup", FOLDER, ROOT], check=True, capture_output=True)
         subprocess.run(["ninja", "-j1", "-C", FOLDER, "operator/kapu/kapu",
-                        "tests/support/sim_gateway"], check=True, capture_output=True)
+                        "tests/support/sim_gateway", "tools/sign/kapu-sign"], check=True, capture_output=True)
     return FOLDER / "operator/kapu/kapu", FOLDER / "tests/support/sim_gateway"
 
 
@@ -114,11 +117,19 @@ class Fleet:
         return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
-    def know_release(self, gateway: Simulated, release: str = RELEASE) -> None:
+    def release_file(self, gateway: Simulated, release: str = RELEASE,
+                     keys: KeySet | None = None) -> Path:
+        """Reference values of what the gateway booted, signed as a build does it."""
         pcrs = {pcr: gateway.pcrs[pcr] for pcr in reference.PCRS}
+        content = reference.encode("simulated", [reference.release(
+            release, "gateway", COUNTER, pcrs, symbols.packed(KERNEL_SIZE, KERNEL_SYMBOLS))])
+        signer = certs.Signer(FOLDER / "tools/sign/kapu-sign", keys or key_set())
         path = self.folder / "reference.cbor"
-        path.write_bytes(reference.encode([(release, "gateway", COUNTER, pcrs)]))
-        done = self.kapu("reference", "add", path)
+        path.write_bytes(reference.sign(content, signer))
+        return path
+
+    def know_release(self, gateway: Simulated, release: str = RELEASE) -> None:
+        done = self.kapu("reference", "add", self.release_file(gateway, release))
         assert done.returncode == 0, done.stderr
 
     def gateway(self, label: str, *, genuine: bool = True, release: str = "a release") -> Simulated:

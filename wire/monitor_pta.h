@@ -45,9 +45,11 @@
  * The watchdog's time begins anew. */
 #define MONITOR_PTA_DONE 4
 
-/* VO: a = milliseconds since the secure world started, b = 1 when the watch found something. VO: a
- * = milliseconds left of the watchdog's time, b = 1 when the board will reset because of alarms. */
+/* VO: a, b = low and high word of the milliseconds since the secure world started. VO: a =
+ * milliseconds left of the watchdog's time, b = MONITOR_TIME_*. */
 #define MONITOR_PTA_TIME 5
+#define MONITOR_TIME_FOUND 1u /* the watch found something */
+#define MONITOR_TIME_RESET 2u /* the board will reset because of alarms */
 
 /* MO: text that the last but one run remembered; VO: a = enum monitor_reset, b = resets by the
  * monitor since power-on. */

@@ -32,20 +32,32 @@ static struct bytes refuse(const char *why)
     return encode(&r);
 }
 
+/* The name follows from the UEID: without all of it there is none. */
+static bool set_name(struct gateway *g, struct bytes ueid)
+{
+    if (ueid.n != EVIDENCE_UEID_SIZE) {
+        say("attest TA: its UEID has %zu bytes, not %u", ueid.n, EVIDENCE_UEID_SIZE);
+        return false;
+    }
+    protocol_name(ueid.p, g->name);
+    return true;
+}
+
 bool gateway_open(struct gateway *g)
 {
     struct attest_identity id;
     struct attest a;
     uint32_t result = attest_open(&a);
+    bool named = false;
 
     if (result == 0)
         result = attest_identity(&a, &id);
-    if (result == 0 && id.ueid.n == EVIDENCE_UEID_SIZE)
-        protocol_name(id.ueid.p, g->name);
+    if (result == 0)
+        named = set_name(g, id.ueid);
     else
         say("attest TA: %s", tee_service_error(result));
     attest_close(&a);
-    if (result != 0 || !token_key(g->spki, &g->spki_n))
+    if (!named || !token_key(g->spki, &g->spki_n))
         return false;
     g->enrolled = identity_is_there((struct bytes){g->spki, g->spki_n});
     return true;
@@ -61,30 +73,49 @@ struct bytes gateway_hello(struct gateway *g)
 
     if (result == 0)
         result = attest_identity(&a, &id);
-    if (result == 0 && id.key.n == sizeof(r.tee_key)) {
+    if (result != 0) {
+        body = refuse(tee_service_error(result));
+    } else if (id.key.n != sizeof(r.tee_key)) {
+        body = refuse("the key of the secure world has another size");
+    } else {
         r.ek_certificate = id.ek_certificate;
         r.ak = id.ak;
         memcpy(r.tee_key, id.key.p, sizeof(r.tee_key));
         body = encode(&r);
-    } else {
-        body = refuse(tee_service_error(result));
     }
     attest_close(&a);
     return body;
 }
 
-/* Evidence into an answer; of an enrolment when the request is one. */
+/* Has what this session makes be the evidence of an enrolment. false: why is in *body. */
+static bool begin_enrolment(const struct gateway *g, const struct protocol_request *request,
+                            struct attest *a, struct bytes *body)
+{
+    uint8_t tls_key[EVP_MAX_MD_SIZE];
+    uint32_t result;
+
+    if (EVP_Digest(g->spki, g->spki_n, tls_key, NULL, EVP_sha256(), NULL) != 1) {
+        *body = refuse("the gateway cannot hash its TLS key");
+        return false;
+    }
+    result = attest_enrol(a, request->credential, request->secret, tls_key);
+    if (result != 0)
+        *body = refuse(tee_service_error(result));
+    return result == 0;
+}
+
+/* Evidence into an answer; of an enrolment when the request is one, and then of nothing less. */
 static struct bytes evidence(struct gateway *g, const struct protocol_request *request)
 {
     struct protocol_reply r = {.kind = request->kind};
-    uint8_t tls_key[EVP_MAX_MD_SIZE];
     struct bytes body;
     struct attest a;
     uint32_t result = attest_open(&a);
 
-    if (result == 0 && request->kind == PROTOCOL_ENROL &&
-        EVP_Digest(g->spki, g->spki_n, tls_key, NULL, EVP_sha256(), NULL) == 1)
-        result = attest_enrol(&a, request->credential, request->secret, tls_key);
+    if (result == 0 && request->kind == PROTOCOL_ENROL && !begin_enrolment(g, request, &a, &body)) {
+        attest_close(&a);
+        return body;
+    }
     if (result == 0)
         result = attest_evidence(&a, request->nonce, request->wants_log, &r.message);
     body = result == 0 ? encode(&r) : refuse(tee_service_error(result));

@@ -7,7 +7,7 @@
 #define CLAIMS 6
 #define CLAIMS_ENROLMENT 9
 #define SUBMODULES 4
-#define MAP_MONITOR 0xa8u /* a map of MONITOR_ITEMS */
+#define MAP_MONITOR 0xa9u /* a map of MONITOR_ITEMS */
 #define CNF_COSE_KEY 1    /* RFC 8747, 3.2 */
 #define TRIES_MAX 255u
 

@@ -32,11 +32,12 @@ enum evidence_label {
     LABEL_RESETS = -70025,
     LABEL_CHECKS = -70026,
     LABEL_FINDINGS = -70027,
+    LABEL_KERNEL = -70028,
     LABEL_COUNTERS = -70030, /* software */
     LABEL_SLOT = -70031,
 };
 
-#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-1"
+#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-2"
 #define EVIDENCE_TYPE "application/eat+cwt" /* RFC 9782 */
 
 /* A string literal without its end. */
@@ -47,7 +48,7 @@ enum evidence_label {
 void put_monitor(struct enc *e, const struct evidence_monitor *m);
 /* The map's items; the map itself was entered. */
 void get_monitor(struct dec *d, struct evidence_monitor *m);
-#define MONITOR_ITEMS 8
+#define MONITOR_ITEMS 9
 void put_key(struct enc *e, const struct evidence_key *key);
 void get_key(struct dec *d, struct evidence_key *key);
 #define KEY_ITEMS 4

@@ -36,6 +36,15 @@ static int consistent(const struct evidence_monitor *m)
     return alarms <= m->alarms && m->findings - alarms <= m->warnings ? 0 : KAPU_EARG;
 }
 
+static void put_times(struct enc *e, const struct evidence_monitor *m)
+{
+    QCBOREncode_OpenArrayInMapN(&e->q, LABEL_TIMES);
+    QCBOREncode_AddUInt64(&e->q, m->began_ms);
+    QCBOREncode_AddUInt64(&e->q, m->ended_ms);
+    QCBOREncode_AddUInt64(&e->q, m->now_ms);
+    QCBOREncode_CloseArray(&e->q);
+}
+
 static void put_lists(struct enc *e, const struct evidence_monitor *m)
 {
     QCBOREncode_OpenArrayInMapN(&e->q, LABEL_CHECKS);
@@ -63,7 +72,6 @@ static void put_lists(struct enc *e, const struct evidence_monitor *m)
 
 void put_monitor(struct enc *e, const struct evidence_monitor *m)
 {
-    const uint32_t times[TIMES] = {m->began_ms, m->ended_ms, m->now_ms};
     const uint32_t counts[COUNTS] = {m->alarms, m->warnings, m->not_kept};
     const uint32_t watch[WATCH] = {m->watch.ticks,   m->watch.pages,   m->watch.passes,
                                    m->watch.pass_ms, m->watch.changed, m->watch.cores};
@@ -77,12 +85,21 @@ void put_monitor(struct enc *e, const struct evidence_monitor *m)
     QCBOREncode_OpenMap(&e->q);
     QCBOREncode_AddUInt64ToMapN(&e->q, LABEL_VERDICT, m->verdict);
     QCBOREncode_AddUInt64ToMapN(&e->q, LABEL_NUMBER, m->number);
-    enc_uints(e, LABEL_TIMES, times, TIMES);
+    put_times(e, m);
     enc_uints(e, LABEL_COUNTS, counts, COUNTS);
     enc_uints(e, LABEL_WATCH, watch, WATCH);
     enc_uints(e, LABEL_RESETS, resets, RESETS);
     put_lists(e, m);
+    QCBOREncode_AddUInt64ToMapN(&e->q, LABEL_KERNEL, m->kernel_base);
     QCBOREncode_CloseMap(&e->q);
+}
+
+static void get_times(struct dec *d, struct evidence_monitor *m)
+{
+    (void)dec_array(d, LABEL_TIMES, TIMES);
+    m->began_ms = dec_uint(d, NO_LABEL, UINT64_MAX);
+    m->ended_ms = dec_uint(d, NO_LABEL, UINT64_MAX);
+    m->now_ms = dec_uint(d, NO_LABEL, UINT64_MAX);
 }
 
 static void get_lists(struct dec *d, struct evidence_monitor *m)
@@ -108,15 +125,12 @@ static void get_lists(struct dec *d, struct evidence_monitor *m)
 
 void get_monitor(struct dec *d, struct evidence_monitor *m)
 {
-    uint32_t times[TIMES], counts[COUNTS], watch[WATCH], resets[RESETS];
+    uint32_t counts[COUNTS], watch[WATCH], resets[RESETS];
 
     *m = (struct evidence_monitor){0};
     m->verdict = (enum evidence_verdict)dec_uint(d, LABEL_VERDICT, EVIDENCE_ALARMS);
     m->number = (uint32_t)dec_uint(d, LABEL_NUMBER, UINT32_MAX);
-    dec_uints(d, LABEL_TIMES, times, TIMES);
-    m->began_ms = times[0];
-    m->ended_ms = times[1];
-    m->now_ms = times[2];
+    get_times(d, m);
     dec_uints(d, LABEL_COUNTS, counts, COUNTS);
     m->alarms = counts[0];
     m->warnings = counts[1];
@@ -132,6 +146,7 @@ void get_monitor(struct dec *d, struct evidence_monitor *m)
     m->last_reset = (enum evidence_reset)resets[0];
     m->resets = resets[1];
     get_lists(d, m);
+    m->kernel_base = dec_uint(d, LABEL_KERNEL, UINT64_MAX);
     if (d->err == 0 && consistent(m) != 0)
         dec_fail(d, KAPU_EINVAL);
 }

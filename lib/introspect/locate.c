@@ -197,3 +197,8 @@ int introspect_locate(struct introspect *in, const struct introspect_regs *regs,
     in->root_pa = in->text_pa + item(in, S_swapper_pg_dir);
     return find_slide(in);
 }
+
+uint64_t introspect_image_base(const struct introspect *in)
+{
+    return image_va(in, 0);
+}

@@ -36,7 +36,7 @@ _kapu() {
         inspect)
             words='--live --release --profile --allow --picture --json --quiet --help' files=yes
             ;;
-        reference) words='add remove --operator --help' files=yes ;;
+        reference) words='add show remove --operator --help' files=yes ;;
         esac
     fi
     mapfile -t COMPREPLY < <(

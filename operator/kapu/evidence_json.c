@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evidence_show.h"
 
+#include <inttypes.h>
+
 #include "verifier.h"
 
 static void hex(FILE *to, const char *name, const uint8_t *p, size_t n, const char *end)
@@ -71,7 +73,7 @@ static void lists(FILE *to, const struct evidence_monitor *m)
         const struct evidence_finding *f = &m->finding[i];
         char words[VERIFIER_REASON_TEXT];
 
-        verifier_explain_finding(f, words, sizeof(words));
+        verifier_explain_finding(f, NULL, words, sizeof(words));
         fprintf(to, "%s{\"severity\": \"%s\", ", i > 0 ? ", " : "",
                 f->severity == EVIDENCE_ALARM ? "alarm" : "warning");
         text(to, "id", f->id, ", ");
@@ -92,8 +94,9 @@ static void monitor(FILE *to, const struct evidence_monitor *m)
 
     fprintf(to, "\"monitor\": {\"verdict\": \"%s\", \"number\": %u, ", verdict[m->verdict],
             m->number);
-    fprintf(to, "\"began_ms\": %u, \"ended_ms\": %u, \"now_ms\": %u, ", m->began_ms, m->ended_ms,
-            m->now_ms);
+    fprintf(to, "\"began_ms\": %" PRIu64 ", \"ended_ms\": %" PRIu64 ", \"now_ms\": %" PRIu64 ", ",
+            m->began_ms, m->ended_ms, m->now_ms);
+    fprintf(to, "\"kernel_base\": \"0x%" PRIx64 "\", ", m->kernel_base);
     fprintf(to, "\"alarms\": %u, \"warnings\": %u, \"not_kept\": %u, ", m->alarms, m->warnings,
             m->not_kept);
     fprintf(to,

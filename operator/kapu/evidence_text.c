@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evidence_show.h"
 
+#include <inttypes.h>
+
 #include "verifier.h"
 
 static void hex(FILE *to, const char *name, const uint8_t *p, size_t n)
@@ -96,15 +98,19 @@ static void monitor(FILE *to, const struct evidence_monitor *m)
     fprintf(to, "monitor\n");
     fprintf(to, "  %-18s %s: %u alarms, %u warnings\n", "verdict", verdict[m->verdict], m->alarms,
             m->warnings);
-    fprintf(to, "  %-18s number %u, %u of %zu checks, took %u ms, ended %u ms before\n",
+    fprintf(to,
+            "  %-18s number %u, %u of %zu checks, took %" PRIu64 " ms, ended %" PRIu64
+            " ms before\n",
             "deep check", m->number, ran, m->checks, m->ended_ms - m->began_ms,
             m->now_ms - m->ended_ms);
     fprintf(to, "  %-18s %u pages, %u passes (last one %u ms), %u changed, %u cores\n", "watch",
             m->watch.pages, m->watch.passes, m->watch.pass_ms, m->watch.changed, m->watch.cores);
     fprintf(to, "  %-18s %s; %u by the monitor since power-on\n", "last reset by",
             why[m->last_reset], m->resets);
+    if (m->kernel_base != 0)
+        fprintf(to, "  %-18s from 0x%" PRIx64 "\n", "kernel", m->kernel_base);
     for (size_t i = 0; i < m->findings; i++) {
-        verifier_explain_finding(&m->finding[i], words, sizeof(words));
+        verifier_explain_finding(&m->finding[i], NULL, words, sizeof(words));
         fprintf(to, "  %-18s %s\n", m->finding[i].severity == EVIDENCE_ALARM ? "ALARM" : "warning",
                 words);
     }

@@ -8,27 +8,93 @@
 #include "operator.h"
 #include "reference.h"
 
+#define KEYS_FILE "release-keys.pem"
+
 static const char help[] =
     "usage: kapu reference add FILE...              [--operator DIR]\n"
+    "       kapu reference show FILE...             [--operator DIR]\n"
     "       kapu reference remove RELEASE FLAVOUR   [--operator DIR]\n\n"
-    "  add     take the reference values of releases into the store; tools/reference-values makes\n"
-    "          such files\n"
+    "  add     take the reference values of releases into the store: reference.cbor of a build,\n"
+    "          signed by a key in " KEYS_FILE " of the operator's folder\n"
+    "  show    what such a file says, without taking it in\n"
     "  remove  a release is not known any longer, nor gateways that run it\n";
 
-static int add(struct operator* o, char **path, int n)
+static void show_file(const char *path, const struct reference_file *f)
 {
-    char why[512];
+    printf("%s: for %s, signed by the key ", path, f->values.platform);
+    for (size_t i = 0; i < sizeof(f->kid); i++)
+        printf("%02x", f->kid[i]);
+    printf("\n");
+    for (size_t i = 0; i < f->values.releases; i++) {
+        const struct verifier_reference *r = &f->values.release[i];
+
+        printf("  release %s, flavour %s, security counter %u, %u symbols of its kernel\n",
+               r->release, r->flavour, r->counter, r->kernel.symbols);
+    }
+}
+
+static void show_pcrs(const struct verifier_reference *r)
+{
+    printf("%s, flavour %s:\n", r->release, r->flavour);
+    for (size_t i = 0; i < VERIFIER_MEASURED; i++) {
+        printf("  PCR %u  ", evidence_pcr[i]);
+        for (size_t k = 0; k < sizeof(r->pcr[i]); k++)
+            printf("%02x", r->pcr[i][k]);
+        printf("\n");
+    }
+}
+
+/* One file after the other, to the first that is not believed or cannot be kept. */
+static int each_file(struct operator* o, char **path, int n,
+                     int (*use)(struct operator* o, const struct reference_file *f))
+{
+    char keys_path[OPERATOR_PATH], why[OPERATOR_PATH + 256];
+    struct reference_keys keys;
+    int status = EXIT_DONE;
 
     if (n < 1)
         return EXIT_USAGE;
-    for (int i = 0; i < n; i++) {
-        size_t releases;
+    if (reference_keys_load(operator_path(o, KEYS_FILE, keys_path), &keys, why, sizeof(why)) != 0)
+        return fail("%s", why);
+    for (int i = 0; i < n && status == EXIT_DONE; i++) {
+        struct reference_file f;
 
-        if (reference_load(o->fleet.store, path[i], &releases, why, sizeof(why)) != 0)
-            return fail("%s", why);
-        printf("%s: %zu release%s\n", path[i], releases, releases == 1 ? "" : "s");
+        if (reference_open(path[i], &keys, &f, why, sizeof(why)) != 0)
+            status = fail("%s", why);
+        else
+            status = use(o, &f);
+        if (status == EXIT_DONE)
+            show_file(path[i], &f);
+        reference_close(&f);
     }
+    return status;
+}
+
+static int keep(struct operator* o, const struct reference_file *f)
+{
+    struct store *store = o->fleet.store;
+
+    if (store->ops->references_add(store, f->values.release, f->values.releases) != 0)
+        return fail("the store: %s", store->said);
     return EXIT_DONE;
+}
+
+static int add(struct operator* o, char **path, int n)
+{
+    return each_file(o, path, n, keep);
+}
+
+static int print(struct operator* o, const struct reference_file *f)
+{
+    (void)o;
+    for (size_t i = 0; i < f->values.releases; i++)
+        show_pcrs(&f->values.release[i]);
+    return EXIT_DONE;
+}
+
+static int show(struct operator* o, char **path, int n)
+{
+    return each_file(o, path, n, print);
 }
 
 static int take_away(struct operator* o, char **word, int n)
@@ -50,7 +116,7 @@ static int take_away(struct operator* o, char **word, int n)
 static const struct {
     const char *name;
     int (*run)(struct operator* o, char **word, int n);
-} verbs[] = {{"add", add}, {"remove", take_away}};
+} verbs[] = {{"add", add}, {"show", show}, {"remove", take_away}};
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

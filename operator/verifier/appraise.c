@@ -115,6 +115,8 @@ static int appraise_quoted_pcrs(struct appraisal *a, const struct tpm2_attest *q
              !kapu_equal(quote->pcr_digest.p, digest, sizeof(digest)))
         verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
                         "the PCRs in the token are not those that the TPM quoted");
+    else
+        a->quoted = true;
     return 0;
 }
 
@@ -178,7 +180,10 @@ int verifier_appraise(const struct verifier_request *q, struct verifier_result *
         return KAPU_ESPACE;
     a->q = q;
     a->r = r;
+    a->quoted = a->tried = false;
+    a->symbols = (struct symbols){0};
     err = appraise(a);
+    symbols_close(&a->symbols);
     free(a);
     if (err != 0)
         r->status = VERIFIER_NONE;

@@ -3,7 +3,7 @@
 #ifndef KAPU_APPRAISE_H
 #define KAPU_APPRAISE_H
 
-#include "verifier.h"
+#include "symbols.h"
 
 struct appraisal {
     const struct verifier_request *q;
@@ -12,6 +12,9 @@ struct appraisal {
     struct evidence_token token;
     struct evidence_claims claims;
     struct evidence_monitor monitor;
+    bool quoted;            /* the TPM vouches for the PCRs in the claims */
+    bool tried;             /* to find the symbols */
+    struct symbols symbols; /* of the kernel that was booted; of size 0: none */
     uint8_t work[EVIDENCE_MESSAGE_MAX];
 };
 

@@ -2,7 +2,10 @@
 /* What runs: the secure world's own verdict on Linux, how fresh and how complete it is. */
 #include "appraise.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#define PLACE_MAX 128u /* "SYMBOL+0xOFFSET" */
 
 /* What findings mean, by the begin of their identifiers, the longer ones first
  * (docs/introspection.md has all of them). */
@@ -55,44 +58,87 @@ static const char *means(struct bytes id)
     return "the monitor found something";
 }
 
-/* "at SYMBOL+0xOFFSET" needs no address beside it; other objects do. */
-static void place_of(const struct evidence_finding *f, char *to, size_t n)
+/* "kernel text differs: kernel text at" says it twice. */
+static bool says_the_same(const struct evidence_finding *f)
 {
-    char address[24] = "";
+    return strncmp(means(f->id), f->object.n > 0 ? (const char *)f->object.p : "", f->object.n) ==
+           0;
+}
 
-    to[0] = '\0';
+/* "at SYMBOL+0xOFFSET" needs no address beside it; other objects do. */
+static void place_of(const struct evidence_finding *f, const char *place, char *to, size_t n)
+{
+    char address[PLACE_MAX + 8] = "";
+
     if (f->object.n > 3 && memmem(f->object.p, f->object.n, "+0x", 3) != NULL) {
         snprintf(to, n, " at %.*s", TEXT_OF(f->object));
         return;
     }
-    if (f->address != 0)
-        snprintf(address, sizeof(address), " at 0x%llx", (unsigned long long)f->address);
-    if (f->object.n > 0)
+    if (place != NULL)
+        snprintf(address, sizeof(address), " at %s", place);
+    else if (f->address != 0)
+        snprintf(address, sizeof(address), " at 0x%" PRIx64, f->address);
+    if (f->object.n > 0 && (place == NULL || !says_the_same(f)))
         snprintf(to, n, ": %.*s%s", TEXT_OF(f->object), address);
     else
         snprintf(to, n, "%s", address);
 }
 
-void verifier_explain_finding(const struct evidence_finding *f, char *to, size_t n)
+void verifier_explain_finding(const struct evidence_finding *f, const char *place, char *to,
+                              size_t n)
 {
-    char place[EVIDENCE_OBJECT_MAX + 32];
+    char where[EVIDENCE_OBJECT_MAX + PLACE_MAX + 16];
 
-    place_of(f, place, sizeof(place));
-    snprintf(to, n, "%s%s%s%.*s [%.*s]", means(f->id), place, f->detail.n > 0 ? ": " : "",
+    place_of(f, place, where, sizeof(where));
+    snprintf(to, n, "%s%s%s%.*s [%.*s]", means(f->id), where, f->detail.n > 0 ? ": " : "",
              TEXT_OF(f->detail), TEXT_OF(f->id));
+}
+
+/* ---- names of places ---- */
+
+static int take_symbols(void *ctx, const struct verifier_kernel *kernel)
+{
+    return symbols_open(ctx, kernel);
+}
+
+/*
+ * The names are those of the kernel that PCR 8 stands for, when the TPM vouches for that value and
+ * a release has it. They are for people: without them the verdict is the same, and a reason tells
+ * the address.
+ */
+static const struct symbols *symbols_of(struct appraisal *a)
+{
+    const struct verifier_references *refs = a->q->references;
+
+    if (!a->tried && a->quoted && refs->kernel != NULL)
+        (void)!refs->kernel(refs->ctx, a->claims.boot.pcr[EVIDENCE_PCR_LINUX], take_symbols,
+                            &a->symbols);
+    a->tried = true;
+    return &a->symbols;
+}
+
+/* "SYMBOL+0xOFFSET" for an address in the kernel's image; NULL for others. */
+static const char *name_of(struct appraisal *a, uint64_t address, char place[PLACE_MAX])
+{
+    const uint64_t base = a->monitor.kernel_base;
+
+    if (base == 0 || address < base || address - base > UINT32_MAX)
+        return NULL;
+    return symbols_place(symbols_of(a), address - base, place, PLACE_MAX) ? place : NULL;
 }
 
 static void appraise_findings(struct appraisal *a)
 {
     const struct evidence_monitor *m = &a->monitor;
-    char text[VERIFIER_REASON_TEXT];
+    char text[VERIFIER_REASON_TEXT], place[PLACE_MAX];
 
     for (size_t i = 0; i < m->findings; i++) {
         enum policy_action action = policy_of_finding(a->q->policy, &m->finding[i]);
 
         if (action == POLICY_IGNORE)
             continue;
-        verifier_explain_finding(&m->finding[i], text, sizeof(text));
+        verifier_explain_finding(&m->finding[i], name_of(a, m->finding[i].address, place), text,
+                                 sizeof(text));
         verifier_reason(a->r, VERIFIER_EXECUTABLES,
                         action == POLICY_FATAL ? VERIFIER_CONTRAINDICATED : VERIFIER_WARNING, "%s",
                         text);
@@ -143,15 +189,15 @@ static void appraise_freshness(struct appraisal *a)
 {
     const struct evidence_monitor *m = &a->monitor;
     const struct verifier_policy *p = a->q->policy;
-    uint32_t age = m->now_ms - m->ended_ms, took = m->ended_ms - m->began_ms;
+    uint64_t age = m->now_ms - m->ended_ms, took = m->ended_ms - m->began_ms;
 
     if (age > p->check_age_max_ms)
         verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
-                        "its last deep check ended %u ms before, policy allows %u ms", age,
+                        "its last deep check ended %" PRIu64 " ms before, policy allows %u ms", age,
                         p->check_age_max_ms);
     if (took > p->check_took_max_ms)
         verifier_reason(a->r, VERIFIER_EXECUTABLES, VERIFIER_CONTRAINDICATED,
-                        "its deep check took %u ms, policy allows %u ms", took,
+                        "its deep check took %" PRIu64 " ms, policy allows %u ms", took,
                         p->check_took_max_ms);
 }
 

@@ -1,148 +1,152 @@
 // SPDX-License-Identifier: Apache-2.0
+/* What is signed of reference values: both ends of wire/reference.cddl. */
 #include "reference.h"
 
-#include <errno.h>
-#include <qcbor/qcbor_decode.h>
-#include <stdlib.h>
+#include <kapu/cbor.h>
 #include <string.h>
 
-#include "store.h"
+#include "symbols.h"
 
-enum { FILE_VERSION = 0, FILE_RELEASES = 1, RELEASE = 0, FLAVOUR = 1, COUNTER = 2, PCRS = 3 };
-#define FORMAT 1
+enum { VERSION = 0, PLATFORM = 1, RELEASES = 2, VALUES_ITEMS = 3 };
+enum { RELEASE = 0, FLAVOUR = 1, COUNTER = 2, PCRS = 3, KERNEL = 4, RELEASE_ITEMS = 5 };
+enum { SIZE = 0, SYMBOLS = 1, UNPACKED = 2, PACKED = 3, KERNEL_ITEMS = 4 };
+#define FORMAT 2u
 
-struct in {
-    QCBORDecodeContext q;
-    int err;
-};
+/* ---- encoding ---- */
 
-/* The next item must be of that type and, in a map, have that label; label < 0: in an array. */
-static QCBORItem next(struct in *in, uint8_t type, int label)
+static void put_text(struct enc *e, int64_t label, const char *text)
 {
-    QCBORItem item = {0};
+    const size_t n = strnlen(text, VERIFIER_NAME_MAX);
 
-    if (in->err == 0 &&
-        (QCBORDecode_GetNext(&in->q, &item) != QCBOR_SUCCESS || item.uDataType != type ||
-         (label >= 0 && (item.uLabelType != QCBOR_TYPE_INT64 || item.label.int64 != label)))) {
-        item = (QCBORItem){0};
-        in->err = KAPU_EINVAL;
-    }
-    return item;
+    if (n == 0)
+        enc_fail(e, KAPU_EARG);
+    QCBOREncode_AddInt64(&e->q, label);
+    enc_text(e, (struct bytes){(const uint8_t *)text, n}, VERIFIER_NAME_MAX - 1);
 }
 
-static void fail(struct in *in, int err)
+static bool kernel_fits(const struct verifier_kernel *k)
 {
-    if (in->err == 0)
-        in->err = err;
+    return k->size > 0 && k->symbols > 0 && k->symbols <= SYMBOLS_MAX && k->unpacked > 0 &&
+           k->unpacked <= SYMBOLS_TABLE_MAX && k->packed.n > 0 &&
+           k->packed.n <= REFERENCE_CONTENT_MAX;
 }
 
-static size_t open_list(struct in *in, uint8_t type, int label)
+static void put_kernel(struct enc *e, const struct verifier_kernel *k)
 {
-    return next(in, type, label).val.uCount;
-}
-
-static void get_text(struct in *in, int label, char to[VERIFIER_NAME_MAX])
-{
-    QCBORItem item = next(in, QCBOR_TYPE_TEXT_STRING, label);
-    const char *text = item.val.string.ptr;
-    size_t n = item.val.string.len;
-
-    if (in->err != 0 || text == NULL || n == 0 || n >= VERIFIER_NAME_MAX) {
-        fail(in, KAPU_EINVAL);
+    if (!kernel_fits(k)) {
+        enc_fail(e, KAPU_EARG);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] < 0x20 || text[i] > 0x7e)
-            fail(in, KAPU_EINVAL);
-    }
-    memcpy(to, text, n);
-    to[n] = '\0';
+    QCBOREncode_OpenMapInMapN(&e->q, KERNEL);
+    QCBOREncode_AddUInt64ToMapN(&e->q, SIZE, k->size);
+    QCBOREncode_AddUInt64ToMapN(&e->q, SYMBOLS, k->symbols);
+    QCBOREncode_AddUInt64ToMapN(&e->q, UNPACKED, k->unpacked);
+    QCBOREncode_AddBytesToMapN(&e->q, PACKED, ub(k->packed));
+    QCBOREncode_CloseMap(&e->q);
 }
 
-static void get_release(struct in *in, struct verifier_reference *to)
+static void put_release(struct enc *e, const struct verifier_reference *r)
 {
-    QCBORItem item;
+    QCBOREncode_OpenMap(&e->q);
+    put_text(e, RELEASE, r->release);
+    put_text(e, FLAVOUR, r->flavour);
+    QCBOREncode_AddUInt64ToMapN(&e->q, COUNTER, r->counter);
+    QCBOREncode_OpenArrayInMapN(&e->q, PCRS);
+    for (size_t i = 0; i < VERIFIER_MEASURED; i++)
+        QCBOREncode_AddBytes(&e->q, ub(BYTES_OF(r->pcr[i])));
+    QCBOREncode_CloseArray(&e->q);
+    if (r->kernel.size != 0)
+        put_kernel(e, &r->kernel);
+    QCBOREncode_CloseMap(&e->q);
+}
+
+int reference_encode(const struct reference_values *v, struct wr *out)
+{
+    struct enc e;
+
+    enc_begin(&e, out);
+    if (v->releases == 0 || v->releases > REFERENCE_RELEASES)
+        enc_fail(&e, KAPU_EARG);
+    QCBOREncode_OpenMap(&e.q);
+    QCBOREncode_AddUInt64ToMapN(&e.q, VERSION, FORMAT);
+    put_text(&e, PLATFORM, v->platform);
+    QCBOREncode_OpenArrayInMapN(&e.q, RELEASES);
+    for (size_t i = 0; i < v->releases && e.err == 0; i++)
+        put_release(&e, &v->release[i]);
+    QCBOREncode_CloseArray(&e.q);
+    QCBOREncode_CloseMap(&e.q);
+    return enc_end(&e);
+}
+
+/* ---- decoding ---- */
+
+static void get_text(struct dec *d, int64_t label, char to[VERIFIER_NAME_MAX])
+{
+    struct bytes text = dec_text(d, label, VERIFIER_NAME_MAX - 1);
+
+    if (text.n == 0)
+        dec_fail(d, KAPU_EINVAL);
+    else
+        memcpy(to, text.p, text.n);
+    to[text.n] = '\0';
+}
+
+static void get_kernel(struct dec *d, struct verifier_kernel *k)
+{
+    (void)dec_map(d, KERNEL, KERNEL_ITEMS);
+    k->size = (uint32_t)dec_uint(d, SIZE, UINT32_MAX);
+    k->symbols = (uint32_t)dec_uint(d, SYMBOLS, SYMBOLS_MAX);
+    k->unpacked = (uint32_t)dec_uint(d, UNPACKED, SYMBOLS_TABLE_MAX);
+    k->packed = dec_bytes(d, PACKED, REFERENCE_CONTENT_MAX);
+    if (!kernel_fits(k))
+        dec_fail(d, KAPU_EINVAL);
+}
+
+static void get_release(struct dec *d, struct verifier_reference *to)
+{
+    bool has_kernel;
 
     memset(to, 0, sizeof(*to));
-    if (open_list(in, QCBOR_TYPE_MAP, -1) != 4)
-        fail(in, KAPU_EINVAL);
-    get_text(in, RELEASE, to->release);
-    get_text(in, FLAVOUR, to->flavour);
-    item = next(in, QCBOR_TYPE_INT64, COUNTER);
-    if (item.val.int64 < 0 || item.val.int64 > UINT32_MAX)
-        fail(in, KAPU_EINVAL);
-    to->counter = (uint32_t)item.val.int64;
-    if (open_list(in, QCBOR_TYPE_ARRAY, PCRS) != VERIFIER_MEASURED)
-        fail(in, KAPU_EINVAL);
-    for (size_t i = 0; i < VERIFIER_MEASURED; i++) {
-        item = next(in, QCBOR_TYPE_BYTE_STRING, -1);
-        if (in->err == 0 && item.val.string.len == sizeof(to->pcr[i]))
-            memcpy(to->pcr[i], item.val.string.ptr, sizeof(to->pcr[i]));
-        else
-            fail(in, KAPU_EINVAL);
-    }
+    has_kernel = dec_map(d, NO_LABEL, -RELEASE_ITEMS) == RELEASE_ITEMS;
+    get_text(d, RELEASE, to->release);
+    get_text(d, FLAVOUR, to->flavour);
+    to->counter = (uint32_t)dec_uint(d, COUNTER, UINT32_MAX);
+    (void)dec_array(d, PCRS, VERIFIER_MEASURED);
+    for (size_t i = 0; i < VERIFIER_MEASURED; i++)
+        dec_fixed(d, NO_LABEL, to->pcr[i], sizeof(to->pcr[i]));
+    if (has_kernel)
+        get_kernel(d, &to->kernel);
 }
 
-int reference_read(struct bytes file, struct verifier_reference *to, size_t most, size_t *n)
+static void get_values(struct dec *d, struct reference_values *v)
 {
-    struct in in = {0};
-    size_t count;
-
-    *n = 0;
-    QCBORDecode_Init(&in.q, (UsefulBufC){file.p, file.n}, QCBOR_DECODE_MODE_NORMAL);
-    if (open_list(&in, QCBOR_TYPE_MAP, -1) != 2)
-        fail(&in, KAPU_EINVAL);
-    if (next(&in, QCBOR_TYPE_INT64, FILE_VERSION).val.int64 != FORMAT)
-        fail(&in, KAPU_EUNSUPPORTED);
-    count = open_list(&in, QCBOR_TYPE_ARRAY, FILE_RELEASES);
-    if (in.err == 0 && (count == 0 || count > REFERENCE_RELEASES))
-        fail(&in, KAPU_EINVAL);
-    if (in.err == 0 && count > most)
-        fail(&in, KAPU_ESPACE);
-    for (size_t i = 0; i < count && in.err == 0; i++)
-        get_release(&in, &to[i]);
-    if (in.err == 0 && QCBORDecode_Finish(&in.q) != QCBOR_SUCCESS)
-        fail(&in, KAPU_EINVAL);
-    if (in.err == 0)
-        *n = count;
-    return in.err;
+    (void)dec_map(d, NO_LABEL, -VALUES_ITEMS); /* other versions may have other items */
+    if (dec_uint(d, VERSION, UINT32_MAX) != FORMAT)
+        dec_fail(d, KAPU_EUNSUPPORTED);
+    get_text(d, PLATFORM, v->platform);
+    v->releases = dec_array(d, RELEASES, -(int)REFERENCE_RELEASES);
+    if (v->releases > v->room)
+        dec_fail(d, KAPU_ESPACE);
+    for (size_t i = 0; i < v->releases && d->err == 0; i++)
+        get_release(d, &v->release[i]);
 }
 
-static int read_file(const char *path, uint8_t *to, size_t *n, char *why, size_t why_n)
+int reference_decode(struct bytes in, struct reference_values *v, uint8_t *work, size_t work_n)
 {
-    FILE *f = fopen(path, "rb");
+    struct dec d;
+    struct wr w;
+    int err = strict_begin(in, REFERENCE_CONTENT_MAX, &w, work, work_n);
 
-    if (f == NULL) {
-        snprintf(why, why_n, "%s: %s", path, strerror(errno));
-        return KAPU_EIO;
-    }
-    *n = fread(to, 1, REFERENCE_FILE_MAX, f);
-    fclose(f);
-    return 0;
-}
-
-int reference_load(struct store *s, const char *path, size_t *n, char *why, size_t why_n)
-{
-    uint8_t *file = malloc(REFERENCE_FILE_MAX);
-    struct verifier_reference *ref = calloc(REFERENCE_RELEASES, sizeof(*ref));
-    size_t size = 0;
-    int err = file == NULL || ref == NULL ? KAPU_ESPACE : 0;
-
+    v->releases = 0;
     if (err != 0)
-        snprintf(why, why_n, "no memory");
-    else
-        err = read_file(path, file, &size, why, why_n);
-    if (err == 0) {
-        err = reference_read((struct bytes){file, size}, ref, REFERENCE_RELEASES, n);
-        if (err != 0)
-            snprintf(why, why_n, "%s is no file of reference values", path);
-    }
-    if (err == 0) {
-        err = s->ops->references_add(s, ref, *n);
-        if (err != 0)
-            snprintf(why, why_n, "%s", s->said);
-    }
-    free(ref);
-    free(file);
+        return err;
+    dec_begin(&d, in);
+    get_values(&d, v);
+    err = dec_end(&d);
+    if (err == 0 && reference_encode(v, &w) != 0)
+        err = KAPU_EINVAL;
+    err = strict_end(in, err, &w);
+    if (err != 0)
+        v->releases = 0;
     return err;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of reference values (wire/reference.cddl), as tools/reference-values makes them. They are
- * the operator's own, but a damaged one gives an error and nothing worse.
+ * Files of reference values (wire/reference.cddl), as the build makes and signs them.
+ *
+ * Trust: a file is hostile until its signature holds by one of the keys that the operator believes
+ * (a file of public keys, PEM). What was signed is then taken as true; it is decoded as strictly as
+ * evidence is all the same.
  */
 #ifndef KAPU_REFERENCE_H
 #define KAPU_REFERENCE_H
@@ -9,14 +12,63 @@
 #include "verifier.h"
 
 #define REFERENCE_RELEASES 4096u
-#define REFERENCE_FILE_MAX (2u << 20) /* bytes */
+#define REFERENCE_CONTENT_MAX (16u << 20) /* bytes that are signed */
+#define REFERENCE_FILE_MAX (REFERENCE_CONTENT_MAX + EVIDENCE_SIGNED_MORE)
+#define REFERENCE_KEYS 16u
 
-/* At most `most` releases; *n: how many there are. KAPU_EINVAL, KAPU_EUNSUPPORTED, KAPU_ESPACE. */
-KAPU_MUST_CHECK int reference_read(struct bytes file, struct verifier_reference *to, size_t most,
-                                   size_t *n);
-/* Reads a file and adds what is in it to a store. `why` says what is wrong. */
-struct store;
-KAPU_MUST_CHECK int reference_load(struct store *s, const char *path, size_t *n, char *why,
-                                   size_t why_n);
+/* ---- what is signed ---- */
+
+struct reference_values {
+    char platform[VERIFIER_NAME_MAX]; /* the board that the releases are for */
+    size_t releases, room;
+    struct verifier_reference *release; /* the caller's: `room` of them */
+};
+
+/*
+ * Symbols of kernels stay packed, and are views into `in`: symbols_open says whether they are good.
+ * KAPU_EINVAL, KAPU_ERANGE, KAPU_EUNSUPPORTED (another version of the format), KAPU_ESPACE (more
+ * than there is room for; work memory is smaller than `in`). After an error there are no releases.
+ */
+KAPU_MUST_CHECK int reference_decode(struct bytes in, struct reference_values *v, uint8_t *work,
+                                     size_t work_n);
+/* KAPU_EARG, KAPU_ESPACE. */
+KAPU_MUST_CHECK int reference_encode(const struct reference_values *v, struct wr *out);
+
+/* ---- whose signature counts ---- */
+
+struct reference_keys {
+    size_t n;
+    struct evidence_key key[REFERENCE_KEYS];
+};
+
+/* Public keys on P-256, PEM, at least one. 0 or a negative value: `why` says the reason. */
+KAPU_MUST_CHECK int reference_keys_load(const char *path, struct reference_keys *keys, char *why,
+                                        size_t why_n);
+
+extern const struct evidence_kind reference_kind;
+
+/*
+ * What was signed, when the signature is by one of the keys. KAPU_EINVAL, KAPU_ERANGE,
+ * KAPU_EUNSUPPORTED: it is no such file; KAPU_EPIN: signed by another key (t->kid); KAPU_EAUTH: not
+ * by the one that it names; KAPU_ESPACE, KAPU_ECRYPTO.
+ */
+KAPU_MUST_CHECK int reference_verify(struct bytes file, const struct reference_keys *keys,
+                                     struct evidence_token *t, uint8_t *work, size_t work_n);
+
+/* ---- files ---- */
+
+struct reference_file {
+    uint8_t kid[EVIDENCE_KID_SIZE]; /* who signed */
+    struct reference_values values;
+    uint8_t *memory; /* what `values` looks into */
+};
+
+/*
+ * A file whose signature holds; reference_close frees it, also after an error. 0 or a negative
+ * value: `why` names the file and says the reason.
+ */
+KAPU_MUST_CHECK int reference_open(const char *path, const struct reference_keys *keys,
+                                   struct reference_file *f, char *why, size_t why_n);
+void reference_close(struct reference_file *f);
 
 #endif

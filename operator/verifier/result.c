@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
 #include <stdarg.h>
 
 #include "verifier.h"
@@ -113,7 +114,8 @@ static void print_said(FILE *to, const struct verifier_result *r)
     verifier_print_string(to, r->version);
     fprintf(to, ", \"kapu_security_counter\": %u, \"kapu_check\": %u, \"kapu_alarms\": %u, ",
             r->counter, r->check_number, r->alarms);
-    fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %u, ", r->warnings, r->age_ms);
+    fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %" PRIu64 ", ", r->warnings,
+            r->age_ms);
 }
 
 void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,

@@ -22,7 +22,14 @@ static int of_release(void *ctx, const char *release, struct verifier_reference 
     return s->ops->reference_of_release(s, release, out);
 }
 
+static int kernel(void *ctx, const uint8_t pcr[32], verifier_kernel_fn use, void *use_ctx)
+{
+    struct store *s = ctx;
+
+    return s->ops->kernel_find(s, pcr, use, use_ctx);
+}
+
 struct verifier_references store_references(struct store *s)
 {
-    return (struct verifier_references){find, of_release, s};
+    return (struct verifier_references){find, of_release, kernel, s};
 }

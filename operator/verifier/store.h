@@ -67,12 +67,14 @@ struct store_ops {
                    int (*each)(void *ctx, const struct store_result *r), void *ctx);
     /* Forgets results from before that time; what counts at present stays. */
     int (*forget)(struct store *s, uint64_t before_ms);
-    /* All of them, or none. Those that are there already stay as they are. */
+    /* All of them with their kernels, or none. Those that are there already stay as they are. */
     int (*references_add)(struct store *s, const struct verifier_reference *ref, size_t n);
     int (*references_remove)(struct store *s, const char *release, const char *flavour);
     int (*reference_find)(struct store *s, const uint8_t key[32], struct verifier_reference *out);
     int (*reference_of_release)(struct store *s, const char *release,
                                 struct verifier_reference *out);
+    /* Gives the kernel of a release with that PCR 8 to `use`, and gives back what `use` did. */
+    int (*kernel_find)(struct store *s, const uint8_t pcr[32], verifier_kernel_fn use, void *ctx);
     void (*close)(struct store *s);
 };
 

@@ -9,7 +9,7 @@
 
 #include "store.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_MS 10000
 #define CACHE_KIB 16384
 
@@ -27,8 +27,16 @@ static const char schema[] =
     " id INTEGER PRIMARY KEY, ueid BLOB NOT NULL, at_ms INTEGER NOT NULL,"
     " status INTEGER NOT NULL, authentic INTEGER NOT NULL, ear TEXT NOT NULL);"
     "CREATE INDEX result_gateway ON result(ueid, id);"
-    "CREATE INDEX result_at ON result(at_ms);"
-    "PRAGMA user_version = 1;";
+    "CREATE INDEX result_at ON result(at_ms);";
+
+/* From version 1 to 2. A table of its own: what every appraisal looks at stays small. The large
+ * column is the last one, so that a walk over the others does not read it. */
+static const char schema_kernel[] =
+    "CREATE TABLE kernel("
+    " pcr BLOB NOT NULL, release TEXT NOT NULL, flavour TEXT NOT NULL, size INTEGER NOT NULL,"
+    " symbols INTEGER NOT NULL, unpacked INTEGER NOT NULL, packed BLOB NOT NULL,"
+    " UNIQUE(pcr, release, flavour));"
+    "PRAGMA user_version = 2;";
 
 #define GATEWAY                                                                                    \
     "ueid, name, board, tee, ak, tls, interval_s, enrolled_ms, appraised_ms, status, reason, "     \
@@ -53,6 +61,9 @@ enum statement {
     REFERENCES_REMOVE,
     REFERENCE_FIND,
     REFERENCE_OF,
+    KERNEL_ADD,
+    KERNELS_REMOVE,
+    KERNEL_FIND,
     STATEMENTS,
 };
 
@@ -81,6 +92,12 @@ static const char *const sql[STATEMENTS] = {
     [REFERENCE_FIND] = "SELECT release, flavour, counter, pcrs FROM reference WHERE key = ?1",
     [REFERENCE_OF] = "SELECT release, flavour, counter, pcrs FROM reference WHERE release = ?1"
                      " LIMIT 1",
+    /* Only beside its reference values, with which it goes. */
+    [KERNEL_ADD] = "INSERT INTO kernel(pcr, release, flavour, size, symbols, unpacked, packed)"
+                   " SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS(SELECT 1 FROM reference"
+                   " WHERE key = ?1 AND release = ?3 AND flavour = ?4) ON CONFLICT DO NOTHING",
+    [KERNELS_REMOVE] = "DELETE FROM kernel WHERE release = ?1 AND flavour = ?2",
+    [KERNEL_FIND] = "SELECT size, symbols, unpacked, packed FROM kernel WHERE pcr = ?1 LIMIT 1",
 };
 
 struct sqlite_store {
@@ -446,6 +463,26 @@ static int forget(struct store *store, uint64_t before_ms)
 
 /* ---- reference values ---- */
 
+static int add_kernel(struct sqlite_store *s, const struct verifier_reference *ref,
+                      const uint8_t key[32])
+{
+    const struct verifier_kernel *k = &ref->kernel;
+    sqlite3_stmt *q;
+
+    if (k->size == 0)
+        return 0;
+    q = get(s, KERNEL_ADD);
+    bind(q, 1, key, 32);
+    bind(q, 2, ref->pcr[EVIDENCE_PCR_LINUX], sizeof(ref->pcr[EVIDENCE_PCR_LINUX]));
+    bind_text(q, 3, ref->release);
+    bind_text(q, 4, ref->flavour);
+    bind_number(q, 5, k->size);
+    bind_number(q, 6, k->symbols);
+    bind_number(q, 7, k->unpacked);
+    bind(q, 8, k->packed.p, k->packed.n);
+    return run(s, q);
+}
+
 static int add_reference(struct sqlite_store *s, const struct verifier_reference *ref)
 {
     sqlite3_stmt *q = get(s, REFERENCE_ADD);
@@ -459,7 +496,8 @@ static int add_reference(struct sqlite_store *s, const struct verifier_reference
     bind_text(q, 3, ref->flavour);
     bind_number(q, 4, ref->counter);
     bind(q, 5, ref->pcr, sizeof(ref->pcr));
-    return run(s, q);
+    err = run(s, q);
+    return err == 0 ? add_kernel(s, ref, key) : err;
 }
 
 static int references_add(struct store *store, const struct verifier_reference *ref, size_t n)
@@ -476,14 +514,22 @@ static int references_add(struct store *store, const struct verifier_reference *
 
 static int references_remove(struct store *store, const char *release, const char *flavour)
 {
+    static const enum statement both[] = {KERNELS_REMOVE, REFERENCES_REMOVE};
     struct sqlite_store *s = of(store);
-    sqlite3_stmt *q = get(s, REFERENCES_REMOVE);
-    int err;
+    int err = begin(s);
 
-    bind_text(q, 1, release);
-    bind_text(q, 2, flavour);
-    err = run(s, q);
-    return err == 0 && sqlite3_changes(s->db) == 0 ? KAPU_ENOENT : err;
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < sizeof(both) / sizeof(both[0]) && err == 0; i++) {
+        sqlite3_stmt *q = get(s, both[i]);
+
+        bind_text(q, 1, release);
+        bind_text(q, 2, flavour);
+        err = run(s, q);
+    }
+    if (err == 0 && sqlite3_changes(s->db) == 0) /* by the last one */
+        err = KAPU_ENOENT;
+    return end(s, err);
 }
 
 static int one_reference(struct sqlite_store *s, sqlite3_stmt *q, struct verifier_reference *out)
@@ -519,6 +565,30 @@ static int reference_of_release(struct store *store, const char *release,
     return one_reference(of(store), q, out);
 }
 
+static int kernel_find(struct store *store, const uint8_t pcr[32], verifier_kernel_fn use,
+                       void *ctx)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, KERNEL_FIND);
+    int err;
+
+    bind(q, 1, pcr, 32);
+    err = first(s, q);
+    if (err == 0) {
+        const uint8_t *packed = sqlite3_column_blob(q, 3);
+        const struct verifier_kernel kernel = {
+            .size = (uint32_t)number(q, 0),
+            .symbols = (uint32_t)number(q, 1),
+            .unpacked = (uint32_t)number(q, 2),
+            .packed = {packed, packed != NULL ? (size_t)sqlite3_column_bytes(q, 3) : 0},
+        };
+
+        err = use(ctx, &kernel);
+    }
+    sqlite3_reset(q);
+    return err;
+}
+
 /* ---- opening ---- */
 
 static void close_store(struct store *store)
@@ -543,6 +613,13 @@ static int user_version(sqlite3 *db, int *version)
     return good ? 0 : -1;
 }
 
+/* What is missing of the tables, in a file that is new (0) or of an older kapu. */
+static bool upgrade(sqlite3 *db, int version)
+{
+    return (version != 0 || sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK) &&
+           (version > 1 || sqlite3_exec(db, schema_kernel, NULL, NULL, NULL) == SQLITE_OK);
+}
+
 /* Two that open a new file at once: the second finds the first one's tables. */
 static int make_tables(sqlite3 *db)
 {
@@ -550,9 +627,8 @@ static int make_tables(sqlite3 *db)
 
     if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         return -1;
-    if (user_version(db, &version) != 0 ||
-        (version == 0 && sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK) ||
-        (version != 0 && version != SCHEMA_VERSION)) {
+    if (user_version(db, &version) != 0 || version < 0 || version > SCHEMA_VERSION ||
+        !upgrade(db, version)) {
         (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
     }
@@ -595,6 +671,7 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
         .references_remove = references_remove,
         .reference_find = reference_find,
         .reference_of_release = reference_of_release,
+        .kernel_find = kernel_find,
         .close = close_store,
     };
     struct sqlite_store *s = calloc(1, sizeof(*s));

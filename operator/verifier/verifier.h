@@ -40,7 +40,7 @@ enum verifier_aspect {
 };
 
 #define VERIFIER_REASONS 96u
-#define VERIFIER_REASON_TEXT 320u
+#define VERIFIER_REASON_TEXT 448u
 #define VERIFIER_NAME_MAX                                                                          \
     64u /* of a gateway, release, flavour: bytes with the terminating zero                         \
          */
@@ -63,7 +63,8 @@ struct verifier_result {
     /* What an authentic message said, for displays and records. */
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
-    uint32_t counter, check_number, alarms, warnings, age_ms;
+    uint32_t counter, check_number, alarms, warnings;
+    uint64_t age_ms;
 };
 
 const char *verifier_tier_name(enum verifier_tier tier);
@@ -74,8 +75,10 @@ void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
                      enum verifier_tier tier, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* For a person: "kernel text differs at OBJECT: DETAIL [text.page]", in at most n bytes. */
-void verifier_explain_finding(const struct evidence_finding *f, char *to, size_t n);
+/* For a person: "kernel text differs at OBJECT: DETAIL [text.page]", in at most n bytes. `place`
+ * stands for the address, as "SYMBOL+0x10"; NULL: the address itself does. */
+void verifier_explain_finding(const struct evidence_finding *f, const char *place, char *to,
+                              size_t n);
 
 /* The result as EAR in JSON, unsigned: one line. `name` is the submodule's. `when_s`: Unix time. */
 void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,
@@ -94,6 +97,14 @@ struct verifier_gateway {
     uint32_t interval_s; /* silence longer than this is failure */
 };
 
+/* The kernel that a value of PCR 8 stands for: its symbols, packed (wire/reference.cddl). */
+struct verifier_kernel {
+    uint32_t size;     /* of the image in memory; 0: not known */
+    uint32_t symbols;  /* how many there are */
+    uint32_t unpacked; /* bytes of their table */
+    struct bytes packed;
+};
+
 /* One release's values of the PCRs that depend on it; the cap is the same for all. */
 #define VERIFIER_MEASURED 4u /* PCRs 0, 7, 8, 9, the first of enum evidence_pcr_place */
 struct verifier_reference {
@@ -101,7 +112,10 @@ struct verifier_reference {
     char flavour[VERIFIER_NAME_MAX];
     uint32_t counter;
     uint8_t pcr[VERIFIER_MEASURED][32];
+    struct verifier_kernel kernel; /* for a store to take in; what is looked up leaves it out */
 };
+
+typedef int (*verifier_kernel_fn)(void *ctx, const struct verifier_kernel *kernel);
 
 /* What reference values are looked up by: SHA-256 of the four PCRs. */
 KAPU_MUST_CHECK int verifier_reference_key(const uint8_t (*pcr)[32], uint8_t key[32]);
@@ -111,6 +125,9 @@ struct verifier_references {
     int (*find)(void *ctx, const uint8_t key[32], struct verifier_reference *out);
     /* Any of that release: to say what differs. May be NULL. */
     int (*of_release)(void *ctx, const char *release, struct verifier_reference *out);
+    /* Gives the kernel of a release with that PCR 8 to `use`, for the time of the call, and what
+     * `use` gives back; to name places in it. May be NULL. */
+    int (*kernel)(void *ctx, const uint8_t pcr[32], verifier_kernel_fn use, void *use_ctx);
     void *ctx;
 };
 

@@ -142,12 +142,13 @@ static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
 
 static TEE_Result time_now(TEE_Param p[TEE_NUM_PARAMS])
 {
+    uint64_t ms = monitor_now() / monitor_ms(1);
     bool will_reset = false;
 
+    p[0].value.a = (uint32_t)ms;
+    p[0].value.b = (uint32_t)(ms >> 32);
     p[1].value.a = watchdog_left_ms(&will_reset);
-    p[1].value.b = will_reset;
-    p[0].value.a = (uint32_t)(monitor_now() / monitor_ms(1));
-    p[0].value.b = watch_found();
+    p[1].value.b = (watch_found() ? MONITOR_TIME_FOUND : 0) | (will_reset ? MONITOR_TIME_RESET : 0);
     return TEE_SUCCESS;
 }
 

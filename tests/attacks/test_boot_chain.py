@@ -14,7 +14,7 @@ import pytest
 from board import BASE
 from kapu import build, certs
 from kapu.build import security_counter
-from kapu.keys import EC_ROLES, KeySet, TA_ROLE, key_set, make_key
+from kapu.keys import ROLES, KeySet, key_set, make_key
 from kapu.paths import ROOT
 from kapu.steps import Progress
 
@@ -143,7 +143,7 @@ def test_an_image_larger_than_its_place_in_memory_halts(board, name, limit):
 def stranger(tmp_path_factory) -> KeySet:
     """A complete key set that is not ours."""
     folder = tmp_path_factory.mktemp("stranger")
-    for role in EC_ROLES + (TA_ROLE,):
+    for role in ROLES:
         make_key(folder / f"{role}.pem", role)
     return KeySet(folder)
 

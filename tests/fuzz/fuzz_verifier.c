@@ -12,6 +12,7 @@
 #include "reference.h"
 
 #define TEXT_MAX 4096U
+#define INPUT_MAX (1U << 20)
 
 static int find(void *ctx, const uint8_t key[32], struct verifier_reference *out)
 {
@@ -20,6 +21,18 @@ static int find(void *ctx, const uint8_t key[32], struct verifier_reference *out
     snprintf(out->release, sizeof(out->release), "0.5.0");
     snprintf(out->flavour, sizeof(out->flavour), "gateway");
     return (key[0] & 1) != 0 ? 0 : KAPU_ENOENT;
+}
+
+/* Places of a kernel whose first and last bytes have names. */
+static int kernel(void *ctx, const uint8_t pcr[32], verifier_kernel_fn use, void *use_ctx)
+{
+    static const char table[] = "\x00\xff\xff\xff\x03_text\0_edata"; /* ends with a zero */
+
+    (void)ctx;
+    (void)pcr;
+    (void)use;
+    return symbols_read(use_ctx, 0x800000, 2,
+                        (struct bytes){(const uint8_t *)table, sizeof(table)});
 }
 
 static int of_release(void *ctx, const char *release, struct verifier_reference *out)
@@ -43,13 +56,39 @@ static void policy(const uint8_t *data, size_t size)
         abort(); /* it must say where */
 }
 
-static void reference(const uint8_t *data, size_t size)
+/* What was read must be what its encoding says, whoever made it. */
+static void reference_content(struct bytes in)
 {
     static struct verifier_reference ref[16];
-    size_t n;
+    static uint8_t work[INPUT_MAX], again[INPUT_MAX];
+    struct reference_values v = {.room = 16, .release = ref};
+    struct wr w;
 
-    if (reference_read((struct bytes){data, size}, ref, 16, &n) != 0 && n != 0)
+    if (reference_decode(in, &v, work, sizeof(work)) != 0) {
+        if (v.releases != 0)
+            abort();
+        return;
+    }
+    wr_init(&w, again, sizeof(again));
+    if (reference_encode(&v, &w) != 0 || w.at != in.n || memcmp(again, in.p, in.n) != 0)
         abort();
+}
+
+/* A file as it comes; no key is believed, so nothing of it may be. */
+static void reference(const uint8_t *data, size_t size)
+{
+    static const struct reference_keys nobody = {.n = 1};
+    static uint8_t work[INPUT_MAX];
+    struct bytes in = {data, size};
+    struct evidence_token t;
+
+    if (size > INPUT_MAX)
+        return;
+    reference_content(in);
+    if (reference_verify(in, &nobody, &t, work, sizeof(work)) == 0)
+        abort();
+    if (evidence_signed_decode(&reference_kind, in, &t, work, sizeof(work)) == 0)
+        reference_content(t.payload);
 }
 
 static void claims(const uint8_t *data, size_t size)
@@ -58,7 +97,7 @@ static void claims(const uint8_t *data, size_t size)
     static struct verifier_result r;
     static struct appraisal a;
     static char text[1U << 17];
-    const struct verifier_references refs = {find, of_release, NULL};
+    const struct verifier_references refs = {find, of_release, kernel, NULL};
     const struct verifier_request q = {.references = &refs, .policy = &p};
     size_t log = size > 0 ? data[0] * (size_t)4 : 0;
     FILE *to;
@@ -70,6 +109,8 @@ static void claims(const uint8_t *data, size_t size)
     a.q = &q;
     a.r = &r;
     a.claims.monitor = &a.monitor;
+    a.quoted = true;
+    a.tried = false;
     if (evidence_claims_decode((struct bytes){data + 1 + log, size - 1 - log}, &a.claims, a.work,
                                sizeof(a.work)) != 0)
         return;
@@ -78,6 +119,7 @@ static void claims(const uint8_t *data, size_t size)
     if (appraise_boot(&a) != 0)
         abort(); /* nothing that a gateway says may stop the verifier */
     appraise_monitor(&a);
+    symbols_close(&a.symbols);
     to = fmemopen(text, sizeof(text), "w");
     if (to == NULL)
         return;
@@ -85,10 +127,30 @@ static void claims(const uint8_t *data, size_t size)
     fclose(to);
 }
 
+/* Two bytes say how many symbols there are, and the others are their table. */
+static void symbols(const uint8_t *data, size_t size)
+{
+    const uint32_t end = 0x800000;
+    struct symbols s;
+    char place[64];
+
+    if (size < 3 || symbols_read(&s, end, data[0] | (uint32_t)data[1] << 8,
+                                 (struct bytes){data + 2, size - 2}) != 0)
+        return;
+    for (uint32_t i = 0; i < s.n; i++) {
+        if (!symbols_place(&s, s.offset[i], place, sizeof(place)))
+            abort();
+    }
+    if (symbols_place(&s, end, place, sizeof(place)))
+        abort();
+    symbols_close(&s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     policy(data, size);
     reference(data, size);
+    symbols(data, size);
     claims(data, size);
     return 0;
 }

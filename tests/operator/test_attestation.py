@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from kapu.keys import ROLES, KeySet, make_key
+
 
 def test_a_gateway_that_says_hello_is_enrolled_and_then_trusted(fleet):
     gateway = fleet.gateway("pump")
@@ -193,3 +195,46 @@ def test_a_forgotten_gateway_is_asked_nothing_and_can_be_enrolled_anew(fleet):
                                    ("forget",)])
 def test_wrong_usage_is_told_apart(fleet, words):
     assert fleet.kapu(*words).returncode == 2
+
+
+def strangers_keys(folder) -> KeySet:
+    folder.mkdir()
+    for role in ROLES:
+        make_key(folder / f"{role}.pem", "reference")
+    return KeySet(folder)
+
+
+@pytest.mark.parametrize("forgery, told", [
+    ("unsigned", "not a signed file of reference values"),
+    ("changed", "its signature does not verify"),
+    ("stranger", "signed by a key that is not believed"),
+    ("empty", "not a signed file of reference values"),
+])
+def test_reference_values_are_believed_by_their_signature_alone(fleet, tmp_path, forgery, told):
+    gateway = fleet.gateway("pump")
+    path = fleet.release_file(gateway, keys=strangers_keys(tmp_path / "stranger")
+                              if forgery == "stranger" else None)
+    data = bytearray(path.read_bytes())
+    if forgery == "unsigned":
+        data = data[data.index(b"\xa3\x00\x02"):-66]  # what was signed
+    elif forgery == "changed":
+        data[data.index(b"0.5.0") + 2] += 1
+    elif forgery == "empty":
+        data = b""
+    path.write_bytes(data)
+    done = fleet.kapu("reference", "add", path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert str(path) in done.stderr and told in done.stderr
+    assert fleet.kapu("enroll", gateway.name, "--timeout", "20").returncode == 1  # nobody knows it
+    fleet.know_release(gateway)
+    assert fleet.kapu("enroll", gateway.name, "--timeout", "20").returncode == 0
+
+
+def test_without_a_key_no_reference_values_are_believed(fleet):
+    path = fleet.release_file(fleet.gateway("pump"))
+    shown = fleet.kapu("reference", "show", path)
+    assert shown.returncode == 0 and "for simulated, signed by the key" in shown.stdout
+    keys = fleet.operator.folder / "release-keys.pem"
+    keys.unlink()
+    done = fleet.kapu("reference", "add", path)
+    assert done.returncode == 1 and str(keys) in done.stderr

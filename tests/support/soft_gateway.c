@@ -69,6 +69,7 @@ static void watch(struct evidence_monitor *m)
                                    .began_ms = 95000,
                                    .ended_ms = 97310,
                                    .now_ms = 97340,
+                                   .kernel_base = 0xffff800008000000,
                                    .watch = {1210, 3075, 27, 3390, 0, 2}};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         m->check[m->checks++].id = text_of(checks[i]);

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kapu import certs
 from kapu.errors import KapuError
-from kapu.keys import EC_ROLES, KeySet, TA_ROLE, make_key
+from kapu.keys import EC_ROLES, ROLES, KeySet, make_key
 from test_sign import kapu_sign, openssl_accepts, other_key, run_well  # noqa: F401
 
 IMAGES = ("bl2", "bl31", "optee", "linux", "device-tree")
@@ -42,7 +42,8 @@ class Bench:
         keys.mkdir()
         for role in EC_ROLES:
             make_key(keys / f"{role}.pem", role)
-        (keys / f"{TA_ROLE}.pem").touch(mode=0o600)
+        for role in set(ROLES) - set(EC_ROLES):
+            (keys / f"{role}.pem").touch(mode=0o600)
         self.signer = certs.Signer(tool, KeySet(keys))
         self.images = {name: folder / f"{name}.bin" for name in IMAGES}
         for name, path in self.images.items():

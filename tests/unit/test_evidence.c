@@ -131,6 +131,7 @@ static void a_message_is_read_back_as_written(void **state)
     assert_true(c.software.slot == 1 && c.software.trial && c.software.tries == 2);
     assert_int_equal(c.software.counter_release, 3);
     assert_true(m.verdict == EVIDENCE_ALARMS && m.alarms == 1 && m.warnings == 1);
+    assert_true(m.kernel_base == 0xffff800008000000U);
     assert_true(m.number == 4 && m.began_ms == 95000 && m.ended_ms == 97310 && m.now_ms == 97340);
     assert_memory_equal(&m.watch, &gateway.monitor.watch, sizeof(m.watch));
     assert_true(m.last_reset == EVIDENCE_RESET_ALARM && m.resets == 2);
@@ -300,10 +301,10 @@ static void other_encodings_of_the_same_are_rejected(void **state)
         size_t n;
         const char *what;
     } edit[] = {
-        {0, 1, "\xb8\x08", 2, "longer count of a map"},
+        {0, 1, "\xb8\x09", 2, "longer count of a map"},
         {0, 1, "\xbf", 1, "indefinite length, no end"},
-        {0, 1, "\xa9", 1, "a claim too few for the count"},
-        {0, 1, "\xa7", 1, "a claim too many for the count"},
+        {0, 1, "\xaa", 1, "a claim too few for the count"},
+        {0, 1, "\xa8", 1, "a claim too many for the count"},
         {0, 0, "\xd9\xd9\xf7", 3, "a tag"},
         {1, 5, "\x3b\x00\x00\x00\x00\x00\x01\x11\x83", 9, "longer label"},
         {6, 1, "\x18\x02", 2, "longer integer"},
@@ -334,9 +335,9 @@ static void an_unknown_claim_duplicate_or_trailing_byte_is_rejected(void **state
     struct wr w;
 
     (void)state;
-    for (int label = 0x83; label <= 0x8c; label += 9) { /* one that is there, one that is not */
+    for (int label = 0x83; label <= 0x8d; label += 10) { /* one that is there, one that is not */
         wr_init(&w, buf, sizeof(buf));
-        wr_u8(&w, 0xa9);
+        wr_u8(&w, 0xaa);
         wr_bytes(&w, (struct bytes){in.p + 1, in.n - 1});
         wr_bytes(&w, BYTES_STR("\x3a\x00\x01\x11"));
         wr_u8(&w, (uint8_t)label);
@@ -417,9 +418,9 @@ static void another_algorithm_type_or_profile_is_unsupported(void **state)
     memcpy(buf, gateway.token, gateway.token_n);
     assert_int_equal(
         evidence_token_decode((struct bytes){buf, gateway.token_n}, &t, work, sizeof(work)), 0);
-    at = memmem(buf, gateway.token_n, "evidence-1", 10);
+    at = memmem(buf, gateway.token_n, "evidence-2", 10);
     assert_non_null(at);
-    at[9] = '2';
+    at[9] = '1';
     assert_int_equal(evidence_claims_decode(t.payload, &c, work, sizeof(work)), KAPU_EUNSUPPORTED);
 }
 
@@ -492,7 +493,7 @@ static void the_largest_monitor_fits(void **state)
         m->check[m->checks].id = (struct bytes){(uint8_t *)id, EVIDENCE_ID_MAX};
         m->check[m->checks].result = INT32_MIN;
     }
-    m->began_ms = m->ended_ms = m->now_ms = UINT32_MAX;
+    m->began_ms = m->ended_ms = m->now_ms = m->kernel_base = UINT64_MAX;
     wr_init(&w, one, sizeof(one));
     assert_int_equal(evidence_monitor_encode(m, &w), 0);
     wr_init(&w, two, sizeof(two));

@@ -31,6 +31,7 @@ def test_a_message_is_shown_with_what_verified():
     assert "it covers this token and these PCRs" in done.stdout
     assert "accounts for the PCRs" in done.stdout
     assert "kernel text differs at __arm64_sys_kill+0x10: 4 bytes" in done.stdout
+    assert "from 0xffff800008000000" in done.stdout
 
 
 @pytest.mark.parametrize("name, words, token, quote", [
@@ -47,6 +48,7 @@ def test_json_says_how_much_verified(name, words, token, quote):
     said = json.loads(done.stdout)
     assert (said["token"], said.get("quote")) == (token, quote)
     assert done.returncode == ("NOT VERIFIED" in (token, quote))
+    assert said["monitor"]["kernel_base"] == "0xffff800008000000"
     assert said["monitor"]["verdict"] == "clean" and len(said["monitor"]["checks"]) == 20
 
 
@@ -64,7 +66,7 @@ def test_a_changed_message_is_shown_as_what_it_is(tmp_path):
     (b"", "is empty"),
     (b"hello", "neither a message nor a token"),
     ((VECTORS / "clean.token").read_bytes() + b"\0", "neither a message nor a token"),
-    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-1", b"evidence-2"),
+    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-2", b"evidence-1"),
      "of another profile"),
     ((VECTORS / "clean.token").read_bytes().replace(b"\x01\x26\x04", b"\x01\x27\x04"),
      "another algorithm or type"),

@@ -5,12 +5,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fleet.h"
-#include "reference.h"
 #include "soft_gateway.h"
 
 #define MINUTE 60000U
@@ -405,53 +405,86 @@ static void references_are_found_by_value_and_by_release(void **state)
     round_trip(VERIFIER_CONTRAINDICATED);
 }
 
-static size_t vector_of(uint8_t *to, size_t n)
+static int keep_size(void *ctx, const struct verifier_kernel *k)
 {
-    FILE *f = fopen(VECTORS "/two-releases", "rb");
-
-    assert_non_null(f);
-    n = fread(to, 1, n, f);
-    fclose(f);
-    return n;
+    assert_int_equal(k->symbols, 2);
+    assert_int_equal(k->unpacked, 20);
+    assert_memory_equal(k->packed.p, "packed", k->packed.n);
+    *(uint32_t *)ctx = k->size;
+    return (int)k->packed.n;
 }
 
-static void a_file_of_reference_values_is_read(void **state)
+static int kernel_size(const uint8_t pcr[32], uint32_t *size)
 {
-    struct verifier_reference ref[2], out;
-    char why[256];
-    uint8_t file[1024], digest[32];
-    size_t n, size = vector_of(file, sizeof(file));
-
-    (void)state;
-    assert_int_equal(reference_read((struct bytes){file, size}, ref, 2, &n), 0);
-    assert_int_equal(n, 2);
-    assert_string_equal(ref[1].release, "0.6.0");
-    assert_string_equal(ref[1].flavour, "lab");
-    assert_int_equal(ref[1].counter, 70000);
-    SHA256->hash(NULL, &BYTES_STR("0.6.0 lab 9"), 1, digest);
-    assert_memory_equal(ref[1].pcr[EVIDENCE_PCR_COMMAND], digest, 32);
-    assert_int_equal(reference_read((struct bytes){file, size}, ref, 1, &n), KAPU_ESPACE);
-    assert_int_equal(reference_load(fleet.store, VECTORS "/two-releases", &n, why, sizeof(why)), 0);
-    assert_int_equal(fleet.store->ops->reference_of_release(fleet.store, "0.6.0", &out), 0);
+    *size = 0;
+    return fleet.store->ops->kernel_find(fleet.store, pcr, keep_size, size);
 }
 
-static void a_damaged_file_of_reference_values_is_refused(void **state)
+static struct verifier_reference with_kernel(const char *release, uint8_t firmware, uint32_t size)
 {
-    struct verifier_reference ref[2];
-    uint8_t file[1024];
-    size_t n, size = vector_of(file, sizeof(file));
+    struct verifier_reference ref = {.flavour = "gateway",
+                                     .pcr = {{firmware}, {0}, {8}},
+                                     .kernel = {size, 2, 20, BYTES_STR("packed")}};
+
+    snprintf(ref.release, sizeof(ref.release), "%s", release);
+    return ref;
+}
+
+static void a_kernel_is_kept_with_its_release_and_goes_with_it(void **state)
+{
+    const struct store_ops *ops = fleet.store->ops;
+    const struct verifier_reference first = with_kernel("1", 1, 0x1000), none = {.release = "0"},
+                                    same = with_kernel("2", 2, 0x1000),
+                                    renamed = with_kernel("1 again", 1, 0x1000);
+    uint32_t size;
 
     (void)state;
-    for (size_t cut = 0; cut < size; cut++)
-        assert_int_equal(reference_read((struct bytes){file, cut}, ref, 2, &n), KAPU_EINVAL);
-    file[2] = 2;
-    assert_int_equal(reference_read((struct bytes){file, size}, ref, 2, &n), KAPU_EUNSUPPORTED);
-    file[2] = 1;
-    for (size_t i = 0; i < size; i++) { /* whatever it gives, nothing worse than an error */
-        file[i] ^= 0xff;
-        (void)!reference_read((struct bytes){file, size}, ref, 2, &n);
-        file[i] ^= 0xff;
-    }
+    assert_int_equal(kernel_size(first.pcr[EVIDENCE_PCR_LINUX], &size), KAPU_ENOENT);
+    assert_int_equal(ops->references_add(fleet.store, &first, 1), 0);
+    assert_int_equal(ops->references_add(fleet.store, &first, 1), 0);
+    assert_int_equal(kernel_size(first.pcr[EVIDENCE_PCR_LINUX], &size), 6); /* what `use` gave */
+    assert_int_equal(size, 0x1000);
+    assert_int_equal(ops->references_add(fleet.store, &none, 1), 0);
+    assert_int_equal(kernel_size(none.pcr[EVIDENCE_PCR_LINUX], &size), KAPU_ENOENT);
+    /* values that are known by another name are not taken, and then their kernel is not */
+    assert_int_equal(ops->references_add(fleet.store, &renamed, 1), 0);
+    assert_int_equal(ops->references_remove(fleet.store, "1 again", "gateway"), KAPU_ENOENT);
+    /* another release with the same kernel */
+    assert_int_equal(ops->references_add(fleet.store, &same, 1), 0);
+    assert_int_equal(ops->references_remove(fleet.store, "1", "gateway"), 0);
+    assert_int_equal(kernel_size(same.pcr[EVIDENCE_PCR_LINUX], &size), 6);
+    assert_int_equal(ops->references_remove(fleet.store, "2", "gateway"), 0);
+    assert_int_equal(kernel_size(same.pcr[EVIDENCE_PCR_LINUX], &size), KAPU_ENOENT);
+}
+
+/* Version 1 had no kernels. */
+static void a_store_of_an_older_kapu_is_taken_over(void **state)
+{
+    const struct verifier_reference ref = with_kernel("1", 1, 0x1000);
+    struct store_state s;
+    sqlite3 *db;
+    uint32_t size;
+
+    (void)state;
+    store_close(fleet.store);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "DROP TABLE kernel; PRAGMA user_version = 1", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    fleet.store = open_store();
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
+    assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1), 0);
+    assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
+    store_close(fleet.store);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_null(store_sqlite_open(path, (char[256]){0}, 256)); /* of one that is to come */
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    fleet.store = open_store();
 }
 
 static void a_file_that_is_no_store_is_not_opened(void **state)
@@ -603,8 +636,8 @@ int main(void)
         TEST(history_is_kept_and_can_be_forgotten),
         TEST(gateways_are_listed_found_and_removed),
         TEST(references_are_found_by_value_and_by_release),
-        TEST(a_file_of_reference_values_is_read),
-        TEST(a_damaged_file_of_reference_values_is_refused),
+        TEST(a_kernel_is_kept_with_its_release_and_goes_with_it),
+        TEST(a_store_of_an_older_kapu_is_taken_over),
         TEST(a_file_that_is_no_store_is_not_opened),
         TEST(of_two_verifiers_one_accepts_an_answer),
         TEST(the_key_of_a_fleet_is_its_owners_alone),

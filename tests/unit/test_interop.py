@@ -11,14 +11,14 @@ import interop  # noqa: E402
 
 VECTORS = interop.ROOT / "tests" / "vectors" / "evidence"
 TEE, AK = VECTORS / "tee.key", VECTORS / "ak.key"
-SUBMODS, MONITOR_VERDICT, FINDINGS = "266", "-70020", "-70027"
+SUBMODS, MONITOR_VERDICT, FINDINGS, KERNEL = "266", "-70020", "-70027", "-70028"
 
 
 @pytest.mark.parametrize("name", ("clean", "infected", "enrolment"))
 @pytest.mark.parametrize("kind", ("token", "message"))
 def test_a_vector_verifies(name, kind):
     claims = interop.check(VECTORS / f"{name}.{kind}", TEE, AK)
-    assert claims["265"] == "tag:kapu.example,2026:evidence-1"
+    assert claims["265"] == "tag:kapu.example,2026:evidence-2"
     assert sorted(claims[SUBMODS]) == ["boot", "monitor", "software", "tee"]
     assert ("8" in claims) == (name == "enrolment")
 
@@ -28,6 +28,7 @@ def test_findings_are_read_as_they_were_written():
     assert monitor[MONITOR_VERDICT] == 2
     assert monitor[FINDINGS][0] == [2, "text.page", "__arm64_sys_kill+0x10",
                                     "0xffff800008123450", "4 bytes"]
+    assert monitor[KERNEL] == "0xffff800008000000"
 
 
 def test_another_key_is_refused():

@@ -15,6 +15,7 @@ static void the_kernel_is_found_by_its_registers(void **state)
     (void)state;
     assert_true(in.text_pa == MODEL_TEXT_PA);
     assert_true(in.slide == MODEL_SLIDE);
+    assert_true(introspect_image_base(&in) == in.profile.base + MODEL_SLIDE);
 }
 
 static void the_kernel_is_found_while_user_code_runs(void **state)

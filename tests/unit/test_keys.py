@@ -11,7 +11,7 @@ from kapu import keys
 from kapu.errors import KapuError
 from kapu.paths import ROOT
 
-ROLES = keys.EC_ROLES + (keys.TA_ROLE,)
+ROLES = keys.ROLES
 REAL_TA_BITS = keys.TA_BITS
 TOKEN = "pkcs11:token=hsm;object=root"
 

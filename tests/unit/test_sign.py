@@ -8,7 +8,7 @@ import pytest
 
 from kapu import certs
 from kapu.errors import KapuError
-from kapu.keys import EC_ROLES, KeySet, TA_ROLE, make_key
+from kapu.keys import EC_ROLES, ROLES, KeySet, make_key
 from kapu.paths import ROOT, host_environment
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
@@ -153,7 +153,8 @@ def production(kapu_sign, token, tmp_path):
     folder.mkdir()
     for role in EC_ROLES[1:]:
         make_key(folder / f"{role}.pem", role)
-    (folder / f"{TA_ROLE}.pem").touch(mode=0o600)
+    for role in set(ROLES) - set(EC_ROLES):
+        (folder / f"{role}.pem").touch(mode=0o600)
     return lambda uri: certs.Signer(kapu_sign, KeySet(folder, uri))
 
 

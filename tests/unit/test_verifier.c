@@ -4,7 +4,7 @@
 #include "tpm2_fixture.h"
 
 #include "soft_gateway.h"
-#include "verifier.h"
+#include "symbols.h"
 
 static const uint8_t nonce[32] = "thirty-two bytes of a verifier.";
 static struct soft_gateway gateway, other;
@@ -33,7 +33,23 @@ static int of_release(void *ctx, const char *release, struct verifier_reference 
     return strcmp(release, known.release) == 0 ? 0 : KAPU_ENOENT;
 }
 
-static const struct verifier_references references = {find, of_release, NULL};
+static bool knows_kernel; /* of the gateways: two symbols, at 0x123440 and 0x123500 */
+static unsigned asked_for_kernel;
+
+static int kernel(void *ctx, const uint8_t pcr[32], verifier_kernel_fn use, void *use_ctx)
+{
+    static const char table[] = "\xc0\xe8\x48\xc0\x01__arm64_sys_kill\0__arm64_sys_tkill";
+
+    (void)ctx;
+    (void)use;
+    asked_for_kernel++;
+    if (!knows_kernel || memcmp(pcr, known.pcr[EVIDENCE_PCR_LINUX], 32) != 0)
+        return KAPU_ENOENT;
+    return symbols_read(use_ctx, 0x800000, 2,
+                        (struct bytes){(const uint8_t *)table, sizeof(table)});
+}
+
+static const struct verifier_references references = {find, of_release, kernel, NULL};
 
 /* ---- one appraisal ---- */
 
@@ -55,6 +71,8 @@ static int setup(void **state)
     known = (struct verifier_reference){.release = "0.5.0", .flavour = "gateway", .counter = 3};
     memcpy(known.pcr, gateway.claims.boot.pcr, sizeof(known.pcr));
     policy_default(&policy);
+    knows_kernel = true;
+    asked_for_kernel = 0;
     return 0;
 }
 
@@ -393,9 +411,102 @@ static void a_finding_is_said_with_its_place(void **state)
             .address = row[i].address,
         };
 
-        verifier_explain_finding(&f, text, sizeof(text));
+        verifier_explain_finding(&f, NULL, text, sizeof(text));
         assert_memory_equal(text, row[i].want, strlen(row[i].want));
     }
+}
+
+static void find_at(uint64_t address)
+{
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "kernel text", address,
+                         "page is not that of the signed image");
+    appraise(message_of(&gateway));
+}
+
+#define BASE 0xffff800008000000U /* of the soft gateway */
+
+static void an_address_in_the_image_is_told_by_its_symbol(void **state)
+{
+    (void)state;
+    find_at(BASE + 0x123450);
+    expect(VERIFIER_CONTRAINDICATED, "kernel text differs at __arm64_sys_kill+0x10: page is not "
+                                     "that of the signed image [text.page]");
+    find_at(BASE + 0x1234ff);
+    expect(VERIFIER_CONTRAINDICATED, "at __arm64_sys_kill+0xbf:");
+    find_at(BASE + 0x123500);
+    expect(VERIFIER_CONTRAINDICATED, "at __arm64_sys_tkill+0x0:");
+    find_at(BASE + 0x7fffff);
+    expect(VERIFIER_CONTRAINDICATED, "at __arm64_sys_tkill+0x6dcaff:");
+}
+
+static void what_a_finding_is_about_stays_beside_the_symbol(void **state)
+{
+    (void)state;
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "netfilter.foreign", "ipv4 hook 0",
+                         BASE + 0x123504, "");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED,
+           "leads elsewhere: ipv4 hook 0 at __arm64_sys_tkill+0x4 [netfilter.foreign]");
+}
+
+static void an_address_outside_of_the_image_is_told_as_it_is(void **state)
+{
+    static const uint64_t outside[] = {BASE - 1,        BASE,       BASE + 0x12343f,
+                                       BASE + 0x800000, UINT64_MAX, 0x1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "kernel text at 0x%llx:", (unsigned long long)outside[i]);
+        find_at(outside[i]);
+        expect(VERIFIER_CONTRAINDICATED, text);
+        assert_false(said("__arm64"));
+    }
+}
+
+static void without_a_base_or_symbols_the_address_is_told(void **state)
+{
+    (void)state;
+    knows_kernel = false;
+    find_at(BASE + 0x123450);
+    expect(VERIFIER_CONTRAINDICATED, "kernel text differs: kernel text at 0xffff800008123450:");
+    knows_kernel = true;
+    gateway.monitor.kernel_base = 0;
+    find_at(BASE + 0x123450);
+    expect(VERIFIER_CONTRAINDICATED, "kernel text at 0xffff800008123450:");
+}
+
+/* Their names would be somebody else's. */
+static void another_kernels_symbols_are_not_used(void **state)
+{
+    (void)state;
+    known.pcr[EVIDENCE_PCR_LINUX][0] ^= 1;
+    find_at(BASE + 0x123450);
+    expect(VERIFIER_CONTRAINDICATED, "Linux kernel is not that of release 0.5.0");
+    assert_true(said("kernel text at 0xffff800008123450:"));
+}
+
+static void symbols_are_not_used_for_pcrs_that_the_tpm_does_not_vouch_for(void **state)
+{
+    (void)state;
+    gateway.quote_other_pcrs = true;
+    find_at(BASE + 0x123450);
+    expect(VERIFIER_CONTRAINDICATED, "not those that the TPM quoted");
+    assert_true(said("kernel text at 0xffff800008123450:"));
+    assert_int_equal(asked_for_kernel, 0);
+}
+
+static void symbols_are_looked_up_once_and_only_for_a_finding(void **state)
+{
+    (void)state;
+    appraise(message_of(&gateway));
+    assert_int_equal(asked_for_kernel, 0);
+    find_at(BASE + 0x123450);
+    assert_int_equal(asked_for_kernel, 1);
+    knows_kernel = false;
+    find_at(BASE + 0x123460); /* the first one is in it too */
+    assert_int_equal(asked_for_kernel, 2);
 }
 
 static void policy_says_which_findings_are_fatal(void **state)
@@ -461,6 +572,23 @@ static void an_old_or_slow_verdict_is_refused(void **state)
     policy.check_took_max_ms = 2309;
     appraise(message_of(&gateway));
     expect(VERIFIER_CONTRAINDICATED, "took 2310 ms");
+}
+
+/* 2^32 ms are 49 days: a clock of 32 bits would say that the check ended 1 ms before. */
+static void a_verdict_does_not_get_fresh_again_with_time(void **state)
+{
+    const uint64_t turn = (uint64_t)UINT32_MAX + 1;
+
+    (void)state;
+    gateway.monitor.began_ms += turn;
+    gateway.monitor.ended_ms += turn;
+    gateway.monitor.now_ms += turn;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_int_equal(result.age_ms, 30);
+    gateway.monitor.now_ms = gateway.monitor.ended_ms + turn + 1;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "ended 4294967297 ms before");
 }
 
 static void a_monitor_that_never_looked_is_refused(void **state)
@@ -560,11 +688,19 @@ int main(void)
         TEST(a_trial_is_warned_of_unless_policy_allows_it),
         TEST(a_finding_is_said_in_words_that_a_person_understands),
         TEST(a_finding_is_said_with_its_place),
+        TEST(an_address_in_the_image_is_told_by_its_symbol),
+        TEST(what_a_finding_is_about_stays_beside_the_symbol),
+        TEST(an_address_outside_of_the_image_is_told_as_it_is),
+        TEST(without_a_base_or_symbols_the_address_is_told),
+        TEST(another_kernels_symbols_are_not_used),
+        TEST(symbols_are_not_used_for_pcrs_that_the_tpm_does_not_vouch_for),
+        TEST(symbols_are_looked_up_once_and_only_for_a_finding),
         TEST(policy_says_which_findings_are_fatal),
         TEST(findings_beyond_the_list_count_as_fatal),
         TEST(a_check_that_was_not_made_is_a_gap),
         TEST(what_a_kernel_does_not_have_is_no_gap),
         TEST(an_old_or_slow_verdict_is_refused),
+        TEST(a_verdict_does_not_get_fresh_again_with_time),
         TEST(a_monitor_that_never_looked_is_refused),
         TEST(a_monitor_that_does_not_watch_is_warned_of),
         TEST(the_result_is_ear_in_json),

@@ -5,7 +5,7 @@
              packages, programs ------------------+-> root image -> device tree (has the root hash)
              linux -> kernel profile --+-> monitor TA -> optee --+
              root image -> allow-list -+                         |
-             tf-a, linux, device tree ---------------------------+-> firmware (FIP, ROM)
+             tf-a, linux, device tree ---------------------------+-> firmware (FIP, ROM), reference values
 """
 
 import hashlib
@@ -17,9 +17,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import allow, certs, fetch, profile
+from . import allow, certs, fetch, kernelimage, profile, reference, symbols
 from .errors import KapuError
-from .keys import EC_ROLES, KeySet, TA_ROLE, development_folder, key_set, operator_ca
+from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, TA_ROLE, development_folder, key_set, operator_ca,
+                   reference_public)
 from .paths import BUILD, ROOT, host_environment, version
 from .steps import Progress, Step
 
@@ -475,6 +476,18 @@ def build_firmware(step: Step, out: Path) -> None:
     (out / "rom.img").write_bytes(rom)
 
 
+def build_reference(step: Step, out: Path) -> None:
+    """What a verifier must know of this release, and the key by which it believes that."""
+    native, tfa, optee, linux, tree = (need.out for need in step.needs)
+    kernel = kernelimage.load(linux / "vmlinux")
+    content = reference.encode(PLATFORM.name, [reference.release(
+        version(), step.values[0], security_counter(), reference.pcrs(tfa, optee, linux, tree),
+        symbols.packed(kernel.end, symbols.symbols_of(kernel)))])
+    signer = certs.Signer(native / "kapu-sign", key_set())
+    (out / "reference.cbor").write_bytes(reference.sign(content, signer))
+    (out / "reference-key.pem").write_bytes(reference_public())
+
+
 def security_counter() -> int:
     """Rises with a release that closes a hole which older releases must not reopen."""
     text = (ROOT / "SECURITY_COUNTER").read_text().strip()
@@ -501,9 +514,10 @@ class Release:
     profile: Step
     allow: Step
     operator: Step
+    reference: Step
 
     def build(self, say: Progress) -> None:
-        for step in (self.firmware, self.profile, self.allow, self.operator):
+        for step in (self.firmware, self.profile, self.allow, self.operator, self.reference):
             step.build(say)
 
 
@@ -613,8 +627,13 @@ def release(flavour: str = "gateway") -> Release:
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
                     values=[public_identity(keys, role, native) for role in EC_ROLES])
+    values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],
+                  files=[*(ROOT / "tools/kapu" / f"{name}.py"
+                           for name in ("reference", "symbols", "kernelimage")),
+                         ROOT / "SECURITY_COUNTER", ROOT / "VERSION"],
+                  values=[flavour, public_identity(keys, REFERENCE_ROLE)])
     return Release(flavour, native, tfa, tas, optee, linux, root, tree, firmware, kernel_profile,
-                   allow_list, operator_step())
+                   allow_list, operator_step(), values)
 
 
 def link_results(built: Release) -> Path:
@@ -630,7 +649,9 @@ def link_results(built: Release) -> Path:
              "kernel.profile": built.profile.out / "kernel.profile",
              "allow.list": built.allow.out / "allow.list",
              "root-key.sha256": built.tfa.out / "root-key.sha256",
-             "kapu": built.operator.out / "kapu"}
+             "kapu": built.operator.out / "kapu",
+             "reference.cbor": built.reference.out / "reference.cbor",
+             "reference-key.pem": built.reference.out / "reference-key.pem"}
     if built.flavour == "lab":
         links["headers"] = built.linux.out / "headers"
     for name, target in links.items():

@@ -57,16 +57,19 @@ class KernelImage:
     def section(self, name: str) -> Section | None:
         return next((s for s in self.sections if s.name == name), None)
 
-    def _read_symbols(self) -> None:
+    def symbol_table(self):
+        """Name, type and binding (ELF's st_info), section and value of each symbol."""
         table = next((s for s in self.sections if s.kind == SHT_SYMTAB), None)
         if table is None:
             raise KapuError("vmlinux has no symbol table")
         strings = self._data(self.sections[table.link])
-        functions, twice = [], set()
         for name, info, _, where, value, _ in struct.iter_unpack("<IBBHQQ", self._data(table)):
-            if not name or where == 0:
-                continue
-            text = strings[name:strings.index(b"\0", name)].decode()
+            if name and where != 0:
+                yield strings[name:strings.index(b"\0", name)].decode(), info, where, value
+
+    def _read_symbols(self) -> None:
+        functions, twice = [], set()
+        for text, info, _, value in self.symbol_table():
             if text.startswith("$"):
                 continue  # mapping symbols of the assembler
             if info & 15 == 2:

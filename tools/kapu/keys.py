@@ -19,6 +19,9 @@ EC_ROLES = ("root", "trusted-world", "normal-world", "bl31", "optee", "linux")
 # OP-TEE signs trusted applications with RSA only.
 TA_ROLE = "ta"
 TA_BITS = 3072
+# Signs reference values, for verifiers; no gateway knows it. ECDSA P-256 too.
+REFERENCE_ROLE = "reference"
+ROLES = EC_ROLES + (TA_ROLE, REFERENCE_ROLE)
 
 
 def development_folder() -> Path:
@@ -53,7 +56,7 @@ class KeySet:
     def __init__(self, folder: Path, root: str | None = None):
         self.folder = folder
         self.root = root or str(folder / "root.pem")
-        for role in EC_ROLES + (TA_ROLE,):
+        for role in ROLES:
             if not self.is_token(role):
                 self._check_file(Path(self[role]), role)
 
@@ -82,11 +85,16 @@ def key_set() -> KeySet:
                         "for this checkout's development keys")
     development = development_folder()
     development.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for role in EC_ROLES + (TA_ROLE,):
+    for role in ROLES:
         path = development / f"{role}.pem"
         if not path.exists():
             make_key(path, role)
     return KeySet(development)
+
+
+def reference_public() -> bytes:
+    """The public half of the key that signs this build's reference values, as PEM: for verifiers."""
+    return openssl("pkey", "-in", key_set()[REFERENCE_ROLE], "-pubout")
 
 
 # The operator's certification authority: gateways believe who it certified (docs/attestation.md).

@@ -8,12 +8,16 @@ Each PCR is a chain of hashes of build outputs, in the order in which the boot s
 import hashlib
 from pathlib import Path
 
-from . import build
-from .errors import KapuError
-from .paths import version
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-FORMAT = 1
+from .certs import Signer
+from .keys import REFERENCE_ROLE
+
+FORMAT = 2
 PCRS = (0, 7, 8, 9)
+TYPE = "application/x.kapu.reference-values+cose"
+COSE_SIGN1 = b"\xd2"  # tag 18
 
 
 def digest(path: Path) -> bytes:
@@ -39,7 +43,7 @@ def pcrs(tfa: Path, optee: Path, linux: Path, device_tree: Path) -> dict[int, by
 
 
 def cbor(value) -> bytes:
-    """Deterministic CBOR of unsigned integers, texts, byte strings, lists, and maps of those."""
+    """Deterministic CBOR of integers, texts, byte strings, lists, and maps of those."""
     def head(major: int, n: int) -> bytes:
         if n < 24:
             return bytes([major << 5 | n])
@@ -47,8 +51,8 @@ def cbor(value) -> bytes:
             if n < 1 << 8 * size:
                 return bytes([major << 5 | extra]) + n.to_bytes(size, "big")
         raise ValueError(f"{n} does not fit")
-    if isinstance(value, int) and value >= 0:
-        return head(0, value)
+    if isinstance(value, int):
+        return head(0, value) if value >= 0 else head(1, -1 - value)
     if isinstance(value, bytes):
         return head(2, len(value)) + value
     if isinstance(value, str):
@@ -62,19 +66,29 @@ def cbor(value) -> bytes:
     raise TypeError(f"no CBOR for {type(value).__name__}")
 
 
-def encode(releases: list[tuple[str, str, int, dict[int, bytes]]]) -> bytes:
-    """The file: version, flavour, security counter and PCRs of each."""
-    return cbor({0: FORMAT, 1: [{0: version, 1: flavour, 2: counter,
-                                 3: [values[pcr] for pcr in PCRS]}
-                                for version, flavour, counter, values in releases]})
+def release(version: str, flavour: str, counter: int, values: dict[int, bytes],
+            kernel: dict | None = None) -> dict:
+    """One release; its kernel as symbols.packed gives it."""
+    made = {0: version, 1: flavour, 2: counter, 3: [values[pcr] for pcr in PCRS]}
+    return made | ({4: kernel} if kernel else {})
 
 
-def of_release(flavour: str) -> tuple[dict[int, bytes], bytes]:
-    """PCR -> value of the release that was built, and the file with that for a verifier."""
-    built = build.release(flavour)
-    missing = [step.name for step in (built.tfa, built.optee, built.linux, built.device_tree)
-               if not step.out.exists()]
-    if missing:
-        raise KapuError(f"not built: {', '.join(missing)}; run: make build")
-    values = pcrs(built.tfa.out, built.optee.out, built.linux.out, built.device_tree.out)
-    return values, encode([(version(), flavour, build.security_counter(), values)])
+def encode(platform: str, releases: list[dict]) -> bytes:
+    """What is signed: the board that it is about, and its releases."""
+    return cbor({0: FORMAT, 1: platform, 2: releases})
+
+
+def thumbprint(x: int, y: int) -> bytes:
+    """RFC 9679, of a key on P-256: the kid."""
+    return hashlib.sha256(cbor({1: 2, -1: 1, -2: x.to_bytes(32, "big"),
+                                -3: y.to_bytes(32, "big")})).digest()
+
+
+def sign(content: bytes, signer: Signer) -> bytes:
+    """COSE_Sign1 (RFC 9052) around it, by the release's key for reference values."""
+    public = serialization.load_der_public_key(signer.public_der(REFERENCE_ROLE)).public_numbers()
+    protected = cbor({1: -7, 4: thumbprint(public.x, public.y), 16: TYPE})
+    r, s = decode_dss_signature(signer.sign(REFERENCE_ROLE,
+                                            cbor(["Signature1", protected, b"", content])))
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return COSE_SIGN1 + cbor([protected, {}, content, signature])

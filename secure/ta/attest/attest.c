@@ -15,7 +15,7 @@ enum state { IDLE, CHECKING, READY };
 
 static struct request request;
 static enum state state;
-static uint32_t asked_ms; /* since the secure world's start: when the nonce came */
+static uint64_t asked_ms; /* since the secure world's start: when the nonce came */
 
 const struct kapu_sha256 ta_hash = {.hash = ta_sha256};
 
@@ -106,7 +106,8 @@ static TEE_Result enrol(TEE_Param p[TEE_NUM_PARAMS])
 
 static TEE_Result begin(TEE_Param p[TEE_NUM_PARAMS])
 {
-    uint32_t number, began;
+    uint64_t began;
+    uint32_t number;
     TEE_Result res;
 
     state = IDLE;
@@ -123,7 +124,8 @@ static TEE_Result begin(TEE_Param p[TEE_NUM_PARAMS])
 /* A deep check that began before the nonce came, by whoever drives it too, does not count. */
 static TEE_Result step(TEE_Param p[TEE_NUM_PARAMS])
 {
-    uint32_t number = 0, began = 0, now = 0;
+    uint64_t began = 0, now = 0;
+    uint32_t number = 0;
     TEE_Result res = TEE_SUCCESS;
 
     if (state == IDLE)
@@ -135,7 +137,7 @@ static TEE_Result step(TEE_Param p[TEE_NUM_PARAMS])
         res = monitor_last(&number, &began, &now);
     if (res != TEE_SUCCESS)
         return res;
-    if (number > 0 && (int32_t)(began - asked_ms) >= 0) {
+    if (number > 0 && began >= asked_ms) {
         state = READY;
         p[0].value.a = 0;
     } else if (p[0].value.a == 0) {

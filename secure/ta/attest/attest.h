@@ -42,7 +42,7 @@ TEE_Result boot_activate(const TEE_Param *blob, const TEE_Param *secret, uint8_t
 /* The next step of a deep check; *left: steps left of it. */
 TEE_Result monitor_step(uint32_t *left);
 /* Times in ms since the secure world's start. *number 0: no deep check is complete yet. */
-TEE_Result monitor_last(uint32_t *number, uint32_t *began_ms, uint32_t *now_ms);
+TEE_Result monitor_last(uint32_t *number, uint64_t *began_ms, uint64_t *now_ms);
 /* *n: room in `claims`, and then their bytes. */
 TEE_Result monitor_claims(uint8_t *claims, size_t *n);
 

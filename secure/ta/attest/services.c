@@ -146,16 +146,21 @@ TEE_Result monitor_step(uint32_t *left)
     return res;
 }
 
-TEE_Result monitor_last(uint32_t *number, uint32_t *began_ms, uint32_t *now_ms)
+static uint64_t time_of(const TEE_Param *p)
+{
+    return p->value.a | (uint64_t)p->value.b << 32;
+}
+
+TEE_Result monitor_last(uint32_t *number, uint64_t *began_ms, uint64_t *now_ms)
 {
     TEE_Param p[TEE_NUM_PARAMS];
     TEE_Result res;
 
     memset(p, 0, sizeof(p));
-    res = call(monitor, MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, NONE, NONE), p);
+    res = call(monitor, MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, VO, NONE), p);
     *number = p[0].value.a;
-    *began_ms = p[0].value.b;
-    *now_ms = p[1].value.a;
+    *began_ms = time_of(&p[1]);
+    *now_ms = time_of(&p[2]);
     return res;
 }
 

@@ -63,6 +63,7 @@ int claims_make(const struct verdict *v, struct wr *to)
     m.checks = v->checks;
     for (size_t i = 0; i < v->checks; i++)
         m.check[i] = (struct evidence_check){text_of(v->did[i].id), v->did[i].result};
+    m.kernel_base = v->image_base;
     put_findings(v, &m);
     put_watch(&m);
     return evidence_monitor_encode(&m, to);

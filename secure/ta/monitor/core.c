@@ -232,7 +232,12 @@ struct core_time core_time(void)
     memset(p, 0, sizeof(p));
     if (call(MONITOR_PTA_TIME, TEE_PARAM_TYPES(VO, VO, NONE, NONE), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
-    return (struct core_time){p[0].value.a, p[1].value.a, p[0].value.b != 0, p[1].value.b != 0};
+    return (struct core_time){
+        .now_ms = p[0].value.a | (uint64_t)p[0].value.b << 32,
+        .left_ms = p[1].value.a,
+        .watch_found = (p[1].value.b & MONITOR_TIME_FOUND) != 0,
+        .will_reset = (p[1].value.b & MONITOR_TIME_RESET) != 0,
+    };
 }
 
 struct core_figures core_figures(void)

@@ -224,7 +224,7 @@ static void run_captured(struct verdict *v)
 }
 
 /* The first step: where the kernel is, and what was caught since the last deep check. */
-static int begin(struct verdict *v, uint32_t now_ms)
+static int begin(struct verdict *v, uint64_t now_ms)
 {
     static struct introspect_regs regs[REGISTERS_MAX];
     size_t now, n = core_registers(regs, REGISTERS_MAX, &now);
@@ -242,6 +242,7 @@ static int begin(struct verdict *v, uint32_t now_ms)
     err = introspect_locate(&in, regs, (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS));
     if (err != 0)
         return err;
+    v->image_base = introspect_image_base(&in);
     run_captured(v);
     if (v->number > 1) /* before the first one Linux was starting, cores without its page tables */
         run_registers(regs + now, n - now);
@@ -274,6 +275,6 @@ uint32_t look_step(struct verdict *v)
     step = err != 0 || step == checks ? 0 : step + 1;
     v->work = in.stats;
     v->at_ms = core_time().now_ms;
-    v->took_ms = v->at_ms - v->began_ms;
+    v->took_ms = (uint32_t)(v->at_ms - v->began_ms);
     return step == 0 ? 0 : checks + 1 - step;
 }

@@ -61,10 +61,10 @@ static TEE_Result step(TEE_Param p[TEE_NUM_PARAMS])
 static TEE_Result due(TEE_Param p[TEE_NUM_PARAMS])
 {
     struct core_time t = core_time();
-    uint32_t since = t.now_ms - verdict.at_ms;
+    uint64_t since = t.now_ms - verdict.at_ms;
     bool now = verdict.number == 0 || t.watch_found || since >= INTERVAL_MS;
 
-    p[0].value.a = now ? 0 : INTERVAL_MS - since;
+    p[0].value.a = now ? 0 : INTERVAL_MS - (uint32_t)since;
     p[0].value.b = t.left_ms;
     return TEE_SUCCESS;
 }
@@ -93,12 +93,18 @@ static TEE_Result read_report(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
+static void put_time(TEE_Param *p, uint64_t ms)
+{
+    p->value.a = (uint32_t)ms;
+    p->value.b = (uint32_t)(ms >> 32);
+}
+
 static TEE_Result last(TEE_Param p[TEE_NUM_PARAMS])
 {
     p[0].value.a = verdict.number;
-    p[0].value.b = verdict.began_ms;
-    p[1].value.a = core_time().now_ms;
-    p[1].value.b = 0;
+    p[0].value.b = 0;
+    put_time(&p[1], verdict.began_ms);
+    put_time(&p[2], core_time().now_ms);
     return TEE_SUCCESS;
 }
 
@@ -131,7 +137,7 @@ static const struct {
     {MONITOR_TA_STEP, TEE_PARAM_TYPES(VO, VO, NONE, NONE), step},
     {MONITOR_TA_DUE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), due},
     {MONITOR_TA_REPORT, TEE_PARAM_TYPES(VIO, VO, VO, VO), read_report},
-    {MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, NONE, NONE), last},
+    {MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, VO, NONE), last},
     {MONITOR_TA_CLAIMS, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), claims},
 };
 

@@ -20,8 +20,8 @@
 /* What a deep check saw. */
 struct verdict {
     uint32_t number;   /* of the check, from 1; 0: none was made yet */
-    uint32_t began_ms; /* since the secure world started */
-    uint32_t at_ms;    /* when it ended */
+    uint64_t began_ms; /* since the secure world started */
+    uint64_t at_ms;    /* when it ended */
     uint32_t took_ms;
     uint32_t alarms, warnings;
     struct introspect_stats work;
@@ -32,6 +32,7 @@ struct verdict {
     } did[CHECKS_MAX];
     size_t findings, not_kept;
     struct finding finding[FINDINGS_MAX];
+    uint64_t image_base; /* of the kernel's image; 0: it was not found */
 };
 
 /* ---- core.c: the core's monitor service ---- */
@@ -52,7 +53,8 @@ bool core_captured_next(void);
 void core_captured_end(void);
 void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
 struct core_time {
-    uint32_t now_ms, left_ms;
+    uint64_t now_ms;
+    uint32_t left_ms;
     bool watch_found, will_reset;
 };
 struct core_time core_time(void);

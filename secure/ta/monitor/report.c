@@ -57,9 +57,9 @@ static void put_state(struct text *t, const struct verdict *v)
     struct core_figures f = core_figures();
 
     put(t, "monitor\t1\n");
-    put(t, "now\t%" PRIu32 "\t%" PRIu32 "\t%s\n", now.now_ms, now.left_ms,
+    put(t, "now\t%" PRIu64 "\t%" PRIu32 "\t%s\n", now.now_ms, now.left_ms,
         now.will_reset ? "reset" : "-");
-    put(t, "check\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\n", v->number,
+    put(t, "check\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\n", v->number,
         v->at_ms, v->took_ms, v->alarms, v->warnings);
     put(t, "work\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", v->work.bytes_hashed,
         v->work.pages_walked, v->work.reads);

@@ -48,7 +48,9 @@
 #define EVIDENCE_LOG_MAX (32u << 10)
 #define EVIDENCE_MONITOR_MAX (20u << 10) /* the monitor's claims, encoded */
 #define EVIDENCE_CLAIMS_MAX (22u << 10)
-#define EVIDENCE_TOKEN_MAX (EVIDENCE_CLAIMS_MAX + 256u)
+#define EVIDENCE_SIGNED_MORE 256u /* signature and headers around what is signed */
+#define EVIDENCE_TYPE_MAX 64u     /* a media type in a protected header */
+#define EVIDENCE_TOKEN_MAX (EVIDENCE_CLAIMS_MAX + EVIDENCE_SIGNED_MORE)
 #define EVIDENCE_MESSAGE_MAX (EVIDENCE_TOKEN_MAX + EVIDENCE_ATTEST_MAX + EVIDENCE_LOG_MAX + 512u)
 
 /* ---- the P-256 key that signs tokens ---- */
@@ -118,12 +120,12 @@ struct evidence_check {
     int32_t result; /* findings, or a negative KAPU_E*: it could not be made */
 };
 
-/* Times are in ms since the secure world started. */
+/* Times are in ms since the secure world started; they do not wrap. */
 struct evidence_monitor {
     enum evidence_verdict verdict; /* must fit alarms and warnings */
     uint32_t number;               /* of the deep check, from 1; 0: none was made yet */
-    uint32_t began_ms, ended_ms;   /* of that check */
-    uint32_t now_ms;               /* when this was encoded */
+    uint64_t began_ms, ended_ms;   /* of that check */
+    uint64_t now_ms;               /* when this was encoded */
     uint32_t alarms, warnings;     /* of that check */
     uint32_t not_kept;             /* findings that are counted, but not listed */
     struct {
@@ -135,6 +137,9 @@ struct evidence_monitor {
     struct evidence_check check[EVIDENCE_CHECKS];
     size_t findings;
     struct evidence_finding finding[EVIDENCE_FINDINGS];
+    /* Virtual address of the first byte of Linux' image in this boot, which the addresses of
+     * findings can be counted from; 0: that check did not find the kernel. */
+    uint64_t kernel_base;
 };
 
 /* What the verdict must be. */
@@ -230,6 +235,30 @@ KAPU_MUST_CHECK int evidence_token_verify(const struct kapu_sha256 *h,
                                           const struct evidence_verify *port,
                                           const struct evidence_token *t,
                                           const struct evidence_key *key);
+
+/*
+ * What else is signed as tokens are: a COSE_Sign1 by ES256 whose protected header has algorithm,
+ * kid and type, and nothing more. A kind says which type (RFC 9596), so that nothing that was
+ * signed as one passes for another, and how large its content may be.
+ */
+struct evidence_kind {
+    struct bytes type; /* at most EVIDENCE_TYPE_MAX */
+    size_t payload_max;
+};
+KAPU_MUST_CHECK int evidence_signed_digest(const struct kapu_sha256 *h,
+                                           const struct evidence_kind *kind,
+                                           const uint8_t kid[EVIDENCE_KID_SIZE],
+                                           struct bytes payload, uint8_t digest[32]);
+KAPU_MUST_CHECK int evidence_signed_encode(const struct evidence_kind *kind,
+                                           const struct evidence_token *t, struct wr *out);
+KAPU_MUST_CHECK int evidence_signed_decode(const struct evidence_kind *kind, struct bytes in,
+                                           struct evidence_token *t, uint8_t *work, size_t work_n);
+/* As evidence_token_verify. */
+KAPU_MUST_CHECK int evidence_signed_verify(const struct kapu_sha256 *h,
+                                           const struct evidence_verify *port,
+                                           const struct evidence_kind *kind,
+                                           const struct evidence_token *t,
+                                           const struct evidence_key *key);
 
 /* ---- message ---- */
 

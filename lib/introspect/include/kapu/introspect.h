@@ -190,6 +190,10 @@ size_t introspect_checks(const struct introspect_check **table);
  */
 KAPU_MUST_CHECK int introspect_run(struct introspect *in, const struct introspect_check *check);
 
+/* Virtual address of the first byte of the kernel's image in this boot. After introspect_locate().
+ */
+uint64_t introspect_image_base(const struct introspect *in);
+
 /* Whether a physical address is in the kernel's text or read-only data, which the check "text"
  * compares with the signed image. After introspect_locate(). */
 bool introspect_is_constant(const struct introspect *in, uint64_t pa);
