@@ -66,8 +66,4 @@ enum monitor_reset {
  * = that of 99 in 100 stops. VO: a = changed pages found, b = cores that tick. */
 #define MONITOR_PTA_FIGURES 7
 
-/* VO: a, b = low and high word of the microseconds that all cores have spent in the monitor's
- * interrupts since the secure world's start, stopped cores included. */
-#define MONITOR_PTA_BUSY 8
-
 #endif

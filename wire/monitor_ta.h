@@ -42,7 +42,7 @@
  *   check    number, ms since start when it ended, ms that it took, alarms, warnings
  *   work     bytes hashed, page tables walked, reads
  *   watch    ticks, pages, passes, ms of the last pass, changed pages, longest stop in us, stop of
- *            99 in 100 in us, cores, us that all cores spent in the watch since the start
+ *            99 in 100 in us, cores
  *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
  *            power-on
  *   before   a line of what was remembered over that reset

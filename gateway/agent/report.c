@@ -155,7 +155,7 @@ static const struct {
     {"work", {"#bytes_hashed", "#pages_walked", "#reads"}, 0},
     {"watch",
      {"#ticks", "#pages", "#passes", "#pass_ms", "#changed", "#longest_stop_us", "#p99_stop_us",
-      "#cores", "#busy_us"},
+      "#cores"},
      0},
     {"last", {"#why", "#resets"}, 0},
     {"before", {"line"}, 1},

@@ -123,7 +123,6 @@ static enum itr_return stop(struct itr_handler *h __unused)
     while ((now & 1) != 0 && atomic_load_u32(&held) == now &&
            monitor_now() - began < monitor_ms(HELD_MS_MAX))
         let_others();
-    tick_busy_add(monitor_now() - began);
     return ITRR_HANDLED;
 }
 DECLARE_KEEP_PAGER(stop);

@@ -41,10 +41,6 @@ size_t cores_registers(struct normal_regs *to, size_t most, size_t *now);
 /* This core's timer runs from now on. Interrupt context. */
 void tick_arm(void);
 uint32_t tick_count(void);
-/* Time that all cores have spent in the monitor's interrupts, stopped cores included. */
-uint64_t tick_busy_us(void);
-/* Adds a time in such an interrupt, in ticks of the system counter. Interrupt context. */
-void tick_busy_add(uint64_t time);
 
 /* ---- watch.c: pages of the normal world that must not change ---- */
 

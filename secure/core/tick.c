@@ -9,7 +9,6 @@
 #include <keep.h>
 #include <kernel/interrupt.h>
 #include <kernel/panic.h>
-#include <kernel/spinlock.h>
 #include <kernel/thread.h>
 
 #include "monitor.h"
@@ -20,8 +19,6 @@
 #define INTERVAL_RANDOM_MS 150U
 
 static uint32_t ticks;
-static unsigned int busy_lock = SPINLOCK_UNLOCK;
-static uint64_t busy;
 
 static void next_tick(void)
 {
@@ -42,26 +39,8 @@ uint32_t tick_count(void)
     return atomic_load_u32(&ticks);
 }
 
-void tick_busy_add(uint64_t time)
-{
-    cpu_spin_lock(&busy_lock);
-    busy += time;
-    cpu_spin_unlock(&busy_lock);
-}
-
-uint64_t tick_busy_us(void)
-{
-    uint32_t masked = cpu_spin_lock_xsave(&busy_lock);
-    uint64_t time = busy;
-
-    cpu_spin_unlock_xrestore(&busy_lock, masked);
-    return time * 1000000 / read_cntfrq();
-}
-
 static enum itr_return tick(struct itr_handler *h __unused)
 {
-    uint64_t began = monitor_now();
-
     next_tick();
     atomic_inc32(&ticks);
     cores_seen();
@@ -69,7 +48,6 @@ static enum itr_return tick(struct itr_handler *h __unused)
     if (cores_alive() < CFG_TEE_CORE_NB_CORE)
         cores_wake();
     watch_tick();
-    tick_busy_add(monitor_now() - began);
     return ITRR_HANDLED;
 }
 DECLARE_KEEP_PAGER(tick);

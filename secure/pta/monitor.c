@@ -179,15 +179,6 @@ static TEE_Result figures(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
-static TEE_Result busy(TEE_Param p[TEE_NUM_PARAMS])
-{
-    uint64_t us = tick_busy_us();
-
-    p[0].value.a = (uint32_t)us;
-    p[0].value.b = (uint32_t)(us >> 32);
-    return TEE_SUCCESS;
-}
-
 static const struct {
     uint32_t command;
     uint32_t types;
@@ -201,7 +192,6 @@ static const struct {
     {MONITOR_PTA_TIME, TEE_PARAM_TYPES(VO, VO, NONE, NONE), time_now},
     {MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), last},
     {MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), figures},
-    {MONITOR_PTA_BUSY, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), busy},
 };
 
 static TEE_Result open_session(uint32_t types __unused, TEE_Param p[TEE_NUM_PARAMS] __unused,

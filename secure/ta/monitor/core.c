@@ -243,19 +243,12 @@ struct core_time core_time(void)
 struct core_figures core_figures(void)
 {
     TEE_Param p[TEE_NUM_PARAMS];
-    struct core_figures f;
 
     memset(p, 0, sizeof(p));
     if (call(MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
-    f = (struct core_figures){p[0].value.a, p[0].value.b, p[1].value.a,
-                              p[1].value.b, p[2].value.a, p[2].value.b,
-                              p[3].value.a, p[3].value.b, 0};
-    memset(p, 0, sizeof(p));
-    if (call(MONITOR_PTA_BUSY, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), p) != TEE_SUCCESS)
-        TEE_Panic(TEE_ERROR_BAD_STATE);
-    f.busy_us = p[0].value.a | (uint64_t)p[0].value.b << 32;
-    return f;
+    return (struct core_figures){p[0].value.a, p[0].value.b, p[1].value.a, p[1].value.b,
+                                 p[2].value.a, p[2].value.b, p[3].value.a, p[3].value.b};
 }
 
 uint32_t core_last(uint32_t *resets, char text[MONITOR_TEXT_MAX], size_t *n)

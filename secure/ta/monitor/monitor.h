@@ -60,7 +60,6 @@ struct core_time {
 struct core_time core_time(void);
 struct core_figures {
     uint32_t ticks, pages, passes, pass_ms, longest_us, p99_us, changed, cores;
-    uint64_t busy_us;
 };
 struct core_figures core_figures(void);
 /* Why this run began; n bytes of text. */

@@ -65,9 +65,8 @@ static void put_state(struct text *t, const struct verdict *v)
         v->work.pages_walked, v->work.reads);
     put(t,
         "watch\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32
-        "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64 "\n",
-        f.ticks, f.pages, f.passes, f.pass_ms, f.changed, f.longest_us, f.p99_us, f.cores,
-        f.busy_us);
+        "\t%" PRIu32 "\t%" PRIu32 "\n",
+        f.ticks, f.pages, f.passes, f.pass_ms, f.changed, f.longest_us, f.p99_us, f.cores);
 }
 
 /* Lines that were remembered, each behind its word. */
