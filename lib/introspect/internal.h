@@ -236,6 +236,8 @@ KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t mo
 
 /* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages. */
 KAPU_MUST_CHECK bool code_is_known(struct introspect *in, uint64_t va, uint64_t size);
+/* Whether an address is in memory of any kind of a listed module. */
+KAPU_MUST_CHECK bool module_holds(struct introspect *in, uint64_t va);
 /*
  * Code of a module that goes stays mapped until no core can be in it any more, though no list has
  * it: on a busy machine for seconds. So code of modules that policy knows is remembered when they
@@ -264,6 +266,8 @@ void task_label(struct introspect *in, uint64_t va, char *to, size_t n);
 /* Path of a struct dentry or file, within its file system. */
 KAPU_MUST_CHECK int dentry_path(struct introspect *in, uint64_t dentry, char *to, size_t n);
 KAPU_MUST_CHECK int file_path(struct introspect *in, uint64_t file, char *to, size_t n);
+/* Each open file of a process. */
+KAPU_MUST_CHECK int process_files(struct introspect *in, uint64_t task, node_fn fn, void *ctx);
 
 /* ---- socket.c ---- */
 
@@ -308,6 +312,8 @@ int check_works(struct introspect *in);
 int check_tracepoints(struct introspect *in);
 int check_lsm(struct introspect *in);
 int check_cache(struct introspect *in);
+int check_operations(struct introspect *in);
+int check_io_uring(struct introspect *in);
 
 /* ---- parts of checks that have files of their own ---- */
 

@@ -17,7 +17,7 @@ from attacks.corpus.processes import code_of, shared_library_is_changed_in_the_p
 from guest import PAGE, inspect
 from watched import RAM_BASE
 
-ABSENT = ("modules", "tracepoints")  # this kernel has none of it
+ABSENT = ("modules", "tracepoints", "io_uring")  # this kernel has none of it
 
 
 @pytest.fixture(scope="module")

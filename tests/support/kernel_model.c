@@ -126,6 +126,7 @@ static void place_symbols(struct kernel_model *m)
         {S_delayed_work_timer_fn, MODEL_TIMER},
         {S_hrtimer_wakeup, MODEL_HRTIMER},
         {S_wq_barrier_func, MODEL_WORK},
+        {S_version_proc_show, MODEL_SHOW},
         {S_sys_call_table, MODEL_TABLE},
         {S_vdso_start, 0xb000},
         {S_vdso_end, 0xc000},
@@ -143,6 +144,7 @@ static void place_symbols(struct kernel_model *m)
         m->item[i] = next;
         next += i == S_init_task || i == S_runqueues        ? 1024
                 : i == S_init_net || i == S_kprobe_table    ? 512
+                : i == S_proc_root                          ? 512
                 : i == S_timer_bases || i == S_init_nsproxy ? 256
                 : i == S_hrtimer_bases                      ? 128
                 : i == S_static_calls_table                 ? 128
@@ -519,6 +521,7 @@ static void make_lists(struct kernel_model *m)
     model_list_init(m, model_symbol(m, S_bpf_kallsyms));
     model_list_init(m, model_symbol(m, S_workqueues));
     model_list_init(m, model_symbol(m, S_super_blocks));
+    model_list_init(m, model_symbol(m, S_net_namespace_list));
     model_list_init(m, model_symbol(m, S_kprobe_insn_slots) + m->item[F_kprobe_insn_cache_pages]);
     model_list_init(m, kset + m->item[F_kset_list]);
     model_put(m, model_symbol(m, S_module_kset), kset);
