@@ -50,6 +50,8 @@ uint32_t profile_site_from(const struct introspect_profile *p, uint32_t offset);
 uint32_t profile_word(const struct introspect_profile *p, enum profile_section s, uint32_t n,
                       uint32_t word);
 const uint8_t *profile_hash(const struct introspect_profile *p, uint32_t n);
+/* The check bytes of a page of RANGE_TEXT, by the number of its hash. */
+const uint8_t *profile_granules(const struct introspect_profile *p, uint32_t n);
 /* The 512 bits of a page's relocated words, or NULL when it has none. */
 const uint8_t *profile_relocs(const struct introspect_profile *p, uint32_t page);
 
@@ -173,8 +175,9 @@ static inline bool is_kernel_va(uint64_t va)
 /* ---- text.c: content of the image ---- */
 
 struct page_fault {
-    bool site; /* a patch site holds what it may not; else the page has another hash */
-    uint32_t offset, value;
+    bool site;       /* a patch site holds what it may not; else the page has another hash */
+    uint32_t offset; /* of the site; of the page, or of the first granule of it that differs */
+    uint32_t granules, value; /* how many differ, as far as their check bytes tell; 0: no telling */
     uint8_t kind;
 };
 typedef void (*page_fault_fn)(struct introspect *in, const struct page_fault *fault, void *ctx);

@@ -17,6 +17,8 @@ CFG_CALLOUT=n
 CFG_LPAE_ADDR_SPACE_BITS=36
 # The monitor's TA travels inside the core's image, with what it knows of this very release.
 CFG_EARLY_TA=y
+# The core's image with it: the lab's kernel profile does not fit into the default of 2 MiB.
+CFG_TEE_RAM_VA_SIZE=0x00400000
 # SHA and AES instructions instead of table code (speed, and no cache side channel of tables).
 CFG_CRYPTO_WITH_CE=y
 

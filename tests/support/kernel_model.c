@@ -268,6 +268,25 @@ static void put_hashes(struct kernel_model *m, struct kapu_sha256 sha)
     put_section(m, SECTION_HASHES, hashes, 32, n);
 }
 
+static uint8_t check_byte(const uint8_t *p)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (uint32_t bit = 0; bit < 8 * GRANULE; bit++)
+        crc = crc >> 1 ^ (((crc ^ p[bit / 8] >> bit % 8) & 1) != 0 ? 0xedb88320u : 0);
+    return (uint8_t)~crc;
+}
+
+static void put_granules(struct kernel_model *m)
+{
+    uint8_t checks[(MODEL_ETEXT - MODEL_STEXT) / GRANULE];
+
+    for (uint32_t i = 0; i < sizeof(checks); i++)
+        checks[i] = check_byte(at(m, MODEL_TEXT_PA + MODEL_STEXT + GRANULE * i));
+    put_section(m, SECTION_GRANULES, checks, PAGE_SIZE / GRANULE,
+                sizeof(checks) / (PAGE_SIZE / GRANULE));
+}
+
 static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
 {
     uint8_t items[4 * ITEMS] = {0}, ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
@@ -301,6 +320,7 @@ static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
     put(hook, m->item[S_super_blocks] | 0x1200ull << 32, 8);
     put(hook + 8, m->item[S_static_calls_table] | 1ull << 32, 8);
     put_section(m, SECTION_HOOKS, hook, 16, 1);
+    put_granules(m);
     memcpy(m->profile, PROFILE_MAGIC, 8);
     put(m->profile + 8, PROFILE_VERSION, 4);
     put(m->profile + 12, m->profile_n, 4);
