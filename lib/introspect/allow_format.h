@@ -46,6 +46,7 @@ enum allow_section {
 #define ALLOW_RAW 4u          /* it may have raw and packet sockets */
 #define ALLOW_ANY 8u          /* stands for every program in FILES that has no entry of its own */
 #define ALLOW_ANY_PEER 16u    /* it may be connected with anybody */
+#define ALLOW_IO_URING 32u    /* it may use io_uring */
 /* Namespaces of its own (enum allow_namespace) that each process of it may have, and that it has.
  */
 #define ALLOW_MAY_NAMESPACE(n) (0x100u << (n))

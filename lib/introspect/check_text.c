@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * text.page, text.site, text.jump, rodata.page: every page of kernel text and read-only data is the
- * signed one, and every declared patch site holds a value that is legal there.
+ * signed one, and every declared patch site holds a value that is legal there. Where in a page of
+ * text something else stands is said as far as the profile tells.
  */
 #include "internal.h"
 
@@ -12,10 +13,25 @@ struct text_ctx {
     uint32_t faults;
 };
 
+/* How much of a page differs, from the finding's address on. */
+static void say_granules(struct finding *f, uint32_t n)
+{
+    if (n == 0)
+        return;
+    say(f, ": ");
+    if (n > 1) {
+        say_dec(f, n);
+        say(f, " pieces of ");
+    }
+    say_dec(f, GRANULE);
+    say(f, n > 1 ? " bytes differ, this is the first" : " bytes differ");
+}
+
 static void page_differs(struct introspect *in, const struct page_fault *fault, void *ctx)
 {
     const struct text_ctx *t = ctx;
     bool text = t->range->kind == RANGE_TEXT;
+    uint32_t page = fault->offset & ~PAGE_MASK;
     struct finding f;
 
     if (fault->site) {
@@ -26,11 +42,13 @@ static void page_differs(struct introspect *in, const struct page_fault *fault, 
     } else {
         finding_start(&f, text ? "text.page" : "rodata.page", INTROSPECT_ALARM,
                       image_va(in, fault->offset), text ? "kernel text" : "kernel read-only data");
+        f.whole = image_va(in, page);
         say(&f, "page is not that of the signed image");
+        say_granules(&f, fault->granules);
     }
     say(&f, ", offset ");
     say_hex(&f, fault->offset);
-    f.pa = in->text_pa + fault->offset;
+    f.pa = in->text_pa + (fault->site ? fault->offset : page);
     finding_add(in, &f);
 }
 

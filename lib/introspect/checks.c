@@ -18,8 +18,10 @@ static const struct introspect_check checks[] = {
     {"processes", "tasks in all views", "task list, pids, tree, run queues, slabs",
      check_processes},
     {"credentials", "identities and privileges", "struct cred of each task", check_credentials},
+    {"io_uring", "work without system calls", "io_uring of each task", check_io_uring},
     {"code", "executable memory of processes", "page tables and mappings", check_code},
     {"cache", "page cache of the root image", "inodes and folios of the root", check_cache},
+    {"operations", "what is called for files", "/proc, inodes, open files", check_operations},
     {"sockets", "sockets", "open files, TCP, UDP and packet tables", check_sockets},
     {"state", "settings and verified root", "variables, device mapper", check_state},
 };

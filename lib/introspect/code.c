@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #define MODULES_MAX 1024u
+#define MEMORIES_MAX 16u /* kinds of memory of a module */
 #define PACKS_MAX 1024u
 #define BPF_PACK_SIZE (2u << 20) /* a pack is at most a huge page (times the nodes: one here) */
 
@@ -67,6 +68,24 @@ static int module_has(struct introspect *in, uint64_t module, void *ctx)
             return 1;
     }
     return 0;
+}
+
+static int module_has_any(struct introspect *in, uint64_t module, void *ctx)
+{
+    const uint64_t *va = ctx;
+    uint64_t base;
+    uint32_t size;
+
+    for (uint32_t type = 0; type < item(in, V_MOD_MEM_NUM_TYPES) && type < MEMORIES_MAX; type++) {
+        if (module_memory(in, module, type, &base, &size) == 0 && *va >= base && *va - base < size)
+            return 1;
+    }
+    return 0;
+}
+
+bool module_holds(struct introspect *in, uint64_t va)
+{
+    return has(in, S_modules) && module_walk(in, module_has_any, &va) == 1;
 }
 
 static int pack_has(struct introspect *in, uint64_t node, void *ctx)

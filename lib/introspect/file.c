@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define VMAS_MAX 65536u
+#define FILES_MAX 65536u
 #define NAME_SIZE 256u
 
 /* Puts text in front of what stands at the end of a buffer; *at is where that starts. */
@@ -56,6 +56,28 @@ int file_path(struct introspect *in, uint64_t file, char *to, size_t n)
     int err = read_u64(in, file + item(in, F_file_f_path) + item(in, F_path_dentry), &dentry);
 
     return err != 0 ? err : dentry_path(in, dentry, to, n);
+}
+
+int process_files(struct introspect *in, uint64_t task, node_fn fn, void *ctx)
+{
+    uint64_t files, table, slots, file;
+    uint32_t n = 0;
+    int err = field_u64(in, task, F_task_struct_files, &files);
+
+    if (err != 0 || files == 0)
+        return err;
+    err = field_u64(in, files, F_files_struct_fdt, &table);
+    if (err == 0)
+        err = field_u32(in, table, F_fdtable_max_fds, &n);
+    if (err == 0)
+        err = field_u64(in, table, F_fdtable_fd, &slots);
+    for (uint32_t i = 0; err == 0 && i < n && i < FILES_MAX; i++) {
+        err = read_u64(in, slots + 8 * (uint64_t)i, &file);
+        file &= ~3ull; /* flags in the lowest bits */
+        if (err == 0 && file != 0)
+            err = fn(in, file, ctx);
+    }
+    return err;
 }
 
 int vma_read(struct introspect *in, uint64_t va, struct vma *v)

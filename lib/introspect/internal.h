@@ -50,6 +50,8 @@ uint32_t profile_site_from(const struct introspect_profile *p, uint32_t offset);
 uint32_t profile_word(const struct introspect_profile *p, enum profile_section s, uint32_t n,
                       uint32_t word);
 const uint8_t *profile_hash(const struct introspect_profile *p, uint32_t n);
+/* The check bytes of a page of RANGE_TEXT, by the number of its hash. */
+const uint8_t *profile_granules(const struct introspect_profile *p, uint32_t n);
 /* The 512 bits of a page's relocated words, or NULL when it has none. */
 const uint8_t *profile_relocs(const struct introspect_profile *p, uint32_t page);
 
@@ -173,8 +175,9 @@ static inline bool is_kernel_va(uint64_t va)
 /* ---- text.c: content of the image ---- */
 
 struct page_fault {
-    bool site; /* a patch site holds what it may not; else the page has another hash */
-    uint32_t offset, value;
+    bool site;       /* a patch site holds what it may not; else the page has another hash */
+    uint32_t offset; /* of the site; of the page, or of the first granule of it that differs */
+    uint32_t granules, value; /* how many differ, as far as their check bytes tell; 0: no telling */
     uint8_t kind;
 };
 typedef void (*page_fault_fn)(struct introspect *in, const struct page_fault *fault, void *ctx);
@@ -236,6 +239,8 @@ KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t mo
 
 /* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages. */
 KAPU_MUST_CHECK bool code_is_known(struct introspect *in, uint64_t va, uint64_t size);
+/* Whether an address is in memory of any kind of a listed module. */
+KAPU_MUST_CHECK bool module_holds(struct introspect *in, uint64_t va);
 /*
  * Code of a module that goes stays mapped until no core can be in it any more, though no list has
  * it: on a busy machine for seconds. So code of modules that policy knows is remembered when they
@@ -264,6 +269,8 @@ void task_label(struct introspect *in, uint64_t va, char *to, size_t n);
 /* Path of a struct dentry or file, within its file system. */
 KAPU_MUST_CHECK int dentry_path(struct introspect *in, uint64_t dentry, char *to, size_t n);
 KAPU_MUST_CHECK int file_path(struct introspect *in, uint64_t file, char *to, size_t n);
+/* Each open file of a process. */
+KAPU_MUST_CHECK int process_files(struct introspect *in, uint64_t task, node_fn fn, void *ctx);
 
 /* ---- socket.c ---- */
 
@@ -308,6 +315,8 @@ int check_works(struct introspect *in);
 int check_tracepoints(struct introspect *in);
 int check_lsm(struct introspect *in);
 int check_cache(struct introspect *in);
+int check_operations(struct introspect *in);
+int check_io_uring(struct introspect *in);
 
 /* ---- parts of checks that have files of their own ---- */
 

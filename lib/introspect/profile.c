@@ -11,10 +11,19 @@
 #define IMAGE_PAGES_MAX (1u << 14) /* 64 MiB */
 
 static const uint8_t record_size[PROFILE_SECTIONS] = {
-    [SECTION_ITEMS] = 4,    [SECTION_RANGES] = RANGE_SIZE, [SECTION_HOLES] = 8,
-    [SECTION_HASHES] = 32,  [SECTION_RELOCS] = RELOC_SIZE, [SECTION_SITES] = SITE_SIZE,
-    [SECTION_WORDS] = 4,    [SECTION_TABLES] = 12,         [SECTION_ENTRIES] = 4,
-    [SECTION_POINTERS] = 8, [SECTION_BANNER] = 1,          [SECTION_HOOKS] = 16,
+    [SECTION_ITEMS] = 4,
+    [SECTION_RANGES] = RANGE_SIZE,
+    [SECTION_HOLES] = 8,
+    [SECTION_HASHES] = 32,
+    [SECTION_RELOCS] = RELOC_SIZE,
+    [SECTION_SITES] = SITE_SIZE,
+    [SECTION_WORDS] = 4,
+    [SECTION_TABLES] = 12,
+    [SECTION_ENTRIES] = 4,
+    [SECTION_POINTERS] = 8,
+    [SECTION_BANNER] = 1,
+    [SECTION_HOOKS] = 16,
+    [SECTION_GRANULES] = PAGE_SIZE / GRANULE,
 };
 
 _Static_assert(sizeof(((struct introspect_profile *)0)->section) ==
@@ -114,6 +123,11 @@ const uint8_t *profile_hash(const struct introspect_profile *p, uint32_t n)
     return record(p, SECTION_HASHES, n);
 }
 
+const uint8_t *profile_granules(const struct introspect_profile *p, uint32_t n)
+{
+    return record(p, SECTION_GRANULES, n);
+}
+
 const uint8_t *profile_relocs(const struct introspect_profile *p, uint32_t page)
 {
     uint32_t low = 0, high = profile_count(p, SECTION_RELOCS);
@@ -170,6 +184,7 @@ static int check_items(const struct introspect_profile *p)
 static int check_ranges(const struct introspect_profile *p)
 {
     uint32_t end = 0, hashes = profile_count(p, SECTION_HASHES);
+    uint32_t granules = profile_count(p, SECTION_GRANULES);
     struct range r;
 
     for (uint32_t i = 0; i < profile_count(p, SECTION_RANGES); i++) {
@@ -179,6 +194,9 @@ static int check_ranges(const struct introspect_profile *p)
         end = r.end;
         if (end / PAGE_SIZE > p->pages || r.first_hash > hashes ||
             (r.end - r.start) / PAGE_SIZE > hashes - r.first_hash)
+            return KAPU_ERANGE;
+        if (r.kind == RANGE_TEXT &&
+            (r.first_hash > granules || (r.end - r.start) / PAGE_SIZE > granules - r.first_hash))
             return KAPU_ERANGE;
     }
     return 0;

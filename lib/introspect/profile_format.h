@@ -32,15 +32,19 @@
  *   BANNER   1   the kernel's version string
  *   HOOKS   16   hooks of security modules: offset of its struct security_hook_list, function,
  *                offset of the first static call that it may use, how many there are
+ *   GRANULES 128 one for each page of RANGE_TEXT, with the number of its hash: a check byte for each
+ *                GRANULE of the page as it is hashed, the lowest byte of the CRC-32. They tell a
+ *                person where a page differs whose SHA-256 is wrong; they judge nothing
  */
 #ifndef KAPU_PROFILE_FORMAT_H
 #define KAPU_PROFILE_FORMAT_H
 
 #define PROFILE_MAGIC "KAPUPROF"
-#define PROFILE_VERSION 1u
+#define PROFILE_VERSION 2u
 #define PROFILE_HEADER 32u
 #define PROFILE_ABSENT UINT32_MAX
 
+#define GRANULE 32u         /* bytes that one check byte of GRANULES is of */
 #define POINTER_ANY_TYPE 1u /* in the offset of a record of POINTERS */
 
 enum profile_section {
@@ -56,6 +60,7 @@ enum profile_section {
     SECTION_POINTERS,
     SECTION_BANNER,
     SECTION_HOOKS,
+    SECTION_GRANULES,
     PROFILE_SECTIONS,
 };
 

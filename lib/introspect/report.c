@@ -74,9 +74,14 @@ void say_dec(struct finding *f, uint64_t v)
     text_append_dec(f->detail, sizeof(f->detail), v);
 }
 
-static bool same_finding(const struct finding *a, const struct finding *b)
+static uint64_t judged(const struct finding *f)
 {
-    return text_equal(a->id, b->id) && a->address == b->address && text_equal(a->object, b->object);
+    return f->whole != 0 ? f->whole : f->address;
+}
+
+bool introspect_same(const struct finding *a, const struct finding *b)
+{
+    return text_equal(a->id, b->id) && judged(a) == judged(b) && text_equal(a->object, b->object);
 }
 
 /* The page of a finding whose check did not say it, when its address is one of the kernel's. */
@@ -114,7 +119,7 @@ void finding_add(struct introspect *in, const struct finding *f)
     uint32_t at = in->pending_n;
 
     for (uint32_t i = 0; i < in->pending_n; i++) {
-        if (same_finding(&in->pending[i], f)) {
+        if (introspect_same(&in->pending[i], f)) {
             if (in->seen[i] == in->run)
                 in->seen[i]++;
             return;

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define FILES_MAX 65536u
 #define BUCKETS_MAX (1u << 20)
 #define CHAIN_MAX 4096u
 #define FAMILY_IPV4 2u
@@ -46,35 +45,31 @@ int socket_read(struct introspect *in, uint64_t sk, struct introspect_socket *s)
     return err;
 }
 
+struct sockets {
+    node_fn fn;
+    void *ctx;
+};
+
+static int file_socket(struct introspect *in, uint64_t file, void *ctx)
+{
+    const struct sockets *s = ctx;
+    uint64_t ops, sock, sk = 0;
+    int err = field_u64(in, file, F_file_f_op, &ops);
+
+    if (err != 0 || ops != symbol(in, S_socket_file_ops))
+        return err;
+    err = field_u64(in, file, F_file_private_data, &sock);
+    if (err == 0)
+        err = field_u64(in, sock, F_socket_sk, &sk);
+    return err != 0 || sk == 0 ? err : s->fn(in, sk, s->ctx);
+}
+
 /* Each socket that a process has open. */
 int process_sockets(struct introspect *in, uint64_t task, node_fn fn, void *ctx)
 {
-    uint64_t files, table, slots, file, ops, sock, sk;
-    uint32_t n = 0;
-    int err = field_u64(in, task, F_task_struct_files, &files);
+    struct sockets s = {fn, ctx};
 
-    if (err != 0 || files == 0)
-        return err;
-    err = field_u64(in, files, F_files_struct_fdt, &table);
-    if (err == 0)
-        err = field_u32(in, table, F_fdtable_max_fds, &n);
-    if (err == 0)
-        err = field_u64(in, table, F_fdtable_fd, &slots);
-    for (uint32_t i = 0; err == 0 && i < n && i < FILES_MAX; i++) {
-        err = read_u64(in, slots + 8 * (uint64_t)i, &file);
-        file &= ~3ull; /* flags in the lowest bits */
-        if (err != 0 || file == 0)
-            continue;
-        err = field_u64(in, file, F_file_f_op, &ops);
-        if (err != 0 || ops != symbol(in, S_socket_file_ops))
-            continue;
-        err = field_u64(in, file, F_file_private_data, &sock);
-        if (err == 0)
-            err = field_u64(in, sock, F_socket_sk, &sk);
-        if (err == 0 && sk != 0)
-            err = fn(in, sk, ctx);
-    }
-    return err;
+    return process_files(in, task, file_socket, &s);
 }
 
 struct chain {

@@ -36,14 +36,46 @@ static void put_u64(uint8_t *p, uint64_t v)
         p[i] = (uint8_t)(v >> 8 * i);
 }
 
-static void fault(struct introspect *in, struct page_check *c, const struct site *s,
-                  uint32_t offset)
+static void site_fault(struct introspect *in, struct page_check *c, const struct site *s)
 {
-    struct page_fault f = {s != NULL, offset, word_at(c->page, offset), s != NULL ? s->kind : 0};
+    struct page_fault f = {
+        .site = true, .offset = s->offset, .value = word_at(c->page, s->offset), .kind = s->kind};
 
     c->faults++;
     if (c->fn != NULL)
         c->fn(in, &f, c->ctx);
+}
+
+/* The lowest byte of the CRC-32 of a granule. */
+static uint8_t granule_check(const uint8_t *p)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (uint32_t i = 0; i < GRANULE; i++) {
+        crc ^= p[i];
+        for (uint32_t bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xedb88320u : 0);
+    }
+    return (uint8_t)~crc;
+}
+
+/* The page's hash is wrong: where it differs is for people, the hash has judged. */
+static void hash_fault(struct introspect *in, struct page_check *c, const struct range *range,
+                       uint32_t hash)
+{
+    struct page_fault f = {.offset = c->offset};
+
+    c->faults++;
+    if (c->fn == NULL)
+        return;
+    for (uint32_t i = PAGE_SIZE / GRANULE; range->kind == RANGE_TEXT && i-- > 0;) {
+        if (granule_check(c->page + (size_t)GRANULE * i) !=
+            profile_granules(&in->profile, hash)[i]) {
+            f.offset = c->offset + GRANULE * i;
+            f.granules++;
+        }
+    }
+    c->fn(in, &f, c->ctx);
 }
 
 /* Which variant the words of a site are, or -1. */
@@ -145,7 +177,7 @@ static void undo_patches(struct introspect *in, struct page_check *c)
         if (s.offset - c->offset >= PAGE_SIZE)
             break;
         if (!site_is_right(in, c, &s))
-            fault(in, c, &s, s.offset);
+            site_fault(in, c, &s);
         for (uint32_t i = 0; i < s.words; i++)
             put_word(c->page, s.offset + 4 * i,
                      profile_word(&in->profile, SECTION_WORDS, s.first_word + i, 0));
@@ -173,6 +205,7 @@ int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide, const st
     struct page_check c = {in->page, text_pa, slide, offset, fn, ctx, 0};
     uint8_t hash[KAPU_SHA256_SIZE];
     struct bytes page = {in->page, PAGE_SIZE};
+    uint32_t number = range->first_hash + (offset - range->start) / PAGE_SIZE;
     int err = read_pa(in, text_pa + offset, in->page, PAGE_SIZE);
 
     if (err != 0)
@@ -183,10 +216,8 @@ int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide, const st
     if (in->sha.hash(in->sha.ctx, &page, 1, hash) != 0)
         return KAPU_ECRYPTO;
     in->stats.bytes_hashed += PAGE_SIZE;
-    if (memcmp(hash,
-               profile_hash(&in->profile, range->first_hash + (offset - range->start) / PAGE_SIZE),
-               sizeof(hash)) != 0)
-        fault(in, &c, NULL, offset);
+    if (memcmp(hash, profile_hash(&in->profile, number), sizeof(hash)) != 0)
+        hash_fault(in, &c, range, number);
     return c.faults;
 }
 

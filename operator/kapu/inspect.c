@@ -38,7 +38,8 @@ static const char help[] =
     "looked\n"
     "at up to three times: a finding is what each look saw.\n"
     "\n"
-    "  --release FOLDER  where kernel.profile and allow.list are (default: build/gateway, or the\n"
+    "  --release FOLDER  where kernel.profile and allow.list are, and vmlinux for names of\n"
+    "                    places in the kernel (default: build/gateway, or the\n"
     "                    flavour of the gateway NAME)\n"
     "  --profile FILE    kernel profile, instead of the release's\n"
     "  --allow FILE      allow-list, instead of the release's\n"
@@ -203,18 +204,28 @@ static void run_listings(const struct options *o, struct result *r)
     r->code_err = introspect_code(r->in, add_code, &r->code);
 }
 
-static void show(const struct options *o, const struct result *r)
+static void show(const struct options *o, struct result *r)
 {
     const struct finding *f = r->findings.items;
+    char path[1300];
 
+    snprintf(path, sizeof(path), "%s/vmlinux", o->release);
+    if (o->profile == NULL && r->findings.n > 0) /* else it may be another kernel's */
+        symbols_open(&r->symbols, path);
     if (o->json) {
         print_json(stdout, r);
     } else if (o->quiet) {
-        for (size_t i = 0; i < r->findings.n; i++)
-            printf("%s %s: %s\n", f[i].id, f[i].object, f[i].detail);
+        for (size_t i = 0; i < r->findings.n; i++) {
+            char symbol[96];
+
+            finding_symbol(r, &f[i], symbol, sizeof(symbol));
+            printf("%s %s%s%s: %s\n", f[i].id, f[i].object, symbol[0] != '\0' ? " at " : "", symbol,
+                   f[i].detail);
+        }
     } else {
         print_text(stdout, r, isatty(1));
     }
+    symbols_close(&r->symbols);
 }
 
 /* Opens profile and allow-list, finds the kernel. */
@@ -296,13 +307,21 @@ static void free_result(struct result *r)
     free(r->pages.items);
 }
 
+void finding_symbol(const struct result *r, const struct finding *f, char *to, size_t n)
+{
+    uint64_t start = r->in->profile.base + r->in->slide;
+
+    to[0] = '\0';
+    if (f->address >= start && f->address - start < (uint64_t)r->in->profile.pages * 4096)
+        symbols_name(&r->symbols, f->address - r->in->slide, to, n);
+}
+
 static bool has_finding(const struct list *l, const struct finding *f)
 {
     const struct finding *other = l->items;
 
     for (size_t i = 0; i < l->n; i++) {
-        if (strcmp(other[i].id, f->id) == 0 && other[i].address == f->address &&
-            strcmp(other[i].object, f->object) == 0)
+        if (introspect_same(&other[i], f))
             return true;
     }
     return false;
@@ -485,7 +504,9 @@ int command_inspect(int argc, char **argv)
                  o.live);
         release_of(folder, release, sizeof(release));
     }
-    if (read_release(&o, o.release != NULL ? o.release : release, &profile, &allow) == 0)
+    if (o.release == NULL)
+        o.release = release;
+    if (read_release(&o, o.release, &profile, &allow) == 0)
         status = look_until_sure(&o, folder, &profile, &allow);
     free(profile.p);
     free(allow.p);

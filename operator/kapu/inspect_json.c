@@ -32,9 +32,11 @@ static const char *comma(size_t i, const struct list *l)
     return i + 1 < l->n ? "},\n" : "}\n";
 }
 
-static void findings(FILE *to, const struct list *l)
+static void findings(FILE *to, const struct result *r)
 {
+    const struct list *l = &r->findings;
     const struct finding *f = l->items;
+    char symbol[96];
 
     fprintf(to, "\"findings\": [\n");
     for (size_t i = 0; i < l->n; i++) {
@@ -44,6 +46,8 @@ static void findings(FILE *to, const struct list *l)
         string(to, "object", f[i].object, ", ");
         address(to, "address", f[i].address, ", ");
         address(to, "physical", f[i].pa, ", ");
+        finding_symbol(r, &f[i], symbol, sizeof(symbol));
+        string(to, "symbol", symbol, ", ");
         string(to, "detail", f[i].detail, comma(i, l));
     }
     fprintf(to, "],\n");
@@ -162,7 +166,7 @@ void print_json(FILE *to, const struct result *r)
     sockets(to, &r->sockets);
     code(to, &r->code);
     checks(to, r);
-    findings(to, &r->findings);
+    findings(to, r);
     number(to, "bytes_hashed", r->in->stats.bytes_hashed, ", ");
     number(to, "page_tables", r->in->stats.pages_walked, ", ");
     fprintf(to, "\"seconds\": %.6f}\n", r->seconds);

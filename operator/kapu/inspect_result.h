@@ -7,6 +7,8 @@
 
 #include <kapu/introspect.h>
 
+#include "inspect_symbols.h"
+
 #define CHECKS_MAX 64
 
 /* A growing array of records of one size. */
@@ -37,6 +39,7 @@ struct result {
     int tasks_err, modules_err, sockets_err, code_err, pages_err;
     bool registers;
     double seconds;
+    struct symbols symbols; /* of the release's vmlinux, if it is there */
 };
 
 /* Appends a copy; exits the program when there is no memory. */
@@ -44,6 +47,9 @@ void list_add(struct list *l, const void *item, size_t size);
 
 /* Why a check was not done, for people. */
 const char *check_error(int err);
+
+/* Where in the kernel's image a finding is, as symbol and offset; empty when it is not in it. */
+void finding_symbol(const struct result *r, const struct finding *f, char *to, size_t n);
 
 void print_text(FILE *to, const struct result *r, bool colour);
 void print_json(FILE *to, const struct result *r);

@@ -167,10 +167,13 @@ static void print_findings(FILE *to, const struct result *r, bool colour)
         fprintf(to, "  none\n");
     for (size_t i = 0; i < r->findings.n; i++) {
         bool alarm = f[i].severity == INTROSPECT_ALARM;
+        char symbol[96];
 
-        fprintf(to, "  %s%-7s %-20s%s %016llx %s: %s\n", paint(colour, alarm ? RED : YELLOW),
+        finding_symbol(r, &f[i], symbol, sizeof(symbol));
+        fprintf(to, "  %s%-7s %-20s%s %016llx %s%s%s: %s\n", paint(colour, alarm ? RED : YELLOW),
                 alarm ? "ALARM" : "warning", f[i].id, paint(colour, PLAIN),
-                (unsigned long long)f[i].address, f[i].object, f[i].detail);
+                (unsigned long long)f[i].address, f[i].object, symbol[0] != '\0' ? " at " : "",
+                symbol, f[i].detail);
     }
 }
 

@@ -17,7 +17,7 @@ from attacks.corpus.processes import code_of, shared_library_is_changed_in_the_p
 from guest import PAGE, inspect
 from watched import RAM_BASE
 
-ABSENT = ("modules", "tracepoints")  # this kernel has none of it
+ABSENT = ("modules", "tracepoints", "io_uring")  # this kernel has none of it
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,22 @@ def test_is_found(bench, technique):
     assert before == []
     assert technique.required <= seen.ids
     assert after == []
+
+
+def test_a_changed_instruction_is_found_at_its_32_bytes(bench):
+    """And named, as the vmlinux of the release is beside its profile."""
+    stopped = bench.guest()
+    at = stopped.symbol("vfs_read") + 64
+    text_is_patched(stopped)
+    try:
+        _, report = inspect(GATEWAY, bench.folder)
+    finally:
+        stopped.restore()
+    finding, = report["findings"]
+    assert int(finding["address"], 16) == at & -32
+    assert int(finding["physical"], 16) == stopped.physical(at) & -PAGE
+    assert "32 bytes differ" in finding["detail"]
+    assert finding["symbol"] == f"vfs_read+0x{(at & -32) - at + 64:x}"
 
 
 def picture_of(bench, tmp_path) -> str:

@@ -126,6 +126,7 @@ static void place_symbols(struct kernel_model *m)
         {S_delayed_work_timer_fn, MODEL_TIMER},
         {S_hrtimer_wakeup, MODEL_HRTIMER},
         {S_wq_barrier_func, MODEL_WORK},
+        {S_version_proc_show, MODEL_SHOW},
         {S_sys_call_table, MODEL_TABLE},
         {S_vdso_start, 0xb000},
         {S_vdso_end, 0xc000},
@@ -143,6 +144,7 @@ static void place_symbols(struct kernel_model *m)
         m->item[i] = next;
         next += i == S_init_task || i == S_runqueues        ? 1024
                 : i == S_init_net || i == S_kprobe_table    ? 512
+                : i == S_proc_root                          ? 512
                 : i == S_timer_bases || i == S_init_nsproxy ? 256
                 : i == S_hrtimer_bases                      ? 128
                 : i == S_static_calls_table                 ? 128
@@ -266,6 +268,25 @@ static void put_hashes(struct kernel_model *m, struct kapu_sha256 sha)
     put_section(m, SECTION_HASHES, hashes, 32, n);
 }
 
+static uint8_t check_byte(const uint8_t *p)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (uint32_t bit = 0; bit < 8 * GRANULE; bit++)
+        crc = crc >> 1 ^ (((crc ^ p[bit / 8] >> bit % 8) & 1) != 0 ? 0xedb88320u : 0);
+    return (uint8_t)~crc;
+}
+
+static void put_granules(struct kernel_model *m)
+{
+    uint8_t checks[(MODEL_ETEXT - MODEL_STEXT) / GRANULE];
+
+    for (uint32_t i = 0; i < sizeof(checks); i++)
+        checks[i] = check_byte(at(m, MODEL_TEXT_PA + MODEL_STEXT + GRANULE * i));
+    put_section(m, SECTION_GRANULES, checks, PAGE_SIZE / GRANULE,
+                sizeof(checks) / (PAGE_SIZE / GRANULE));
+}
+
 static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
 {
     uint8_t items[4 * ITEMS] = {0}, ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
@@ -299,6 +320,7 @@ static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
     put(hook, m->item[S_super_blocks] | 0x1200ull << 32, 8);
     put(hook + 8, m->item[S_static_calls_table] | 1ull << 32, 8);
     put_section(m, SECTION_HOOKS, hook, 16, 1);
+    put_granules(m);
     memcpy(m->profile, PROFILE_MAGIC, 8);
     put(m->profile + 8, PROFILE_VERSION, 4);
     put(m->profile + 12, m->profile_n, 4);
@@ -519,6 +541,7 @@ static void make_lists(struct kernel_model *m)
     model_list_init(m, model_symbol(m, S_bpf_kallsyms));
     model_list_init(m, model_symbol(m, S_workqueues));
     model_list_init(m, model_symbol(m, S_super_blocks));
+    model_list_init(m, model_symbol(m, S_net_namespace_list));
     model_list_init(m, model_symbol(m, S_kprobe_insn_slots) + m->item[F_kprobe_insn_cache_pages]);
     model_list_init(m, kset + m->item[F_kset_list]);
     model_put(m, model_symbol(m, S_module_kset), kset);

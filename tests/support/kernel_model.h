@@ -32,10 +32,11 @@
 #define MODEL_POINTER 0x2300u  /* movz, 3 movk with the value of memstart_addr */
 #define MODEL_SHIFT 0x2400u    /* lsr by the number in nr_cpu_ids */
 #define MODEL_TABLE 0xa000u    /* three entries */
-#define MODEL_NOTIFIER 0x5100u /* functions of four types */
+#define MODEL_NOTIFIER 0x5100u /* functions of five types */
 #define MODEL_TIMER 0x5200u
 #define MODEL_HRTIMER 0x5300u
 #define MODEL_WORK 0x5400u
+#define MODEL_SHOW 0x5500u
 #define MODEL_HOOK 0x17ff0u /* a function pointer in data */
 
 struct kernel_model {

@@ -78,6 +78,7 @@ def test_a_program_has_what_its_policy_says(tree):
     ("[program /usr/bin/tool]\nusers = root\nlisten = 80", "line 3: a port is"),
     ("[program /usr/bin/tool]\nusers = root\nlisten = tcp/70000", "line 3: a port is"),
     ("[program /usr/bin/tool]\nusers = root\nseccomp = on", "line 3: expected yes or no"),
+    ("[program /usr/bin/tool]\nusers = root\nio_uring = 1", "line 3: expected yes or no"),
     ("[program /usr/bin/tool]\nuser = root", "line 2: 'user' is not known"),
     ("[program /usr/bin/tool]\nusers = root\nusers = root", "line 3: 'users' is there twice"),
     ("[program /usr/bin/tool]\nseccomp = yes", "does not say as which users"),
@@ -142,6 +143,12 @@ def test_peers_are_addresses_prefixes_and_ports(tree):
 def test_any_peer_is_a_flag(tree):
     record, _ = program(tree, "peers = any\n")
     assert struct.unpack_from("<I", record, 4)[0] & allow.ANY_PEER
+
+
+def test_a_program_that_may_use_io_uring_has_a_flag(tree):
+    flags = [struct.unpack_from("<I", program(tree, words)[0], 4)[0]
+             for words in ("", "io_uring = no\n", "io_uring = yes\n")]
+    assert [bits & allow.IO_URING for bits in flags] == [0, 0, allow.IO_URING]
 
 
 def test_namespaces_that_each_process_has_and_that_it_may_have(tree):

@@ -94,6 +94,80 @@ static void a_changed_instruction_is_found(void **state)
     assert_true(finds("text", "text.page"));
 }
 
+static void a_changed_byte_is_found_at_its_32_bytes(void **state)
+{
+    static const uint32_t at[] = {0x2000, 0x2080, 0x20bf, 0x2ffe, 0x8fff};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        uint8_t *byte = model.ram + (MODEL_TEXT_PA - MODEL_RAM_BASE) + at[i];
+
+        *byte ^= 0x40;
+        assert_true(finds("text", "text.page"));
+        assert_true(model.found[0].address == image(at[i] & ~31u));
+        assert_true(model.found[0].whole == image(at[i] & ~PAGE_MASK));
+        assert_non_null(strstr(model.found[0].detail, ": 32 bytes differ, offset 0x"));
+        *byte ^= 0x40;
+    }
+}
+
+static void what_differs_is_counted_beside_patches_and_relocations(void **state)
+{
+    (void)state;
+    model_put32(&model, image(0x20c0), 0xd65f03c0);
+    model_put32(&model, image(MODEL_SITE + 4),
+                0xd65f03c0); /* in the same granule as a patch site */
+    model_put32(&model, image(0x2800), 0xd65f03c0);
+    assert_true(finds("text", "text.page"));
+    assert_int_equal(model.found_n, 1);
+    assert_true(model.found[0].address == image(0x20c0));
+    assert_non_null(strstr(model.found[0].detail, ": 3 pieces of 32 bytes differ"));
+}
+
+/* Another content with the same check byte: found as ever, only not told where. */
+static void a_page_whose_check_bytes_agree_is_still_judged_by_its_hash(void **state)
+{
+    uint32_t granules = kapu_le32(model.profile + PROFILE_HEADER + 8 * SECTION_GRANULES);
+    uint8_t *byte = model.profile + granules + (0x2080 - MODEL_STEXT) / GRANULE, was = *byte;
+
+    (void)state;
+    model_put32(&model, image(0x2080), 0xd65f03c0);
+    for (uint32_t guess = 0; guess < 256; guess++) {
+        *byte = (uint8_t)guess;
+        assert_true(finds("text", "text.page"));
+        if (model.found[0].address == image(0x2000))
+            break;
+        assert_true(guess < 255);
+    }
+    assert_true(*byte != was);
+    assert_null(strstr(model.found[0].detail, "differ"));
+}
+
+/* Somebody who changes another place of the page between two looks is found all the same. */
+static unsigned page_reads;
+static int (*read_before)(void *ctx, uint64_t pa, void *to, size_t n);
+
+static int read_page_that_changes(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    int err = read_before(ctx, pa, to, n);
+
+    if (pa == MODEL_TEXT_PA + 0x2000 && n == PAGE_SIZE)
+        ((uint8_t *)to)[0x800 + GRANULE * page_reads++] ^= 0x40;
+    return err;
+}
+
+static void a_page_that_differs_elsewhere_each_time_is_one_finding(void **state)
+{
+    (void)state;
+    read_before = in.mem.read;
+    in.mem.read = read_page_that_changes;
+    in.attempts = 3;
+    page_reads = 0;
+    model.found_n = 0;
+    assert_int_equal(introspect_run(&in, check("text")), 1);
+    assert_true(page_reads >= 3);
+}
+
 static void a_patch_site_may_hold_each_of_its_variants(void **state)
 {
     (void)state;
@@ -480,6 +554,10 @@ int main(void)
         TEST(an_untouched_kernel_has_no_finding),
         TEST(each_check_has_a_name_of_its_own),
         TEST(a_changed_instruction_is_found),
+        TEST(a_changed_byte_is_found_at_its_32_bytes),
+        TEST(what_differs_is_counted_beside_patches_and_relocations),
+        TEST(a_page_whose_check_bytes_agree_is_still_judged_by_its_hash),
+        TEST(a_page_that_differs_elsewhere_each_time_is_one_finding),
         TEST(a_patch_site_may_hold_each_of_its_variants),
         TEST(a_patch_site_may_hold_nothing_else),
         TEST(a_jump_label_that_its_key_does_not_explain_is_found),

@@ -13,7 +13,7 @@ from .errors import KapuError
 MAGIC, VERSION, HEADER = b"KAPUALLO", 2, sectioned.HEAD
 PAGE = 4096
 PT_LOAD, PF_X = 1, 1
-NO_NEW_PRIVS, SECCOMP, RAW, ANY, ANY_PEER = 1, 2, 4, 8, 16
+NO_NEW_PRIVS, SECCOMP, RAW, ANY, ANY_PEER, IO_URING = 1, 2, 4, 8, 16, 32
 MAY_NAMESPACE, HAS_NAMESPACE = 0x100, 0x10000  # shifted by the kind's number
 NAMESPACES = ("mnt", "net", "pid", "user", "uts", "ipc", "cgroup")
 PROTOCOLS = {"tcp": 6, "udp": 17}
@@ -29,7 +29,7 @@ STATE = {"lockdown": 1, "ptrace_scope": 2, "mmap_min_addr": 3, "bpf": 4, "kprobe
          "modprobe": 16, "core_pattern": 17, "poweroff": 18, "modules": 19}
 FIRST_STRING_STATE = 16
 PROGRAM_KEYS = ("users", "capabilities", "no_new_privs", "seccomp", "listen", "raw_sockets", "peers",
-                "namespaces")
+                "namespaces", "io_uring")
 REACTION_KEYS = ("on_alarm",)
 GRACE_SECONDS = range(5, 121)  # up to the watchdog's time (platform.h)
 
@@ -228,7 +228,9 @@ def program_records(policy: Policy, tree: Path, paths: set[str], strings: String
         flags = ((NO_NEW_PRIVS if value("no_new_privs", flag, False) else 0)
                  | (SECCOMP if value("seccomp", flag, False) else 0)
                  | (RAW if value("raw_sockets", flag, False) else 0) | (ANY if path == "*" else 0)
-                 | (ANY_PEER if partners is None else 0) | value("namespaces", namespace_flags, 0))
+                 | (ANY_PEER if partners is None else 0)
+                 | (IO_URING if value("io_uring", flag, False) else 0)
+                 | value("namespaces", namespace_flags, 0))
         programs.append(struct.pack("<IIQIHHHHI", strings.add(path), flags,
                                     value("capabilities", capability_bits, 0), len(numbers),
                                     len(ranges), len(listen), len(partners or []), 0, 0))

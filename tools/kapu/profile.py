@@ -4,6 +4,7 @@
 import hashlib
 import re
 import struct
+import zlib
 from pathlib import Path
 
 from . import patchsites, sectioned
@@ -13,8 +14,9 @@ from .kernelimage import PAGE, KernelImage
 from .paths import ROOT
 
 DEFINITIONS = ROOT / "lib" / "introspect" / "profile.def"
-MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 1, 32, 0xffffffff
+MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 2, 32, 0xffffffff
 TEXT, RODATA = 1, 2
+GRANULE = 32
 TABLES = ("sys_call_table",)
 POINTER_ANY_TYPE = 1  # of lib/introspect/profile_format.h
 ITEM = re.compile(r"^(FIELD|SIZE|COUNT|VALUE|SYMBOL)(_IF)?\((.*)\)$")
@@ -102,6 +104,18 @@ def page_hashes(kernel: KernelImage, ranges, holes) -> list[bytes]:
         content[start:end] = bytes(end - start)
     return [hashlib.sha256(content[at:at + PAGE]).digest()
             for start, end, _ in ranges for at in range(start, end, PAGE)]
+
+
+def granule_checks(kernel: KernelImage, ranges, holes) -> list[bytes]:
+    """One byte for every 32 bytes of text: where a page differs, for people; its hash is the judge."""
+    first, *others = (kind == TEXT for _, _, kind in ranges)
+    if not first or any(others) or any(in_any(hole[0], ranges[:1]) for hole in holes):
+        raise KapuError("the kernel's text is not its first range, or has holes")
+    start, end, _ = ranges[0]
+    content = bytes(kernel.content[start:end])
+    checks = bytes(zlib.crc32(content[at:at + GRANULE]) & 255
+                   for at in range(0, end - start, GRANULE))
+    return [checks[at:at + PAGE // GRANULE] for at in range(0, len(checks), PAGE // GRANULE)]
 
 
 def in_any(offset: int, spans) -> bool:
@@ -213,7 +227,8 @@ def make_profile(vmlinux: bytes, btf: bytes, image: bytes, config: str,
                 [struct.pack("<II", *hole) for hole in holes],
                 page_hashes(kernel, ranges, holes), relocation_maps(kernel, ranges, holes),
                 site_list, words, tables, entries, pointer_records(kernel),
-                [text[i:i + 1] for i in range(len(text))], hook_records(kernel, types))
+                [text[i:i + 1] for i in range(len(text))], hook_records(kernel, types),
+                granule_checks(kernel, ranges, holes))
     return pack(kernel.base, kernel.end // PAGE, names_digest(items), sections)
 
 

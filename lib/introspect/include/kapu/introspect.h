@@ -47,7 +47,8 @@ struct finding {
     enum introspect_severity severity;
     char object[INTROSPECT_OBJECT]; /* what it is about: a process, a module, a symbol's name */
     uint64_t address;               /* where, usually a virtual address; 0: nowhere in particular */
-    uint64_t pa;                    /* the page that it is about; 0: not known, or no single one */
+    uint64_t whole; /* address of what is judged, if `address` is a place in it; else 0 */
+    uint64_t pa;    /* the page that it is about; 0: not known, or no single one */
     char detail[INTROSPECT_DETAIL];
 };
 
@@ -58,7 +59,7 @@ struct introspect_profile {
     uint32_t pages;
     struct {
         uint32_t offset, count;
-    } section[12];
+    } section[13];
 };
 
 /* An allow-list that was opened (allow_format.h). */
@@ -276,6 +277,10 @@ struct bytes introspect_banner(const struct introspect *in);
  */
 bool introspect_may_pass(const struct introspect *in, const struct finding *f);
 bool introspect_persists(struct introspect *in, const struct finding *f);
+
+/* Whether two looks found the same: identifier, object, and what was judged. Not the place in it,
+ * which somebody could change between two looks to have each find something new. */
+bool introspect_same(const struct finding *a, const struct finding *b);
 
 /* Many findings of one kind must not hide another kind: of n findings, all that there is room for,
  * the one whose place the first of kind `id` takes; n: none, `id` has one already. */
