@@ -211,7 +211,7 @@ static void show(const struct options *o, struct result *r)
 
     snprintf(path, sizeof(path), "%s/vmlinux", o->release);
     if (o->profile == NULL && r->findings.n > 0) /* else it may be another kernel's */
-        symbols_open(&r->symbols, path);
+        vmlinux_open(&r->vmlinux, path);
     if (o->json) {
         print_json(stdout, r);
     } else if (o->quiet) {
@@ -225,7 +225,7 @@ static void show(const struct options *o, struct result *r)
     } else {
         print_text(stdout, r, isatty(1));
     }
-    symbols_close(&r->symbols);
+    vmlinux_close(&r->vmlinux);
 }
 
 /* Opens profile and allow-list, finds the kernel. */
@@ -313,7 +313,7 @@ void finding_symbol(const struct result *r, const struct finding *f, char *to, s
 
     to[0] = '\0';
     if (f->address >= start && f->address - start < (uint64_t)r->in->profile.pages * 4096)
-        symbols_name(&r->symbols, f->address - r->in->slide, to, n);
+        vmlinux_name(&r->vmlinux, f->address - r->in->slide, to, n);
 }
 
 static bool has_finding(const struct list *l, const struct finding *f)

@@ -7,7 +7,7 @@
 
 #include <kapu/introspect.h>
 
-#include "inspect_symbols.h"
+#include "inspect_vmlinux.h"
 
 #define CHECKS_MAX 64
 
@@ -39,7 +39,7 @@ struct result {
     int tasks_err, modules_err, sockets_err, code_err, pages_err;
     bool registers;
     double seconds;
-    struct symbols symbols; /* of the release's vmlinux, if it is there */
+    struct vmlinux vmlinux; /* of the release's vmlinux, if it is there */
 };
 
 /* Appends a copy; exits the program when there is no memory. */

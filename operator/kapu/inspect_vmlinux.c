@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inspect_symbols.h"
+#include "inspect_vmlinux.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int is_inside(const struct symbols *s, uint64_t offset, uint64_t size)
+static int is_inside(const struct vmlinux *s, uint64_t offset, uint64_t size)
 {
     return offset <= s->size && size <= s->size - offset;
 }
 
-static int section(const struct symbols *s, const Elf64_Ehdr *head, size_t i, Elf64_Shdr *to)
+static int section(const struct vmlinux *s, const Elf64_Ehdr *head, size_t i, Elf64_Shdr *to)
 {
     if (i >= head->e_shnum || head->e_shentsize != sizeof(*to) ||
         !is_inside(s, head->e_shoff, (uint64_t)head->e_shnum * sizeof(*to)))
@@ -23,7 +23,7 @@ static int section(const struct symbols *s, const Elf64_Ehdr *head, size_t i, El
     return 0;
 }
 
-static void find_table(struct symbols *s)
+static void find_table(struct vmlinux *s)
 {
     Elf64_Ehdr head;
     Elf64_Shdr table, text;
@@ -45,12 +45,12 @@ static void find_table(struct symbols *s)
     }
 }
 
-void symbols_open(struct symbols *s, const char *path)
+void vmlinux_open(struct vmlinux *s, const char *path)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    *s = (struct symbols){0};
+    *s = (struct vmlinux){0};
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(Elf64_Ehdr)) {
@@ -65,15 +65,15 @@ void symbols_open(struct symbols *s, const char *path)
     close(fd);
 }
 
-void symbols_close(struct symbols *s)
+void vmlinux_close(struct vmlinux *s)
 {
     if (s->map != NULL)
         munmap((void *)(uintptr_t)s->map, s->size);
-    *s = (struct symbols){0};
+    *s = (struct vmlinux){0};
 }
 
 /* The compiler's marks of code and data ("$x", "$d") are no names. */
-static const char *name_of(const struct symbols *s, const Elf64_Sym *symbol)
+static const char *name_of(const struct vmlinux *s, const Elf64_Sym *symbol)
 {
     const char *name = (const char *)s->map + s->text + symbol->st_name;
     unsigned kind = ELF64_ST_TYPE(symbol->st_info);
@@ -86,7 +86,7 @@ static const char *name_of(const struct symbols *s, const Elf64_Sym *symbol)
     return name;
 }
 
-void symbols_name(const struct symbols *s, uint64_t linked, char *to, size_t n)
+void vmlinux_name(const struct vmlinux *s, uint64_t linked, char *to, size_t n)
 {
     const char *best = NULL;
     uint64_t at = 0;
