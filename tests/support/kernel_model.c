@@ -560,6 +560,36 @@ static void make_hook(struct kernel_model *m)
     set32(m, active, F_static_key_enabled, 1);
 }
 
+/* ---- What is called for files: an entry of /proc, an inode, a file that the program has open ----
+ */
+
+static void make_files(struct kernel_model *m)
+{
+    uint64_t entry = model_allocate(m, 512), sb = model_allocate(m, 512),
+             inode = model_allocate(m, 512), files = model_allocate(m, 512),
+             name = model_allocate(m, 64), table = MODEL_LINKED + MODEL_SLIDE + MODEL_OPERATIONS;
+
+    set_text(m, name, "version");
+    model_set(m, entry, F_proc_dir_entry_name, name);
+    model_set(m, entry, F_proc_dir_entry_proc_ops, table);
+    model_set(m, entry, F_proc_dir_entry_single_show, MODEL_LINKED + MODEL_SLIDE + MODEL_SHOW);
+    model_set(m, model_symbol(m, S_proc_root), F_proc_dir_entry_subdir,
+              entry + m->item[F_proc_dir_entry_subdir_node]);
+    model_set(m, sb + 256, F_file_system_type_name, name);
+    model_set(m, sb, F_super_block_s_type, sb + 256);
+    model_list_add(m, model_symbol(m, S_super_blocks), sb + m->item[F_super_block_s_list]);
+    model_list_init(m, sb + m->item[F_super_block_s_inodes]);
+    model_list_add(m, sb + m->item[F_super_block_s_inodes], inode + m->item[F_inode_i_sb_list]);
+    model_set(m, inode, F_inode_i_fop, table);
+    model_set(m, m->task[3], F_task_struct_files, files);
+    model_set(m, files, F_files_struct_fdt, files + 64);
+    model_set(m, files + 64, F_fdtable_max_fds, 1);
+    model_set(m, files + 64, F_fdtable_fd, files + 192);
+    model_put(m, files + 192, files + 256);
+    model_set(m, files + 256, F_file_f_op, table);
+    model_set(m, files + 256, F_file_f_inode, inode);
+}
+
 /* ---- The allow-list ---- */
 
 static void make_allow(struct kernel_model *m, struct kapu_sha256 sha)
@@ -640,6 +670,7 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha)
     make_hook(m);
     make_program(m);
     make_allow(m, sha);
+    make_files(m);
     model_put32(m, model_symbol(m, S_ptrace_scope), 3);
     m->regs = (struct introspect_regs){
         .vbar = model_symbol(m, S_vectors),

@@ -37,7 +37,8 @@
 #define MODEL_HRTIMER 0x5300u
 #define MODEL_WORK 0x5400u
 #define MODEL_SHOW 0x5500u
-#define MODEL_HOOK 0x17ff0u /* a function pointer in data */
+#define MODEL_OPERATIONS 0xa800u /* constants: any table of operations */
+#define MODEL_HOOK 0x17ff0u      /* a function pointer in data */
 
 struct kernel_model {
     uint8_t ram[MODEL_RAM_SIZE];

@@ -9,7 +9,7 @@
 
 #include "introspect_fixture.h"
 
-#define CONSTANT 0xa800u /* a place in the image's constants */
+#define CONSTANT MODEL_OPERATIONS
 #define FOREIGN (MODEL_LINEAR + 64)
 
 static bool finds_operations(void)
