@@ -19,8 +19,9 @@
         }                                                                                          \
     }
 
-/* VI: a, b = low and high word of a physical address; MO: bytes from there. Outside of the normal
- * world's memory: TEE_ERROR_ACCESS_DENIED. */
+/* VI: a, b = low and high word of a physical address; VI: the same of an address of the caller; VI:
+ * a = how many bytes to copy from the one to the other. Outside of the normal world's memory, or of
+ * what the caller may write: TEE_ERROR_ACCESS_DENIED. */
 #define MONITOR_PTA_READ 0
 
 /* MO: records of EL1 registers: what each core has now, all stopped for it, and what secure timers

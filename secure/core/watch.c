@@ -17,7 +17,7 @@
 #include "vectors.h"
 
 #define PAGE 4096U
-#define PASS_MS 4400U  /* all pages within this time */
+#define PASS_MS 4200U  /* all pages within this time */
 #define TICK_MS 150U   /* mean interval of a core's ticks */
 #define SLICE_MAX 128U /* pages of one tick */
 #define CAPTURES 4U

@@ -21,14 +21,20 @@
 #define MI TEE_PARAM_TYPE_MEMREF_INPUT
 #define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
+static uint64_t pair_of(const TEE_Param *p)
+{
+    return p->value.a | SHIFT_U64(p->value.b, 32);
+}
+
+/* copy_to_user() proves that the destination is the caller's memory, and writable for it. */
 static TEE_Result read_memory(TEE_Param p[TEE_NUM_PARAMS])
 {
-    uint64_t pa = p[0].value.a | SHIFT_U64(p[0].value.b, 32);
-    const void *from = normal_memory(pa, p[1].memref.size);
+    size_t n = p[2].value.a;
+    const void *from = normal_memory(pair_of(&p[0]), n);
 
     if (from == NULL)
         return TEE_ERROR_ACCESS_DENIED;
-    return copy_to_user(p[1].memref.buffer, from, p[1].memref.size);
+    return copy_to_user((void *)(uintptr_t)pair_of(&p[1]), from, n);
 }
 
 static void put_regs(uint8_t to[MONITOR_REGISTERS_SIZE], const struct normal_regs *r)
@@ -184,7 +190,7 @@ static const struct {
     uint32_t types;
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
-    {MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), read_memory},
+    {MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, VI, VI, NONE), read_memory},
     {MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(MO, VO, NONE, NONE), registers},
     {MONITOR_PTA_WATCH, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), watch},
     {MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(MO, VO, NONE, NONE), captured},

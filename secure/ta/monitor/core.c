@@ -17,9 +17,6 @@ static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
 static size_t pages_n;
 static const struct introspect *collecting;
 
-/* What the core writes to. Memory of the TA alone would be mapped and copied in each call. */
-static uint8_t (*shared)[PAGE]; /* AHEAD pages */
-
 static uint8_t captured[PAGE] __aligned(8);
 static uint64_t captured_pa;
 static bool has_captured;
@@ -29,9 +26,6 @@ TEE_Result core_open(void)
     static const TEE_UUID uuid = MONITOR_PTA_UUID;
     uint32_t origin = 0;
 
-    shared = tee_map_zi(AHEAD * PAGE, TEE_MEMORY_ACCESS_ANY_OWNER);
-    if (shared == NULL)
-        return TEE_ERROR_OUT_OF_MEMORY;
     return TEE_OpenTASession(&uuid, TEE_TIMEOUT_INFINITE, 0, NULL, &core, &origin);
 }
 
@@ -69,6 +63,7 @@ static void collect(uint64_t pa, const void *page)
  * with code, gets some at a time. Each is given once, so that who reads again gets what is there
  * then. */
 static struct {
+    uint8_t page[AHEAD][PAGE] __aligned(8);
     uint64_t pa, next; /* the first page; the one behind the last that was read */
     uint32_t fresh;    /* bit n: page n was not given yet */
 } ahead;
@@ -78,28 +73,25 @@ void core_forget(void)
     ahead.fresh = 0;
 }
 
-/* To the shared memory. */
-static int read_core(uint64_t pa, size_t n)
+static void put_pair(TEE_Param *p, uint64_t v)
+{
+    p->value.a = (uint32_t)v;
+    p->value.b = (uint32_t)(v >> 32);
+}
+
+/* The destination as a value: for each buffer among the parameters OP-TEE's library makes three
+ * more system calls. */
+static int read_core(uint64_t pa, void *to, size_t n)
 {
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
-    p[0].value.a = (uint32_t)pa;
-    p[0].value.b = (uint32_t)(pa >> 32);
-    p[1].memref.buffer = shared;
-    p[1].memref.size = n;
-    return call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p) == TEE_SUCCESS
+    put_pair(&p[0], pa);
+    put_pair(&p[1], (uintptr_t)to);
+    p[2].value.a = (uint32_t)n;
+    return call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, VI, VI, NONE), p) == TEE_SUCCESS
                ? 0
                : KAPU_ERANGE;
-}
-
-static int read_some(uint64_t pa, void *to, size_t n)
-{
-    core_forget();
-    if (n > AHEAD * PAGE || read_core(pa, n) != 0)
-        return KAPU_ERANGE;
-    memcpy(to, shared, n);
-    return 0;
 }
 
 static bool take_ahead(uint64_t pa, void *to)
@@ -108,33 +100,35 @@ static bool take_ahead(uint64_t pa, void *to)
 
     if (pa < ahead.pa || n >= AHEAD || (ahead.fresh >> n & 1) == 0)
         return false;
-    memcpy(to, shared[n], PAGE);
+    memcpy(to, ahead.page[n], PAGE);
     ahead.fresh &= ~(1u << n);
     return true;
 }
 
-static int read_page(uint64_t pa, void *to)
+/* Page after page: some at a time, behind the window or the last one that was read. */
+static int read_ahead(uint64_t pa, void *to)
 {
     uint64_t end = (uint64_t)RAM_BASE + RAM_SIZE;
-    size_t n = AHEAD;
+    size_t n = end - pa < AHEAD * PAGE ? (size_t)((end - pa) / PAGE) : AHEAD;
 
-    bool streams = pa == ahead.next;
+    ahead.fresh = 0;
+    if (read_core(pa, ahead.page, n * PAGE) != 0)
+        return KAPU_ERANGE;
+    ahead.pa = pa;
+    ahead.fresh = (1u << n) - 1;
+    return take_ahead(pa, to) ? 0 : KAPU_ERANGE;
+}
+
+static int read_page(uint64_t pa, void *to)
+{
+    bool streams = pa == ahead.next || pa == ahead.pa + AHEAD * PAGE;
 
     ahead.next = pa + PAGE;
     if (take_ahead(pa, to))
         return 0;
-    if (pa < RAM_BASE || pa > end - PAGE)
+    if (pa < RAM_BASE || pa > (uint64_t)RAM_BASE + RAM_SIZE - PAGE)
         return KAPU_ERANGE;
-    if (!streams)
-        n = 1;
-    else if (end - pa < AHEAD * PAGE)
-        n = (size_t)((end - pa) / PAGE);
-    ahead.pa = pa;
-    ahead.fresh = 0;
-    if (read_core(pa, n * PAGE) != 0)
-        return KAPU_ERANGE;
-    ahead.fresh = (1u << n) - 1;
-    return take_ahead(pa, to) ? 0 : KAPU_ERANGE;
+    return streams ? read_ahead(pa, to) : read_core(pa, to, PAGE);
 }
 
 int core_read(void *ctx, uint64_t pa, void *to, size_t n)
@@ -148,7 +142,7 @@ int core_read(void *ctx, uint64_t pa, void *to, size_t n)
         memcpy(to, captured + (pa - captured_pa), n);
         return 0;
     }
-    err = whole ? read_page(pa, to) : read_some(pa, to, n);
+    err = whole ? read_page(pa, to) : read_core(pa, to, n);
     if (err == 0 && whole && collecting != NULL)
         collect(pa, to);
     return err;
