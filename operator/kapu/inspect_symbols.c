@@ -68,7 +68,7 @@ void symbols_open(struct symbols *s, const char *path)
 void symbols_close(struct symbols *s)
 {
     if (s->map != NULL)
-        munmap((void *)(uintptr_t)s->map, s->size);
+        munmap(s->map, s->size);
     *s = (struct symbols){0};
 }
 
