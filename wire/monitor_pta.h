@@ -60,7 +60,7 @@ enum monitor_reset {
     MONITOR_RESET_ALARM = 1,    /* a deep check's alarm */
     MONITOR_RESET_WATCHDOG = 2, /* no deep check in time */
 };
-#define MONITOR_TEXT_MAX 3072u
+#define MONITOR_TEXT_MAX 3840u /* with what is beside it, a page (secure/core/last_words.c) */
 
 /* VO: a = ticks, b = pages watched. VO: a = times that all watched pages were seen, b =
  * milliseconds that the last of these took. VO: a = longest stop of other cores in microseconds, b

@@ -32,7 +32,7 @@
  *   BANNER   1   the kernel's version string
  *   HOOKS   16   hooks of security modules: offset of its struct security_hook_list, function,
  *                offset of the first static call that it may use, how many there are
- *   GRANULES 128 one for each page of RANGE_TEXT, with the number of its hash: a check byte for each
+ *   GRANULES 128 for each page of RANGE_TEXT, with the number of its hash: a check byte for each
  *                GRANULE of the page as it is hashed, the lowest byte of the CRC-32. They tell a
  *                person where a page differs whose SHA-256 is wrong; they judge nothing
  */

@@ -68,7 +68,7 @@ void vmlinux_open(struct vmlinux *s, const char *path)
 void vmlinux_close(struct vmlinux *s)
 {
     if (s->map != NULL)
-        munmap((void *)(uintptr_t)s->map, s->size);
+        munmap(s->map, s->size);
     *s = (struct vmlinux){0};
 }
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct vmlinux {
-    const uint8_t *map; /* the file; NULL: there is none, and nothing has a name */
+    uint8_t *map; /* the file; NULL: there is none, and nothing has a name */
     size_t size;
     size_t at, n;        /* symbol table */
     size_t text, text_n; /* its strings */

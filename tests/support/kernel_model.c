@@ -279,7 +279,7 @@ static uint8_t check_byte(const uint8_t *p)
 
 static void put_granules(struct kernel_model *m)
 {
-    uint8_t checks[(MODEL_ETEXT - MODEL_STEXT) / GRANULE];
+    uint8_t checks[(MODEL_ETEXT - MODEL_STEXT) / GRANULE] = {0};
 
     for (uint32_t i = 0; i < sizeof(checks); i++)
         checks[i] = check_byte(at(m, MODEL_TEXT_PA + MODEL_STEXT + GRANULE * i));
