@@ -3,6 +3,7 @@
 host. What can be tried without them is in tests/operator.
 """
 
+import json
 import re
 import shutil
 import struct
@@ -218,3 +219,18 @@ def test_the_tls_key_is_in_the_secure_worlds_memory_only(lab):
         assert wanted not in normal
     assert secure.count(key) + secure.count(key[::-1]) > 0
     assert b"-----BEGIN CERTIFICATE-----" in normal  # it is memory of that gateway, and it is searched
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.5, 1.5])
+def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
+    """Its verdict is lost or right, never wrong; it is started again, dials in and is trusted."""
+    words = ["attest", "first", "--json", "--timeout", "20", "--operator", lab.operated.operator.folder]
+    asking = subprocess.Popen([lab.operated.kapu_program, *words], env=host_environment(),
+                              stdout=subprocess.PIPE, text=True)
+    time.sleep(delay)  # any moment is a good one
+    lab.shell.run("systemctl kill -s KILL kapu-link")
+    said = json.loads(asking.communicate(timeout=120)[0])
+    assert asking.returncode in (0, 3), said
+    assert lab.operated.fleet()["first"]["trust"] == "trusted"
+    status, result = lab.attest_when_back()
+    assert (status, result["verdict"]) == (0, "trusted"), result
