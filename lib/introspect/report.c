@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define PATIENCE 4u /* looks of one attempt */
+
 void text_append(char *to, size_t n, const char *text)
 {
     size_t at = 0;
@@ -81,7 +83,7 @@ static uint64_t judged(const struct finding *f)
 
 bool introspect_same(const struct finding *a, const struct finding *b)
 {
-    return text_equal(a->id, b->id) && judged(a) == judged(b) && text_equal(a->object, b->object);
+    return judged(a) == judged(b) && text_equal(a->id, b->id) && text_equal(a->object, b->object);
 }
 
 /* The page of a finding whose check did not say it, when its address is one of the kernel's. */
@@ -199,16 +201,34 @@ static void note_run(struct introspect *in, const struct introspect_check *check
     }
 }
 
+static bool is_broken(int err)
+{
+    return err == KAPU_EINVAL || err == KAPU_ERANGE || err == KAPU_ENOENT || err == KAPU_EIO;
+}
+
+/* One attempt. Where the system runs meanwhile, a structure may be caught while it changes, and
+ * there are thousands of them: what cannot be followed is begun anew. */
+static int attempt(struct introspect *in, const struct introspect_check *check)
+{
+    uint32_t most = in->attempts > 1 ? PATIENCE : 1;
+    int err = KAPU_EINVAL;
+
+    for (uint32_t i = 0; i < most && is_broken(err); i++) {
+        if (in->run == 0)
+            in->pending_n = in->lost = 0;
+        budget_start(in);
+        err = check->run(in);
+    }
+    return err;
+}
+
 int introspect_run(struct introspect *in, const struct introspect_check *check)
 {
     int err = 0;
 
-    in->pending_n = 0;
-    in->lost = 0;
     note_run(in, check);
     for (in->run = 0; in->run < in->attempts; in->run++) {
-        budget_start(in);
-        err = check->run(in);
+        err = attempt(in, check);
         if (err == KAPU_EUNSUPPORTED || err == KAPU_EARG || err == KAPU_ECRYPTO)
             return err;
         if (err < 0)

@@ -486,6 +486,7 @@ struct flicker {
     struct mem below;
     uint64_t pa;
     uint32_t looks;
+    uint32_t wrong; /* of the looks, the first ones */
 };
 
 static int read_flicker(void *ctx, uint64_t pa, void *to, size_t n)
@@ -493,14 +494,14 @@ static int read_flicker(void *ctx, uint64_t pa, void *to, size_t n)
     struct flicker *f = ctx;
     int err = f->below.read(f->below.ctx, pa, to, n);
 
-    if (pa <= f->pa && f->pa - pa < n && f->looks++ == 0)
+    if (pa <= f->pa && f->pa - pa < n && f->looks++ < f->wrong)
         ((uint8_t *)to)[f->pa - pa] ^= 0x40;
     return err;
 }
 
 static void what_one_of_three_looks_saw_is_no_finding(void **state)
 {
-    struct flicker f = {in.mem, MODEL_TEXT_PA + 0x2080, 0};
+    struct flicker f = {in.mem, MODEL_TEXT_PA + 0x2080, 0, 1};
 
     (void)state;
     in.mem = (struct mem){read_flicker, &f};
@@ -509,6 +510,21 @@ static void what_one_of_three_looks_saw_is_no_finding(void **state)
     f.looks = 0;
     in.attempts = 1;
     assert_int_equal(introspect_run(&in, check("text")), 1);
+}
+
+/* The task list is caught in each attempt while it changes; one that stays broken is a finding. */
+static void what_cannot_be_followed_is_begun_anew_while_the_system_runs(void **state)
+{
+    uint64_t next = model_symbol(&model, S_init_task) + item(&in, F_task_struct_tasks);
+    struct flicker f = {in.mem, MODEL_TEXT_PA + (next - image(0)), 0, 3};
+
+    (void)state;
+    in.mem = (struct mem){read_flicker, &f};
+    in.attempts = 3;
+    assert_int_equal(introspect_run(&in, check("credentials")), 0);
+    assert_true(f.looks > f.wrong);
+    f.wrong = UINT32_MAX;
+    assert_true(finds("credentials", "report.broken"));
 }
 
 static void a_damaged_profile_is_refused(void **state)
@@ -587,6 +603,7 @@ int main(void)
         TEST(tasks_are_listed_with_their_programs),
         TEST(executable_memory_is_listed),
         TEST(what_one_of_three_looks_saw_is_no_finding),
+        TEST(what_cannot_be_followed_is_begun_anew_while_the_system_runs),
         TEST(a_damaged_profile_is_refused),
         TEST(a_damaged_allow_list_is_refused),
     };
