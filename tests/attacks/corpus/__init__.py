@@ -4,12 +4,13 @@
 A new technique is a function, a module or a program, and a row with what must be found.
 """
 
-from . import callbacks, inside, kernel, lab_memory, processes, programs, settings
+from . import (callbacks, inside, kernel, lab_memory, operations, processes, programs,
+               settings)
 from .technique import AWAITED, FAMILIES, GATEWAY, LAB, Technique, check_of
 
 TECHNIQUES: tuple[Technique, ...] = (
-    kernel.ROWS + callbacks.ROWS + processes.ROWS + settings.ROWS + lab_memory.ROWS + inside.ROWS
-    + programs.ROWS)
+    kernel.ROWS + callbacks.ROWS + operations.ROWS + processes.ROWS + settings.ROWS
+    + lab_memory.ROWS + inside.ROWS + programs.ROWS)
 
 __all__ = ["AWAITED", "FAMILIES", "GATEWAY", "LAB", "TECHNIQUES", "Technique", "check_of",
            "of_flavour"]
