@@ -50,8 +50,7 @@ static void keep_now(struct verdict *v, const struct finding *f)
     size_t at;
 
     for (size_t i = 0; i < v->findings; i++) { /* seen by the watch, and still so */
-        if (v->finding[i].address == f->address && strcmp(v->finding[i].id, f->id) == 0 &&
-            strcmp(v->finding[i].object, f->object) == 0)
+        if (introspect_same(&v->finding[i], f))
             return;
     }
     if (f->severity == INTROSPECT_ALARM)

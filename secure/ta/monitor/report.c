@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define MORE_SIZE 48u /* "and N findings more" */
+
 struct text {
     char *to;
     size_t at, n;
@@ -33,6 +35,7 @@ static const char *name_of(enum introspect_severity s)
 size_t report_lines(const struct verdict *v, char *to, size_t n)
 {
     struct text t = {to, 0, n};
+    size_t said = 0;
 
     put(&t, "deep check %" PRIu32 ": ", v->number);
     if (v->alarms + v->warnings == 0)
@@ -40,14 +43,19 @@ size_t report_lines(const struct verdict *v, char *to, size_t n)
     else
         put(&t, "%" PRIu32 " alarms, %" PRIu32 " warnings, ", v->alarms, v->warnings);
     put(&t, "%zu checks in %" PRIu32 " ms\n", v->checks, v->took_ms);
-    for (size_t i = 0; i < v->findings; i++) {
-        const struct finding *f = &v->finding[i];
+    for (; said < v->findings; said++) {
+        const struct finding *f = &v->finding[said];
+        size_t before = t.at;
 
         put(&t, "%s %s: %s, 0x%" PRIx64 ": %s\n", name_of(f->severity), f->id, f->object,
             f->address, f->detail);
+        if (t.n - t.at < MORE_SIZE) { /* it may have been cut */
+            t.at = before;
+            break;
+        }
     }
-    if (v->not_kept > 0)
-        put(&t, "and %zu findings more\n", v->not_kept);
+    if (said < v->findings || v->not_kept > 0)
+        put(&t, "and %zu findings more\n", v->findings - said + v->not_kept);
     return t.at;
 }
 
