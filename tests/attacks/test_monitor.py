@@ -15,6 +15,7 @@ from attacks.corpus import LAB, of_flavour
 from attacks.corpus.bench import Bench, build_tools
 from attacks.corpus.technique import FAMILIES
 from guest import Guest, Kernel, inspect
+from kapu.gdb import Gdb
 from kapu.report import update_report
 from monitored import AGAIN, RESET, WATCH, Monitor, SecureWorld
 from shell import Shell
@@ -27,6 +28,15 @@ RESET_SECONDS = 30 + 15   # on_alarm of gateway/policy, and a tick of a slow emu
 WATCHDOG_SECONDS = 120    # PLATFORM_WATCHDOG_S
 HURRY_SECONDS = 60        # PLATFORM_HURRY_S
 COVERAGE_SECONDS = 5      # every watched page within this time
+
+
+def patch_code(gdb_socket, pa: int, code: bytes) -> None:
+    """By the emulator, which then forgets what it has translated of the old code."""
+    gdb = Gdb(gdb_socket)
+    assert gdb.command("Qqemu.PhyMemMode:1") == b"OK"
+    gdb.write(pa, code)
+    assert gdb.command("D") == b"OK"
+    gdb.close()
 
 
 def make(folder, flavour):
@@ -105,11 +115,12 @@ def test_a_driver_that_refuses_calls_does_not_silence_the_secure_world(gateway):
     """Linux' OP-TEE driver patched to fail each call: no deep check can be asked for. The secure timer's
     watch sees the patch, and resets the board when nobody comes to explain it."""
     guest = gateway.guest()
-    guest.write(guest.symbol("optee_smc_do_call_with_arg"), REFUSE)
+    place = guest.physical(guest.symbol("optee_smc_do_call_with_arg"))
+    patch_code(gateway.instance.folder / "gdb.sock", place, REFUSE)
     changed = gateway.monitor.wait(WATCH, 3 * COVERAGE_SECONDS)
-    assert int(changed[1], 16) == guest.physical(guest.symbol("optee_smc_do_call_with_arg")) & -4096
+    assert int(changed[1], 16) == place & -4096
     assert "no deep check" in gateway.monitor.wait(RESET, HURRY_SECONDS + 30)[1]
-    assert int(gateway.monitor.wait(AGAIN, BOOT_SECONDS)[1]) == 2
+    assert int(gateway.monitor.wait(AGAIN, BOOT_SECONDS)[1]) > 0
     check = gateway.monitor.next_check(BOOT_SECONDS)
     assert (check.number, check.findings) == (1, [])
 
