@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define PATIENCE 4u /* looks of one attempt */
+#define PATIENCE 4u    /* looks of one attempt */
+#define SAID_MAX 4096u /* findings of one look: who makes more of them wants to keep us busy */
 
 void text_append(char *to, size_t n, const char *text)
 {
@@ -120,6 +121,8 @@ void finding_add(struct introspect *in, const struct finding *f)
 {
     uint32_t at = in->pending_n;
 
+    if (++in->said > SAID_MAX)
+        in->budget = 0; /* the check ends at its next read, as one that reads too much */
     for (uint32_t i = 0; i < in->pending_n; i++) {
         if (introspect_same(&in->pending[i], f)) {
             if (in->seen[i] == in->run)
@@ -180,6 +183,7 @@ static void not_followed(struct introspect *in, const struct introspect_check *c
 void budget_start(struct introspect *in)
 {
     in->budget = in->reads_max;
+    in->said = 0;
     caches_drop(in);
 }
 

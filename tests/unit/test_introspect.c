@@ -405,6 +405,25 @@ static void foreign_code_in_a_program_is_found(void **state)
     assert_true(finds("code", "code.page"));
 }
 
+/* A block of 1 GiB that is in no RAM, in a process: a quarter of a million wrong pages without a
+ * read. The check ends, and says so. */
+static void very_many_wrong_pages_keep_nobody_busy(void **state)
+{
+    uint64_t root = model_get(&model, model.mm + item(&in, F_mm_struct_pgd));
+    uint64_t slot = 8 * (MODEL_CODE_VA >> 39 & 0x1ff);
+    uint64_t second =
+        MODEL_LINEAR + (model_get(&model, root + slot) & 0xfffffffff000u) - MODEL_RAM_BASE;
+    uint64_t block = 0x4000000000u | 1u << 10 | 1u << 7 | 1u << 6 | 1u | 1ull << 53;
+
+    (void)state;
+    for (uint64_t i = 0; i < 512; i++) {
+        if (i != (MODEL_CODE_VA >> 30 & 0x1ff))
+            model_put(&model, second + 8 * i, block);
+    }
+    assert_true(finds("code", "code.page"));
+    assert_true(finds("code", "report.endless"));
+}
+
 static void a_writable_executable_mapping_is_found(void **state)
 {
     uint64_t node = model_get(&model, model.mm + model.item[F_mm_struct_mm_mt]) & ~0xffull;
@@ -597,6 +616,7 @@ int main(void)
         TEST(credentials_are_compared_with_policy),
         TEST(restrictions_are_compared_with_policy),
         TEST(foreign_code_in_a_program_is_found),
+        TEST(very_many_wrong_pages_keep_nobody_busy),
         TEST(a_writable_executable_mapping_is_found),
         TEST(a_changed_setting_is_found),
         TEST(a_security_hook_that_is_not_called_is_found),

@@ -126,7 +126,7 @@ struct introspect {
     } module_code[INTROSPECT_MODULE_CODE];
     uint32_t deep; /* number of this deep check */
     struct finding pending[INTROSPECT_PENDING];
-    uint32_t pending_n, lost, run;
+    uint32_t pending_n, lost, run, said;
     uint32_t set_n, hashed_used, victim;
     uint64_t budget; /* lookups that the current run may still do */
     uint64_t ran;    /* checks of this deep check, by their places in the table */
