@@ -30,6 +30,8 @@ static const struct {
     {"works.", "queued work leads elsewhere"},
     {"tracepoints.", "a probe at a tracepoint is foreign"},
     {"lsm.", "a security hook was changed"},
+    {"operations.", "what the kernel calls for a file leads elsewhere"},
+    {"io_uring.", "a program uses io_uring, which policy does not allow"},
     {"modules.unknown", "a kernel module is loaded that policy does not allow"},
     {"modules.hidden", "a kernel module hides"},
     {"modules.", "the kernel's modules cannot be followed"},

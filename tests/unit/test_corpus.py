@@ -46,6 +46,13 @@ def test_what_is_awaited_is_not_there_yet():
     assert AWAITED & documented() == set()
 
 
+def test_the_verifier_has_words_for_each_finding():
+    text = (ROOT / "operator/verifier/appraise_monitor.c").read_text()
+    begins = tuple(re.findall(r'^    \{"([a-z_.]+)", "', text, re.MULTILINE))
+    names = set().union(*(t.expected for t in TECHNIQUES))
+    assert [name for name in sorted(names) if not name.startswith(begins)] == []
+
+
 def test_every_module_and_program_is_used():
     text = "".join(p.read_text() for p in [*ATTACKS.glob("corpus/*.py"), ATTACKS / "churn.py"])
     sources = [p.stem for p in [*ATTACKS.glob("modules/*.c"), *ATTACKS.glob("programs/*.c")]]

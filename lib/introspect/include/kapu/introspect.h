@@ -141,8 +141,8 @@ struct introspect_setup {
     struct mem mem;
     struct kapu_sha256 sha;
     uint64_t ram_base, ram_size;
-    uint8_t
-        *work; /* at least INTROSPECT_WORK_MIN; more lets it follow more tasks; fastest aligned */
+    /* At least INTROSPECT_WORK_MIN; more lets it follow more tasks. Aligned, it is faster. */
+    uint8_t *work;
     size_t work_n;
     /*
      * Pages of the page cache, taken from the end of the work memory: so many times
