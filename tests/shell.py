@@ -22,11 +22,13 @@ class Shell:
         self.socket = connect(machine.console_socket)
         # What nobody reads stops the gateway's serial port: read all; the log file has it too.
         threading.Thread(target=self._drain, daemon=True).start()
-        self._silence()
+        self._silence(timeout)
 
-    def _silence(self) -> None:
-        """The kernel's messages stay in dmesg: on the console they fall into commands' output."""
-        self.run("dmesg -n 1", check=False)
+    def _silence(self, timeout: float) -> None:
+        """What else is said on the console would fall into commands' output: the kernel's messages stay in
+        dmesg, and the report of the gateway's status at the end of its start is waited for."""
+        self.run("dmesg -n 1", timeout, check=False)
+        self.run("systemctl is-system-running --wait", timeout, check=False)
 
     def _drain(self) -> None:
         self.socket.settimeout(None)
@@ -57,7 +59,7 @@ class Shell:
         seen += found.end()  # a prompt that comes after this is the new one
         self.machine.wait_for(re.escape(PROMPT), timeout, start=seen, partial=True)
         time.sleep(0.1)  # the prompt is there; let the line discipline settle before typing
-        self._silence()
+        self._silence(timeout)
 
     def close(self) -> None:
         self.socket.close()

@@ -216,7 +216,7 @@ static void show(const struct options *o, struct result *r)
         print_json(stdout, r);
     } else if (o->quiet) {
         for (size_t i = 0; i < r->findings.n; i++) {
-            char symbol[96];
+            char symbol[SYMBOL_TEXT];
 
             finding_symbol(r, &f[i], symbol, sizeof(symbol));
             printf("%s %s%s%s: %s\n", f[i].id, f[i].object, symbol[0] != '\0' ? " at " : "", symbol,
@@ -311,9 +311,17 @@ void finding_symbol(const struct result *r, const struct finding *f, char *to, s
 {
     uint64_t start = r->in->profile.base + r->in->slide;
 
+    char end[SYMBOL_TEXT / 2];
+
     to[0] = '\0';
-    if (f->address >= start && f->address - start < (uint64_t)r->in->profile.pages * 4096)
-        vmlinux_name(&r->vmlinux, f->address - r->in->slide, to, n);
+    if (f->address < start || f->address - start >= (uint64_t)r->in->profile.pages * 4096)
+        return;
+    vmlinux_name(&r->vmlinux, f->address - r->in->slide, to, n / 2);
+    if (strstr(f->detail, "32 bytes") == NULL) /* check "text" tells pieces apart */
+        return;
+    vmlinux_name(&r->vmlinux, f->address - r->in->slide + 31, end, sizeof(end));
+    if (strcspn(to, "+") != strcspn(end, "+") || strncmp(to, end, strcspn(to, "+")) != 0)
+        snprintf(to + strlen(to), n - strlen(to), " to %s", end);
 }
 
 static bool has_finding(const struct list *l, const struct finding *f)

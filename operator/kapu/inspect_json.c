@@ -36,7 +36,7 @@ static void findings(FILE *to, const struct result *r)
 {
     const struct list *l = &r->findings;
     const struct finding *f = l->items;
-    char symbol[96];
+    char symbol[SYMBOL_TEXT];
 
     fprintf(to, "\"findings\": [\n");
     for (size_t i = 0; i < l->n; i++) {

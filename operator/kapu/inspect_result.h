@@ -48,7 +48,9 @@ void list_add(struct list *l, const void *item, size_t size);
 /* Why a check was not done, for people. */
 const char *check_error(int err);
 
-/* Where in the kernel's image a finding is, as symbol and offset; empty when it is not in it. */
+#define SYMBOL_TEXT 256
+/* Where in the kernel's image a finding is, as symbol and offset; empty when it is not in it. Of a
+ * piece of text in which a function ends and the next one begins, both. At most SYMBOL_TEXT. */
 void finding_symbol(const struct result *r, const struct finding *f, char *to, size_t n);
 
 void print_text(FILE *to, const struct result *r, bool colour);

@@ -167,7 +167,7 @@ static void print_findings(FILE *to, const struct result *r, bool colour)
         fprintf(to, "  none\n");
     for (size_t i = 0; i < r->findings.n; i++) {
         bool alarm = f[i].severity == INTROSPECT_ALARM;
-        char symbol[96];
+        char symbol[SYMBOL_TEXT];
 
         finding_symbol(r, &f[i], symbol, sizeof(symbol));
         fprintf(to, "  %s%-7s %-20s%s %016llx %s%s%s: %s\n", paint(colour, alarm ? RED : YELLOW),

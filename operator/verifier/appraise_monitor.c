@@ -5,7 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PLACE_MAX 128u /* "SYMBOL+0xOFFSET" */
+#define SYMBOL_MAX 112u /* "SYMBOL+0xOFFSET" */
+#define PLACE_MAX (2 * SYMBOL_MAX + 4)
+#define PIECE 32u /* bytes of kernel text that are told apart (docs/introspection.md, text.page)   \
+                   */
 
 /* What findings mean, by the begin of their identifiers, the longer ones first
  * (docs/introspection.md has all of them). */
@@ -119,14 +122,38 @@ static const struct symbols *symbols_of(struct appraisal *a)
     return &a->symbols;
 }
 
-/* "SYMBOL+0xOFFSET" for an address in the kernel's image; NULL for others. */
-static const char *name_of(struct appraisal *a, uint64_t address, char place[PLACE_MAX])
+/* A finding about a piece of text, not about one address. */
+static bool is_piece(const struct evidence_finding *f)
 {
-    const uint64_t base = a->monitor.kernel_base;
+    static const char says[] = "32 bytes";
 
-    if (base == 0 || address < base || address - base > UINT32_MAX)
+    return f->detail.n > 0 && memmem(f->detail.p, f->detail.n, says, sizeof(says) - 1) != NULL;
+}
+
+static bool same_symbol(const char *a, const char *b)
+{
+    const size_t n = strcspn(a, "+");
+
+    return n == strcspn(b, "+") && memcmp(a, b, n) == 0;
+}
+
+/* "SYMBOL+0xOFFSET" for an address in the kernel's image; NULL for others. Of a piece in which a
+ * function ends and the next one begins, both: nobody knows in which the change is. */
+static const char *name_of(struct appraisal *a, const struct evidence_finding *f,
+                           char place[PLACE_MAX])
+{
+    const uint64_t base = a->monitor.kernel_base, offset = f->address - base;
+    char end[SYMBOL_MAX];
+
+    if (base == 0 || f->address < base || offset > UINT32_MAX ||
+        !symbols_place(symbols_of(a), offset, place, SYMBOL_MAX))
         return NULL;
-    return symbols_place(symbols_of(a), address - base, place, PLACE_MAX) ? place : NULL;
+    if (is_piece(f) && symbols_place(symbols_of(a), offset + PIECE - 1, end, sizeof(end)) &&
+        !same_symbol(place, end)) {
+        strcat(place, " to ");
+        strcat(place, end);
+    }
+    return place;
 }
 
 static void appraise_findings(struct appraisal *a)
@@ -139,7 +166,7 @@ static void appraise_findings(struct appraisal *a)
 
         if (action == POLICY_IGNORE)
             continue;
-        verifier_explain_finding(&m->finding[i], name_of(a, m->finding[i].address, place), text,
+        verifier_explain_finding(&m->finding[i], name_of(a, &m->finding[i], place), text,
                                  sizeof(text));
         verifier_reason(a->r, VERIFIER_EXECUTABLES,
                         action == POLICY_FATAL ? VERIFIER_CONTRAINDICATED : VERIFIER_WARNING, "%s",

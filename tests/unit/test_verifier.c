@@ -439,6 +439,21 @@ static void an_address_in_the_image_is_told_by_its_symbol(void **state)
     expect(VERIFIER_CONTRAINDICATED, "at __arm64_sys_tkill+0x6dcaff:");
 }
 
+/* Of 32 bytes with the end of one function and the begin of another, both are told. */
+static void a_piece_with_two_functions_is_told_by_both(void **state)
+{
+    (void)state;
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "kernel text", BASE + 0x1234f0,
+                         "32 bytes differ");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED,
+           "at __arm64_sys_kill+0xb0 to __arm64_sys_tkill+0xf: 32 bytes differ [text.page]");
+    soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "kernel text", BASE + 0x1234e0,
+                         "32 bytes differ");
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "at __arm64_sys_kill+0xa0: 32 bytes differ");
+}
+
 static void what_a_finding_is_about_stays_beside_the_symbol(void **state)
 {
     (void)state;
@@ -689,6 +704,7 @@ int main(void)
         TEST(a_finding_is_said_in_words_that_a_person_understands),
         TEST(a_finding_is_said_with_its_place),
         TEST(an_address_in_the_image_is_told_by_its_symbol),
+        TEST(a_piece_with_two_functions_is_told_by_both),
         TEST(what_a_finding_is_about_stays_beside_the_symbol),
         TEST(an_address_outside_of_the_image_is_told_as_it_is),
         TEST(without_a_base_or_symbols_the_address_is_told),
