@@ -7,8 +7,7 @@
 
 #define SYMBOL_MAX 112u /* "SYMBOL+0xOFFSET" */
 #define PLACE_MAX (2 * SYMBOL_MAX + 4)
-#define PIECE 32u /* bytes of kernel text that are told apart (docs/introspection.md, text.page)   \
-                   */
+#define PIECE 32u /* bytes of kernel text that are told apart: docs/introspection.md */
 
 /* What findings mean, by the begin of their identifiers, the longer ones first
  * (docs/introspection.md has all of them). */
@@ -150,8 +149,9 @@ static const char *name_of(struct appraisal *a, const struct evidence_finding *f
         return NULL;
     if (is_piece(f) && symbols_place(symbols_of(a), offset + PIECE - 1, end, sizeof(end)) &&
         !same_symbol(place, end)) {
-        strcat(place, " to ");
-        strcat(place, end);
+        const size_t n = strlen(place);
+
+        snprintf(place + n, PLACE_MAX - n, " to %s", end);
     }
     return place;
 }
