@@ -33,8 +33,8 @@ packages: ## install missing Debian packages (the only step that needs root)
 lint: packages ## formatters, linters and our own rules, without building images
 	@tools/lint
 
-fuzz: packages ## fuzz everything that parses, FUZZ_SECONDS (600) for each target
-	@tools/fuzz $(or $(FUZZ_SECONDS),600)
+fuzz: packages ## fuzz everything that parses (or FUZZ_TARGETS), FUZZ_SECONDS (600) for each target
+	@tools/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGETS)
 
 repro: packages fetch ## build twice in two folders and compare FIP, kernel and root image
 	@tools/repro
