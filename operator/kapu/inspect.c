@@ -13,6 +13,7 @@
 #include "inspect_memory.h"
 #include "inspect_picture.h"
 #include "inspect_result.h"
+#include "reference.h"
 
 #define CACHE_PAGES 128u
 #define WORK_SIZE ((512u << 10) + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
@@ -38,8 +39,8 @@ static const char help[] =
     "looked\n"
     "at up to three times: a finding is what each look saw.\n"
     "\n"
-    "  --release FOLDER  where kernel.profile and allow.list are, and vmlinux for names of\n"
-    "                    places in the kernel (default: build/gateway, or the\n"
+    "  --release FOLDER  where kernel.profile and allow.list are, and reference.cbor for\n"
+    "                    names of places in the kernel (default: build/gateway, or the\n"
     "                    flavour of the gateway NAME)\n"
     "  --profile FILE    kernel profile, instead of the release's\n"
     "  --allow FILE      allow-list, instead of the release's\n"
@@ -209,23 +210,23 @@ static void show(const struct options *o, struct result *r)
     const struct finding *f = r->findings.items;
     char path[1300];
 
-    snprintf(path, sizeof(path), "%s/vmlinux", o->release);
+    snprintf(path, sizeof(path), "%s/reference.cbor", o->release);
     if (o->profile == NULL && r->findings.n > 0) /* else it may be another kernel's */
-        vmlinux_open(&r->vmlinux, path);
+        (void)!reference_names(path, &r->symbols);
     if (o->json) {
         print_json(stdout, r);
     } else if (o->quiet) {
         for (size_t i = 0; i < r->findings.n; i++) {
-            char symbol[SYMBOL_TEXT];
+            char symbol[SYMBOLS_FINDING_MAX];
 
-            finding_symbol(r, &f[i], symbol, sizeof(symbol));
+            finding_symbol(r, &f[i], symbol);
             printf("%s %s%s%s: %s\n", f[i].id, f[i].object, symbol[0] != '\0' ? " at " : "", symbol,
                    f[i].detail);
         }
     } else {
         print_text(stdout, r, isatty(1));
     }
-    vmlinux_close(&r->vmlinux);
+    symbols_close(&r->symbols);
 }
 
 /* Opens profile and allow-list, finds the kernel. */
@@ -307,21 +308,13 @@ static void free_result(struct result *r)
     free(r->pages.items);
 }
 
-void finding_symbol(const struct result *r, const struct finding *f, char *to, size_t n)
+void finding_symbol(const struct result *r, const struct finding *f, char to[SYMBOLS_FINDING_MAX])
 {
-    uint64_t start = r->in->profile.base + r->in->slide;
+    const uint64_t start = r->in->profile.base + r->in->slide;
+    const struct bytes detail = {(const uint8_t *)f->detail, strlen(f->detail)};
 
-    char end[SYMBOL_TEXT / 2];
-
-    to[0] = '\0';
-    if (f->address < start || f->address - start >= (uint64_t)r->in->profile.pages * 4096)
-        return;
-    vmlinux_name(&r->vmlinux, f->address - r->in->slide, to, n / 2);
-    if (strstr(f->detail, "32 bytes") == NULL) /* check "text" tells pieces apart */
-        return;
-    vmlinux_name(&r->vmlinux, f->address - r->in->slide + 31, end, sizeof(end));
-    if (strcspn(to, "+") != strcspn(end, "+") || strncmp(to, end, strcspn(to, "+")) != 0)
-        snprintf(to + strlen(to), n - strlen(to), " to %s", end);
+    if (f->address < start || !symbols_finding(&r->symbols, f->address - start, detail, to))
+        to[0] = '\0';
 }
 
 static bool has_finding(const struct list *l, const struct finding *f)

@@ -36,7 +36,7 @@ static void findings(FILE *to, const struct result *r)
 {
     const struct list *l = &r->findings;
     const struct finding *f = l->items;
-    char symbol[SYMBOL_TEXT];
+    char symbol[SYMBOLS_FINDING_MAX];
 
     fprintf(to, "\"findings\": [\n");
     for (size_t i = 0; i < l->n; i++) {
@@ -46,7 +46,7 @@ static void findings(FILE *to, const struct result *r)
         string(to, "object", f[i].object, ", ");
         address(to, "address", f[i].address, ", ");
         address(to, "physical", f[i].pa, ", ");
-        finding_symbol(r, &f[i], symbol, sizeof(symbol));
+        finding_symbol(r, &f[i], symbol);
         string(to, "symbol", symbol, ", ");
         string(to, "detail", f[i].detail, comma(i, l));
     }

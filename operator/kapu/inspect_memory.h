@@ -19,8 +19,11 @@ struct memory {
     } part[MEMORY_PARTS];
 };
 
-/* 0, or -1 with a message on standard error. */
+/* 0, or -1 with a message on standard error; memory_close after both. */
 int memory_open(struct memory *m, const char *path);
+/* The parts, of the `size` bytes at `map`, which may be hostile. NULL, or what is wrong with them.
+ */
+const char *memory_read(struct memory *m);
 void memory_close(struct memory *m);
 struct mem memory_port(struct memory *m);
 

@@ -7,7 +7,7 @@
 
 #include <kapu/introspect.h>
 
-#include "inspect_vmlinux.h"
+#include "symbols.h"
 
 #define CHECKS_MAX 64
 
@@ -39,7 +39,7 @@ struct result {
     int tasks_err, modules_err, sockets_err, code_err, pages_err;
     bool registers;
     double seconds;
-    struct vmlinux vmlinux; /* of the release's vmlinux, if it is there */
+    struct symbols symbols; /* of the release's kernel, if reference.cbor is there */
 };
 
 /* Appends a copy; exits the program when there is no memory. */
@@ -48,10 +48,8 @@ void list_add(struct list *l, const void *item, size_t size);
 /* Why a check was not done, for people. */
 const char *check_error(int err);
 
-#define SYMBOL_TEXT 256
-/* Where in the kernel's image a finding is, as symbol and offset; empty when it is not in it. Of a
- * piece of text in which a function ends and the next one begins, both. At most SYMBOL_TEXT. */
-void finding_symbol(const struct result *r, const struct finding *f, char *to, size_t n);
+/* Where in the kernel's image a finding is (symbols_finding); empty when it is not in it. */
+void finding_symbol(const struct result *r, const struct finding *f, char to[SYMBOLS_FINDING_MAX]);
 
 void print_text(FILE *to, const struct result *r, bool colour);
 void print_json(FILE *to, const struct result *r);

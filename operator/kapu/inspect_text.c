@@ -167,9 +167,9 @@ static void print_findings(FILE *to, const struct result *r, bool colour)
         fprintf(to, "  none\n");
     for (size_t i = 0; i < r->findings.n; i++) {
         bool alarm = f[i].severity == INTROSPECT_ALARM;
-        char symbol[SYMBOL_TEXT];
+        char symbol[SYMBOLS_FINDING_MAX];
 
-        finding_symbol(r, &f[i], symbol, sizeof(symbol));
+        finding_symbol(r, &f[i], symbol);
         fprintf(to, "  %s%-7s %-20s%s %016llx %s%s%s: %s\n", paint(colour, alarm ? RED : YELLOW),
                 alarm ? "ALARM" : "warning", f[i].id, paint(colour, PLAIN),
                 (unsigned long long)f[i].address, f[i].object, symbol[0] != '\0' ? " at " : "",

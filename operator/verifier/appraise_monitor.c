@@ -5,10 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SYMBOL_MAX 112u /* "SYMBOL+0xOFFSET" */
-#define PLACE_MAX (2 * SYMBOL_MAX + 4)
-#define PIECE 32u /* bytes of kernel text that are told apart: docs/introspection.md */
-
 /* What findings mean, by the begin of their identifiers, the longer ones first
  * (docs/introspection.md has all of them). */
 static const struct {
@@ -72,7 +68,7 @@ static bool says_the_same(const struct evidence_finding *f)
 /* "at SYMBOL+0xOFFSET" needs no address beside it; other objects do. */
 static void place_of(const struct evidence_finding *f, const char *place, char *to, size_t n)
 {
-    char address[PLACE_MAX + 8] = "";
+    char address[SYMBOLS_FINDING_MAX + 8] = "";
 
     if (f->object.n > 3 && memmem(f->object.p, f->object.n, "+0x", 3) != NULL) {
         snprintf(to, n, " at %.*s", TEXT_OF(f->object));
@@ -91,7 +87,7 @@ static void place_of(const struct evidence_finding *f, const char *place, char *
 void verifier_explain_finding(const struct evidence_finding *f, const char *place, char *to,
                               size_t n)
 {
-    char where[EVIDENCE_OBJECT_MAX + PLACE_MAX + 16];
+    char where[EVIDENCE_OBJECT_MAX + SYMBOLS_FINDING_MAX + 16];
 
     place_of(f, place, where, sizeof(where));
     snprintf(to, n, "%s%s%s%.*s [%.*s]", means(f->id), where, f->detail.n > 0 ? ": " : "",
@@ -121,45 +117,22 @@ static const struct symbols *symbols_of(struct appraisal *a)
     return &a->symbols;
 }
 
-/* A finding about a piece of text, not about one address. */
-static bool is_piece(const struct evidence_finding *f)
-{
-    static const char says[] = "32 bytes";
-
-    return f->detail.n > 0 && memmem(f->detail.p, f->detail.n, says, sizeof(says) - 1) != NULL;
-}
-
-static bool same_symbol(const char *a, const char *b)
-{
-    const size_t n = strcspn(a, "+");
-
-    return n == strcspn(b, "+") && memcmp(a, b, n) == 0;
-}
-
-/* "SYMBOL+0xOFFSET" for an address in the kernel's image; NULL for others. Of a piece in which a
- * function ends and the next one begins, both: nobody knows in which the change is. */
+/* Its place in the kernel's image; NULL when it is not in it, or nobody knows. */
 static const char *name_of(struct appraisal *a, const struct evidence_finding *f,
-                           char place[PLACE_MAX])
+                           char place[SYMBOLS_FINDING_MAX])
 {
     const uint64_t base = a->monitor.kernel_base, offset = f->address - base;
-    char end[SYMBOL_MAX];
 
     if (base == 0 || f->address < base || offset > UINT32_MAX ||
-        !symbols_place(symbols_of(a), offset, place, SYMBOL_MAX))
+        !symbols_finding(symbols_of(a), offset, f->detail, place))
         return NULL;
-    if (is_piece(f) && symbols_place(symbols_of(a), offset + PIECE - 1, end, sizeof(end)) &&
-        !same_symbol(place, end)) {
-        const size_t n = strlen(place);
-
-        snprintf(place + n, PLACE_MAX - n, " to %s", end);
-    }
     return place;
 }
 
 static void appraise_findings(struct appraisal *a)
 {
     const struct evidence_monitor *m = &a->monitor;
-    char text[VERIFIER_REASON_TEXT], place[PLACE_MAX];
+    char text[VERIFIER_REASON_TEXT], place[SYMBOLS_FINDING_MAX];
 
     for (size_t i = 0; i < m->findings; i++) {
         enum policy_action action = policy_of_finding(a->q->policy, &m->finding[i]);

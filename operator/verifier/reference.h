@@ -9,7 +9,7 @@
 #ifndef KAPU_REFERENCE_H
 #define KAPU_REFERENCE_H
 
-#include "verifier.h"
+#include "symbols.h"
 
 #define REFERENCE_RELEASES 4096u
 #define REFERENCE_CONTENT_MAX (16u << 20) /* bytes that are signed */
@@ -70,5 +70,12 @@ struct reference_file {
 KAPU_MUST_CHECK int reference_open(const char *path, const struct reference_keys *keys,
                                    struct reference_file *f, char *why, size_t why_n);
 void reference_close(struct reference_file *f);
+
+/*
+ * The names of a release's kernel, of the file beside it, whoever signed it: for people to read,
+ * never for a verdict. symbols_close frees, also after an error. KAPU_ENOENT: the file is not about
+ * one release, or has no names; else as reference_open.
+ */
+KAPU_MUST_CHECK int reference_names(const char *path, struct symbols *s);
 
 #endif

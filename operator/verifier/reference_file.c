@@ -156,8 +156,16 @@ static int read_all(const char *path, uint8_t *to, size_t *n, char *why, size_t 
     return err;
 }
 
-int reference_open(const char *path, const struct reference_keys *keys, struct reference_file *f,
-                   char *why, size_t why_n)
+/* Without keys, whoever signed it. */
+static int verify(struct bytes file, const struct reference_keys *keys, struct evidence_token *t,
+                  uint8_t *work, size_t work_n)
+{
+    return keys != NULL ? reference_verify(file, keys, t, work, work_n)
+                        : evidence_signed_decode(&reference_kind, file, t, work, work_n);
+}
+
+static int open_file(const char *path, const struct reference_keys *keys, struct reference_file *f,
+                     char *why, size_t why_n)
 {
     const size_t most = REFERENCE_FILE_MAX + 1;
     struct evidence_token t = {0};
@@ -175,7 +183,7 @@ int reference_open(const char *path, const struct reference_keys *keys, struct r
     }
     err = read_all(path, f->memory, &n, why, why_n);
     if (err == 0) {
-        err = reference_verify((struct bytes){f->memory, n}, keys, &t, work, most);
+        err = verify((struct bytes){f->memory, n}, keys, &t, work, most);
         memcpy(f->kid, t.kid, sizeof(f->kid));
         if (err == 0)
             err = reference_decode(t.payload, &f->values, work, most);
@@ -190,6 +198,27 @@ int reference_open(const char *path, const struct reference_keys *keys, struct r
     if (err != 0)
         f->values.releases = 0;
     free(work);
+    return err;
+}
+
+int reference_open(const char *path, const struct reference_keys *keys, struct reference_file *f,
+                   char *why, size_t why_n)
+{
+    return open_file(path, keys, f, why, why_n);
+}
+
+int reference_names(const char *path, struct symbols *s)
+{
+    struct reference_file f;
+    char why[256];
+    int err = open_file(path, NULL, &f, why, sizeof(why));
+
+    *s = (struct symbols){0};
+    if (err == 0)
+        err = f.values.releases == 1 && f.values.release[0].kernel.size != 0
+                  ? symbols_open(s, &f.values.release[0].kernel)
+                  : KAPU_ENOENT;
+    reference_close(&f);
     return err;
 }
 

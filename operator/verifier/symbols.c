@@ -6,7 +6,9 @@
 #include <string.h>
 #include <zlib.h>
 
-#define SHOWN_MAX 96 /* of a name, in a sentence */
+#define SHOWN_MAX 96               /* of a name, in a sentence */
+#define PLACE_MAX (SHOWN_MAX + 16) /* with an offset of 32 bits behind it */
+#define PIECE 32u                  /* of text, that a profile tells apart */
 
 /* ---- the table ---- */
 
@@ -142,5 +144,34 @@ bool symbols_place(const struct symbols *s, uint64_t offset, char *to, size_t n)
     }
     snprintf(to, n, "%.*s+0x%" PRIx64, SHOWN_MAX, (const char *)s->table + s->name[from],
              offset - s->offset[from]);
+    return true;
+}
+
+static bool is_piece(struct bytes detail)
+{
+    static const char says[] = "32 bytes";
+
+    return detail.n > 0 && memmem(detail.p, detail.n, says, sizeof(says) - 1) != NULL;
+}
+
+static bool same_symbol(const char *a, const char *b)
+{
+    const size_t n = strcspn(a, "+");
+
+    return n == strcspn(b, "+") && memcmp(a, b, n) == 0;
+}
+
+bool symbols_finding(const struct symbols *s, uint64_t offset, struct bytes detail,
+                     char to[SYMBOLS_FINDING_MAX])
+{
+    char begin[PLACE_MAX], end[PLACE_MAX];
+
+    if (!symbols_place(s, offset, begin, sizeof(begin)))
+        return false;
+    if (is_piece(detail) && symbols_place(s, offset + PIECE - 1, end, sizeof(end)) &&
+        !same_symbol(begin, end))
+        snprintf(to, SYMBOLS_FINDING_MAX, "%s to %s", begin, end);
+    else
+        snprintf(to, SYMBOLS_FINDING_MAX, "%s", begin);
     return true;
 }

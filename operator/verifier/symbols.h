@@ -32,4 +32,14 @@ KAPU_MUST_CHECK int symbols_read(struct symbols *s, uint32_t size, uint32_t n, s
 /* "SYMBOL+0x10" for an offset in the image; false when there is no symbol at or before it. */
 bool symbols_place(const struct symbols *s, uint64_t offset, char *to, size_t n);
 
+#define SYMBOLS_FINDING_MAX 256 /* bytes of the text, with its end */
+
+/*
+ * The same for a finding of lib/introspect. When `detail` says that it is about a piece of text,
+ * and a function ends in the piece and the next one begins, the text tells both: nobody knows in
+ * which the change is.
+ */
+bool symbols_finding(const struct symbols *s, uint64_t offset, struct bytes detail,
+                     char to[SYMBOLS_FINDING_MAX]);
+
 #endif

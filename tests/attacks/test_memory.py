@@ -37,7 +37,7 @@ def test_is_found(bench, technique):
 
 
 def test_a_changed_instruction_is_found_at_its_32_bytes(bench):
-    """And named, as the vmlinux of the release is beside its profile."""
+    """And named, as the reference values of the release are beside its profile."""
     stopped = bench.guest()
     at = stopped.symbol("vfs_read") + 64
     text_is_patched(stopped)
