@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gateways without QEMU: tests/support/sim_gateway on a real TPM (swtpm), and an operator for them."""
 
-import fcntl
 import json
 import queue
 import secrets
@@ -10,12 +9,11 @@ import threading
 import time
 from pathlib import Path
 
+import native
 from kapu import certs, reference, symbols, tpm
 from kapu.broker import BROKERS, Operator, trust_tpms
 from kapu.keys import KeySet, key_set
-from kapu.paths import BUILD, ROOT
 
-FOLDER = BUILD / "meson-native"
 RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
 KERNEL_SIZE, KERNEL_SYMBOLS = 0x800000, [(0, "_text"), (0x123440, "__arm64_sys_kill"),
                                          (0x123500, "__arm64_sys_tkill")]
@@ -23,15 +21,9 @@ PATIENCE = 30
 
 
 def programs() -> tuple[Path, Path]:
-    """kapu and sim_gateway, built as the unit tests are."""
-    FOLDER.parent.mkdir(exist_ok=True)
-    with open(FOLDER.with_suffix(".lock"), "w", encoding="ascii") as one_at_a_time:
-        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        if not (FOLDER / "build.ninja").exists():
-            subprocess.run(["meson", "setup", FOLDER, ROOT], check=True, capture_output=True)
-        subprocess.run(["ninja", "-j1", "-C", FOLDER, "operator/kapu/kapu",
-                        "tests/support/sim_gateway", "tools/sign/kapu-sign"], check=True, capture_output=True)
-    return FOLDER / "operator/kapu/kapu", FOLDER / "tests/support/sim_gateway"
+    kapu, sim_gateway, _ = native.programs("operator/kapu/kapu", "tests/support/sim_gateway",
+                                           "tools/sign/kapu-sign")
+    return kapu, sim_gateway
 
 
 class Simulated:
@@ -123,7 +115,7 @@ class Fleet:
         pcrs = {pcr: gateway.pcrs[pcr] for pcr in reference.PCRS}
         content = reference.encode("simulated", [reference.release(
             release, "gateway", COUNTER, pcrs, symbols.packed(KERNEL_SIZE, KERNEL_SYMBOLS))])
-        signer = certs.Signer(FOLDER / "tools/sign/kapu-sign", keys or key_set())
+        signer = certs.Signer(native.FOLDER / "tools/sign/kapu-sign", keys or key_set())
         path = self.folder / "reference.cbor"
         path.write_bytes(reference.sign(content, signer))
         return path

@@ -21,8 +21,9 @@ from attacks.test_boot_chain import (CERTIFICATES, WRONG_SIGNATURE, assert_halts
                                      place_elsewhere, stranger)  # noqa: F401 (a fixture)
 from board import Board
 from kapu import certs, fip, tpm
-from kapu.paths import BUILD, host_environment
+from kapu.paths import host_environment
 from kapu.qemu import Qmp
+from native import programs
 
 UP = "Primary CPU switching to normal world boot"
 OLD, NOW, NEW = 6, 7, 8
@@ -319,7 +320,7 @@ def test_measurements_that_the_bus_skips_leave_the_key_sealed(board, bus):
 # ---- who gets the key
 
 def helper(*words) -> subprocess.CompletedProcess:
-    tool = BUILD / "meson-native" / "tests" / "support" / "root_secret"
+    tool, = programs("tests/support/root_secret")
     return subprocess.run([str(w) for w in (tool, *words)], env=host_environment(),
                           capture_output=True, text=True, check=False)
 

@@ -15,8 +15,9 @@ from cryptography import x509
 
 import interop
 from guest import Guest, Kernel, inspect
-from kapu.paths import BUILD, host_environment
+from kapu.paths import host_environment
 from kapu.report import update_report
+from native import programs
 from operated import Operated
 from shell import Shell
 from watched import watched_instance
@@ -198,8 +199,8 @@ def secure_memory(machine) -> bytes:
 def find_private_key(public, memory: bytes) -> bytes:
     """Tried out: which bytes are the private key."""
     numbers = public.public_numbers()
-    done = subprocess.run([BUILD / "meson-native/tests/support/find_key", f"{numbers.x:064x}",
-                           f"{numbers.y:064x}"], input=memory, capture_output=True, check=False)
+    tool, = programs("tests/support/find_key")
+    done = subprocess.run([tool, f"{numbers.x:064x}", f"{numbers.y:064x}"], input=memory, capture_output=True, check=False)
     assert done.returncode == 0, "the private key was not found where it must be"
     return bytes.fromhex(done.stdout.decode().strip())
 

@@ -49,7 +49,8 @@ def start_swtpm(folder: Path, *channels: str) -> None:
     """Start swtpm on a board's state, as a process of its own."""
     state = folder / "tpm"
     state.mkdir(exist_ok=True)
-    run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon", "--pid", f"file={folder / 'swtpm.pid'}", "--log",
+    run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon",
+         "--pid", f"file={folder / 'swtpm.pid'}", "--log",
          f"file={folder / 'swtpm.log'},level=1,truncate"], "swtpm does not start")
 
 
@@ -83,13 +84,13 @@ def issue_certificate(ek: dict, name: str, folder: Path) -> Path:
     """The endorsement certificate of a TPM, by the checkout's own authority."""
     CA.mkdir(parents=True, exist_ok=True)
     configuration, options = CA / "localca.conf", CA / "localca.options"
-    configuration.write_text(f"statedir = {CA}\nsigningkey = {CA / 'signkey.pem'}\n"
-                             f"issuercert = {CA / 'issuercert.pem'}\n"
-                             f"certserial = {CA / 'certserial'}\n")
-    options.write_text("--platform-manufacturer kapu\n--platform-version 1\n"
-                       "--platform-model qemu-virt\n")
-    with open(CA / "lock", "w") as lock:  # serial numbers are counted in a file
+    with open(CA / "lock", "w") as lock:  # for the files below too: another reads them meanwhile
         fcntl.flock(lock, fcntl.LOCK_EX)
+        configuration.write_text(f"statedir = {CA}\nsigningkey = {CA / 'signkey.pem'}\n"
+                                 f"issuercert = {CA / 'issuercert.pem'}\n"
+                                 f"certserial = {CA / 'certserial'}\n")
+        options.write_text("--platform-manufacturer kapu\n--platform-version 1\n"
+                           "--platform-model qemu-virt\n")
         run(["swtpm_localca", "--type", "ek", "--ek",
              f"x={ek['x']},y={ek['y']},id={ek['curve']}", "--dir", folder, "--vmid", name,
              "--configfile", configuration, "--optsfile", options, "--logfile", CA / "log",
