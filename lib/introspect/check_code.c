@@ -2,13 +2,14 @@
 /*
  * code.*: every executable page of every process is a page of an executable file of the signed root
  * image, or of the code that the kernel lends to processes (vDSO). By content, so that neither
- * mappings nor the page cache have to be believed. Nothing is writable and executable.
+ * mappings nor the page cache have to be believed. Nothing is writable and executable, and no
+ * process can write the kernel's image.
  */
 #include "internal.h"
 
 #define VMAS_MAX 65536u
 #define USER_TABLES 16384u
-#define KERNEL_THREAD 0x00200000u
+#define EXITS_OR_KERNEL (0x00000004u | 0x00200000u) /* PF_EXITING, PF_KTHREAD */
 
 #define MM_DONE 1u
 
@@ -27,6 +28,7 @@ static void wrong_page(struct introspect *in, const char *id, uint64_t task,
     finding_start(&f, id, INTROSPECT_ALARM, leaf->va, label);
     say(&f, text);
     f.pa = leaf->pa;
+    f.owner = task;
     finding_add(in, &f);
 }
 
@@ -40,6 +42,7 @@ static void wrong(struct introspect *in, const char *id, uint64_t task, uint64_t
     finding_start(&f, id, INTROSPECT_ALARM, address, label);
     say(&f, text);
     say(&f, more);
+    f.owner = task;
     finding_add(in, &f);
 }
 
@@ -74,13 +77,15 @@ static int check_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
     const struct process *p = ctx;
     int err = 0;
 
+    if (leaf->exec)
+        wrong_page(in, "code.privileged", p->task, leaf, "user page that the kernel could run");
+    if (leaf->write && (leaf_touches(in, leaf, S__stext, S___inittext_begin) ||
+                        leaf_touches(in, leaf, S__data, S__end)))
+        wrong_page(in, "code.kernel", p->task, leaf, "writable mapping of the kernel's image");
     if (!leaf->user_exec)
         return 0;
     if (leaf->user && leaf->write)
         wrong_page(in, "code.writable", p->task, leaf, "page is writable and executable");
-    if (leaf->exec)
-        wrong_page(in, "code.privileged", p->task, leaf,
-                   "page of user code that the kernel could run");
     for (uint64_t at = 0; err == 0 && at < leaf->size; at += PAGE_SIZE) {
         struct leaf page = {.va = leaf->va + at, .pa = leaf->pa + at};
 
@@ -115,21 +120,22 @@ static int check_mapping(struct introspect *in, uint64_t va, void *ctx)
     return err;
 }
 
+/* Whoever has memory is looked at, whatever its flags say of it: a kernel thread has none, and what
+ * ends has none any more. */
 static int check_process(struct introspect *in, uint64_t task, void *ctx)
 {
     struct process p = {.task = task};
-    uint32_t state = 0, flags = 0;
     struct leaf leaf = {0};
+    uint32_t flags = 0;
     uint64_t pgd = 0;
     int err = field_u64(in, task, F_task_struct_mm, &p.mm);
 
     (void)ctx;
     if (err == 0)
-        err = field_u32(in, task, F_task_struct_exit_state, &state);
-    if (err == 0)
         err = field_u32(in, task, F_task_struct_flags, &flags);
-    if (err != 0 || p.mm == 0 || state != 0 || (flags & KERNEL_THREAD) != 0 ||
-        (set_get(in, p.mm) & MM_DONE) != 0)
+    if (err == 0 && p.mm == 0 && (flags & EXITS_OR_KERNEL) == 0)
+        wrong(in, "code.hidden", task, task, "is no kernel thread and shows no memory", "");
+    if (err != 0 || p.mm == 0 || (set_get(in, p.mm) & MM_DONE) != 0)
         return err;
     err = set_or(in, p.mm, MM_DONE);
     if (err == 0)

@@ -36,7 +36,7 @@ static int check_policy(struct introspect *in, const struct introspect_task *t)
 {
     struct program p;
 
-    if (t->kernel || t->exe[0] == '\0')
+    if (!t->memory)
         return 0;
     if (allow_program(&in->allow, t->exe, &p) != 0) {
         char label[48];
@@ -45,7 +45,7 @@ static int check_policy(struct introspect *in, const struct introspect_task *t)
         task_label(in, t->va, label, sizeof(label));
         finding_start(&f, "credentials.program", INTROSPECT_ALARM, t->va, label);
         say(&f, "runs a program that policy does not know: ");
-        say(&f, t->exe);
+        say(&f, t->exe[0] != '\0' ? t->exe : "no file");
         finding_add(in, &f);
         return 0;
     }
@@ -65,7 +65,7 @@ static int check_policy(struct introspect *in, const struct introspect_task *t)
 
 static int check_task(struct introspect *in, uint64_t task, void *ctx)
 {
-    uint64_t cred, real, user_ns;
+    uint64_t cred, real, user_ns, mm;
     struct introspect_task t;
     uint32_t state;
     int err = field_u32(in, task, F_task_struct_exit_state, &state);
@@ -75,7 +75,9 @@ static int check_task(struct introspect *in, uint64_t task, void *ctx)
         err = field_u64(in, task, F_task_struct_cred, &cred);
     if (err == 0)
         err = field_u64(in, task, F_task_struct_real_cred, &real);
-    if (err != 0 || state != 0)
+    if (err == 0)
+        err = field_u64(in, task, F_task_struct_mm, &mm);
+    if (err != 0 || (state != 0 && mm == 0)) /* it has ended: memory goes first */
         return err;
     if (task_read(in, task, &t) != 0 || field_u64(in, cred, F_cred_user_ns, &user_ns) != 0) {
         wrong(in, "credentials.wild", INTROSPECT_ALARM, task, "credentials cannot be read at ",

@@ -16,6 +16,7 @@
 #define IN_QUEUE 8u
 #define IN_SLAB 16u
 #define WALKED 32u
+#define IS_IDLE 64u
 #define SLEEPS 0x4fu /* __state: interruptible, uninterruptible, stopped, traced, parked */
 
 static int mark_listed(struct introspect *in, uint64_t task, void *ctx)
@@ -92,13 +93,30 @@ static int mark_queued(struct introspect *in, uint64_t node, void *ctx)
 
 static int walk_queue(struct introspect *in, uint64_t queue, void *ctx)
 {
-    uint64_t current;
+    uint64_t current, idle;
     int err = field_u64(in, queue, F_rq_curr, &current);
 
     if (err == 0)
         err = set_or(in, current, IN_QUEUE);
+    if (err == 0)
+        err = field_u64(in, queue, F_rq_idle, &idle);
+    if (err == 0)
+        err = set_or(in, idle, IS_IDLE);
     return err != 0 ? err
                     : list_walk(in, queue + item(in, F_rq_cfs_tasks), TASKS_MAX, mark_queued, ctx);
+}
+
+/* A task that says that it has ended, and has no memory any more. */
+static int has_ended(struct introspect *in, uint64_t task, bool *ended)
+{
+    uint32_t state = 0;
+    uint64_t mm = 0;
+    int err = field_u32(in, task, F_task_struct_exit_state, &state);
+
+    if (err == 0)
+        err = field_u64(in, task, F_task_struct_mm, &mm);
+    *ended = state != 0 && mm == 0;
+    return err;
 }
 
 /*
@@ -107,13 +125,14 @@ static int walk_queue(struct introspect *in, uint64_t queue, void *ctx)
  */
 static int mark_memory(struct introspect *in, uint64_t task, void *ctx)
 {
-    uint32_t state, ended;
+    bool ended;
+    uint32_t state;
     int err = field_u32(in, task, F_task_struct___state, &state);
 
     (void)ctx;
     if (err == 0)
-        err = field_u32(in, task, F_task_struct_exit_state, &ended);
-    if (err != 0 || (state & SLEEPS) == 0 || ended != 0)
+        err = has_ended(in, task, &ended);
+    if (err != 0 || (state & SLEEPS) == 0 || ended)
         return err;
     return set_or(in, task, IN_SLAB);
 }
@@ -139,18 +158,20 @@ static void missing(struct introspect *in, const char *id, uint64_t task, uint64
 
 static int compare(struct introspect *in, uint64_t task, uint64_t views, void *ctx)
 {
-    uint32_t pid, state;
+    bool ended;
+    uint32_t pid;
     uint64_t leader;
 
     (void)ctx;
-    if (field_u32(in, task, F_task_struct_pid, &pid) != 0 ||
-        field_u32(in, task, F_task_struct_exit_state, &state) != 0 ||
+    if (field_u32(in, task, F_task_struct_pid, &pid) != 0 || has_ended(in, task, &ended) != 0 ||
         field_u64(in, task, F_task_struct_group_leader, &leader) != 0) {
         missing(in, "processes.wild", task, views, "kernel's memory");
         return 0;
     }
-    if (pid == 0 || state != 0)
+    if (ended || task == symbol(in, S_init_task) || (views & IS_IDLE) != 0)
         return 0; /* idle tasks are in no list, and what has ended leaves them one by one */
+    if (pid == 0)
+        missing(in, "processes.number", task, views, "numbered tasks");
     if ((views & IN_LIST) == 0)
         missing(in, "processes.list", task, views, "task list");
     if ((views & IN_PIDS) == 0)

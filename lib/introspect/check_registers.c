@@ -5,12 +5,15 @@
  */
 #include "internal.h"
 
-#define SCTLR_MUST ((1ull << 0) | (1ull << 2) | (1ull << 12)) /* M, C, I: MMU and caches */
-#define SCTLR_MUST_NOT (1ull << 25)                           /* EE: big-endian */
-#define TCR_T1SZ(tcr) ((tcr) >> 16 & 63)
-#define TCR_TG1(tcr) ((tcr) >> 30 & 3)
-#define TCR_EPD1 (1ull << 23)
-#define TCR_HPD1 (1ull << 42) /* would make restrictions in upper tables void */
+/* M, C, I: MMU and caches; SA, SA0: aligned stacks. */
+#define SCTLR_MUST ((1ull << 0) | (1ull << 2) | (1ull << 12) | (1ull << 3) | (1ull << 4))
+/* EE, E0E: big-endian; UMA: programs mask interrupts. */
+#define SCTLR_MUST_NOT ((1ull << 25) | (1ull << 24) | (1ull << 9))
+/* Both halves: 48 bits (T0SZ, T1SZ 16), pages of 4 KiB (TG0 0, TG1 2), walked (EPD0, EPD1), and
+ * with the restrictions in upper tables (HPD0, HPD1). */
+#define TCR_JUDGED                                                                                 \
+    (63ull | 63ull << 16 | 3ull << 14 | 3ull << 30 | 1ull << 7 | 1ull << 23 | 3ull << 41)
+#define TCR_RIGHT (16ull | 16ull << 16 | 2ull << 30)
 /* Indices as Linux numbers them: normal, tagged (or normal), non-cacheable, two kinds of device. */
 #define MAIR_PLAIN 0x000000040044ffffull
 #define MAIR_TAGGED 0x000000040044f0ffull
@@ -29,6 +32,7 @@ static void wrong(struct introspect *in, const char *id, uint32_t cpu, uint64_t 
     say(&f, text);
     say(&f, ": ");
     say_hex(&f, value);
+    f.owner = cpu + 1ull;
     finding_add(in, &f);
 }
 
@@ -66,10 +70,11 @@ int check_registers(struct introspect *in)
         if (table != in->root_pa && table != in->text_pa + item(in, S_tramp_pg_dir) &&
             table != in->text_pa + item(in, S_reserved_pg_dir))
             wrong(in, "registers.ttbr1", i, r->ttbr1, "page tables are not the kernel's");
-        if (TCR_T1SZ(r->tcr) != 16 || TCR_TG1(r->tcr) != 2 || (r->tcr & (TCR_EPD1 | TCR_HPD1)) != 0)
+        if ((r->tcr & TCR_JUDGED) != TCR_RIGHT)
             wrong(in, "registers.tcr", i, r->tcr, "translation is not set up as Linux does");
         if ((r->sctlr & SCTLR_MUST) != SCTLR_MUST || (r->sctlr & SCTLR_MUST_NOT) != 0)
-            wrong(in, "registers.sctlr", i, r->sctlr, "MMU, caches or byte order are changed");
+            wrong(in, "registers.sctlr", i, r->sctlr,
+                  "MMU, caches, byte order or masks are changed");
         if (r->mair != MAIR_PLAIN && r->mair != MAIR_TAGGED)
             wrong(in, "registers.mair", i, r->mair, "memory attributes are not Linux'");
     }

@@ -31,12 +31,6 @@ static bool lies_in(const struct introspect *in, const struct leaf *leaf, uint32
     return leaf->pa >= from && leaf->pa < to && leaf->size <= to - leaf->pa;
 }
 
-static bool touches(const struct introspect *in, const struct leaf *leaf, uint32_t start,
-                    uint32_t end)
-{
-    return leaf->pa < in->text_pa + end && leaf->pa + leaf->size > in->text_pa + start;
-}
-
 static bool exec_is_known(struct introspect *in, const struct leaf *leaf)
 {
     if (lies_in(in, leaf, item(in, S__stext), item(in, S__etext)))
@@ -56,7 +50,7 @@ static int check_leaf(struct introspect *in, const struct leaf *leaf, void *ctx)
         wrong(in, "tables.user", leaf, leaf->va, "kernel page is reachable by user code");
     if (leaf->write && leaf->exec)
         wrong(in, "tables.wx", leaf, leaf->va, "page is writable and executable");
-    if (leaf->write && touches(in, leaf, item(in, S__stext), item(in, S___inittext_begin)))
+    if (leaf->write && leaf_touches(in, leaf, S__stext, S___inittext_begin))
         wrong(in, "tables.alias", leaf, leaf->va, "writable mapping of text or read-only data");
     if (leaf->exec && !exec_is_known(in, leaf))
         wrong(in, "tables.exec", leaf, leaf->va, "executable page is no known code");
@@ -113,6 +107,23 @@ bool introspect_persists(struct introspect *in, const struct finding *f)
            !exec_is_known(in, &leaf);
 }
 
+/* The tables that Linux uses when nothing is to be mapped. */
+static int check_reserved(struct introspect *in)
+{
+    uint64_t pa = in->text_pa + item(in, S_reserved_pg_dir);
+    int err = read_pa(in, pa, in->page, PAGE_SIZE);
+
+    for (uint32_t i = 0; err == 0 && i < PAGE_SIZE; i += 8) {
+        struct leaf leaf = {.va = symbol(in, S_reserved_pg_dir) + i, .pa = pa + i};
+
+        if (kapu_le64(in->page + i) == 0)
+            continue;
+        wrong(in, "tables.reserved", &leaf, leaf.va, "page tables that must be empty are not");
+        break;
+    }
+    return err;
+}
+
 int check_tables(struct introspect *in)
 {
     int err;
@@ -123,5 +134,7 @@ int check_tables(struct introspect *in)
     if (err == 0)
         err = tables_walk(in, in->text_pa + item(in, S_tramp_pg_dir), 0xffffull << 48,
                           KERNEL_TABLES, check_trampoline, NULL);
+    if (err == 0)
+        err = check_reserved(in);
     return err != 0 ? err : check_image(in);
 }

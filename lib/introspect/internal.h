@@ -167,6 +167,13 @@ KAPU_MUST_CHECK int tables_visit(struct introspect *in, uint64_t root, uint64_t 
                                  leaf_fn fn, table_fn table, void *ctx);
 KAPU_MUST_CHECK int tables_walk(struct introspect *in, uint64_t root, uint64_t base, uint32_t most,
                                 leaf_fn fn, void *ctx);
+/* Whether a mapping leads to some of a part of the image. */
+static inline bool leaf_touches(const struct introspect *in, const struct leaf *leaf,
+                                enum item start, enum item end)
+{
+    return leaf->pa < in->text_pa + item(in, end) &&
+           leaf->pa + leaf->size > in->text_pa + item(in, start);
+}
 static inline bool is_kernel_va(uint64_t va)
 {
     return va >> 48 == 0xffff;

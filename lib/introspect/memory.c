@@ -324,12 +324,7 @@ static int walk_enter(struct introspect *in, struct walk *w, unsigned level, uin
     err = w->table != NULL ? w->table(in, table, w->ctx) : 0;
     if (err != 0)
         return err;
-    err = read_pa(in, table, in->table[level], PAGE_SIZE);
-    if (err == KAPU_ERANGE) { /* a table outside of RAM maps nothing that could be looked at */
-        memset(in->table[level], 0, PAGE_SIZE);
-        err = 0;
-    }
-    return err;
+    return read_pa(in, table, in->table[level], PAGE_SIZE);
 }
 
 /* Handles the next descriptor of a level; *down is set when a lower table was entered. */

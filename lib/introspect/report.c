@@ -82,9 +82,12 @@ static uint64_t judged(const struct finding *f)
     return f->whole != 0 ? f->whole : f->address;
 }
 
+/* Not by its name, where there is an address: what it is about may change its name between looks,
+ * as a process can at any time. */
 bool introspect_same(const struct finding *a, const struct finding *b)
 {
-    return judged(a) == judged(b) && text_equal(a->id, b->id) && text_equal(a->object, b->object);
+    return judged(a) == judged(b) && a->owner == b->owner && text_equal(a->id, b->id) &&
+           (judged(a) != 0 || text_equal(a->object, b->object));
 }
 
 /* The page of a finding whose check did not say it, when its address is one of the kernel's. */

@@ -72,13 +72,16 @@ static int read_cred(struct introspect *in, struct introspect_task *t)
     return err != 0 ? err : field_u64(in, cred, F_cred_cap_effective, &t->caps);
 }
 
-static int read_exe(struct introspect *in, struct introspect_task *t)
+/* What it runs. Who has memory is no kernel thread, whatever its flags say. */
+static int read_memory(struct introspect *in, struct introspect_task *t)
 {
     uint64_t mm, file;
     int err = field_u64(in, t->va, F_task_struct_mm, &mm);
 
     if (err != 0 || mm == 0)
         return err;
+    t->memory = true;
+    t->kernel = false;
     err = field_u64(in, mm, F_mm_struct_exe_file, &file);
     if (err != 0 || file == 0)
         return err;
@@ -112,7 +115,7 @@ int task_read(struct introspect *in, uint64_t va, struct introspect_task *t)
     t->seccomp = (uint8_t)mode;
     if (err == 0)
         err = read_cred(in, t);
-    return err != 0 ? err : read_exe(in, t);
+    return err != 0 ? err : read_memory(in, t);
 }
 
 void task_label(struct introspect *in, uint64_t va, char *to, size_t n)

@@ -37,6 +37,8 @@ static const struct {
     {"credentials.program", "a program runs that policy does not know"},
     {"credentials.namespace", "a process is in a wrong namespace"},
     {"credentials.", "a process has other rights than policy says"},
+    {"code.kernel", "a process can write the kernel"},
+    {"code.hidden", "a process hides what it runs"},
     {"code.", "a process runs foreign code"},
     {"cache.", "the page cache has other content than the root image"},
     {"sockets.peer", "a program is connected with somebody that policy does not allow"},

@@ -528,6 +528,7 @@ static void make_queues(struct kernel_model *m)
              group = m->item[F_task_struct_se] + m->item[F_sched_entity_group_node];
 
     model_set(m, queue, F_rq_curr, m->task[0]);
+    model_set(m, queue, F_rq_idle, m->task[0]);
     model_list_init(m, queue + m->item[F_rq_cfs_tasks]);
     model_list_add(m, queue + m->item[F_rq_cfs_tasks], m->task[2] + group);
 }
@@ -676,7 +677,7 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha)
         .vbar = model_symbol(m, S_vectors),
         .ttbr1 = MODEL_TEXT_PA + m->item[S_swapper_pg_dir],
         .tcr = 0x10ull << 16 | 2ull << 30 | 0x10,
-        .sctlr = 0x1005,
+        .sctlr = 0x101d,
         .mair = 0x40044ffff,
     };
 }

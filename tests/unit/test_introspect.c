@@ -344,6 +344,7 @@ static void a_task_that_ends_is_missed_nowhere(void **state)
 {
     (void)state;
     model_set(&model, model.task[3], F_task_struct_exit_state, 16);
+    model_set(&model, model.task[3], F_task_struct_mm, 0);
     model_unlink(&model, model.task[3] + model.item[F_task_struct_tasks]);
     assert_int_equal(introspect_run(&in, check("processes")), 0);
 }

@@ -48,6 +48,7 @@ struct finding {
     char object[INTROSPECT_OBJECT]; /* what it is about: a process, a module, a symbol's name */
     uint64_t address;               /* where, usually a virtual address; 0: nowhere in particular */
     uint64_t whole; /* address of what is judged, if `address` is a place in it; else 0 */
+    uint64_t owner; /* whose address it is, when others have the same; else 0 */
     uint64_t pa;    /* the page that it is about; 0: not known, or no single one */
     char detail[INTROSPECT_DETAIL];
 };
@@ -206,7 +207,7 @@ struct introspect_task {
     uint32_t pid, tgid, parent, uid, euid;
     uint64_t caps; /* effective */
     uint8_t seccomp;
-    bool kernel, no_new_privs;
+    bool kernel, no_new_privs, memory; /* memory: it has an address space of its own */
     char comm[16];
     char exe[128]; /* empty: none */
 };

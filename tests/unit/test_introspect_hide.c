@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/* lib/introspect over the model kernel: who hides from a check by what he says of himself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "introspect_fixture.h"
+
+#define KERNEL_THREAD 0x00200000u
+#define EXITING 4u
+#define PTE_PXN (1ull << 53)
+#define PTE_UXN (1ull << 54)
+#define PTE_READ_ONLY (1ull << 7)
+#define PTE_USER (1ull << 6)
+
+/* Memory in which a name is another one at each read. */
+struct renamed {
+    struct mem mem;
+    uint64_t pa;
+    uint8_t count;
+};
+
+static int read_renamed(void *ctx, uint64_t pa, void *to, size_t n)
+{
+    struct renamed *r = ctx;
+    int err = r->mem.read(r->mem.ctx, pa, to, n);
+
+    if (err == 0 && pa <= r->pa && r->pa - pa < n)
+        ((uint8_t *)to)[r->pa - pa] = 'a' + r->count++ % 26;
+    return err;
+}
+
+static void change_name_all_the_time(struct renamed *r)
+{
+    *r = (struct renamed){in.mem, model_pa(model.task[3]) + model.item[F_task_struct_comm], 0};
+    in.mem = (struct mem){read_renamed, r};
+    in.attempts = 3;
+}
+
+static void a_process_that_changes_its_name_is_still_the_same(void **state)
+{
+    struct renamed r;
+
+    (void)state;
+    change_name_all_the_time(&r);
+    model_set(&model, model.cred[3], F_cred_cap_effective, 2);
+    assert_true(finds("credentials", "credentials.capabilities"));
+    model.ram[model.code_pa - MODEL_RAM_BASE + 8] ^= 1;
+    assert_true(finds("code", "code.page"));
+    model_unlink(&model, model.task[3] + model.item[F_task_struct_tasks]);
+    assert_true(finds("processes", "processes.list"));
+    assert_true(r.count > 6);
+}
+
+static void two_processes_with_foreign_code_at_one_address_are_two_findings(void **state)
+{
+    uint64_t mm = model_allocate(&model, 256);
+    size_t pages = 0;
+
+    (void)state;
+    model.ram[model.code_pa - MODEL_RAM_BASE + 8] ^= 1;
+    memcpy(model.ram + (model_pa(mm) - MODEL_RAM_BASE),
+           model.ram + (model_pa(model.mm) - MODEL_RAM_BASE), 256);
+    model_set(&model, model.task[2], F_task_struct_mm, mm);
+    assert_true(finds("code", "code.page"));
+    for (size_t i = 0; i < model.found_n; i++)
+        pages += strcmp(model.found[i].id, "code.page") == 0 ? 1 : 0;
+    assert_int_equal(pages, 2);
+}
+
+/* What a process that is wrong may say of itself: that it is a kernel thread, that it has ended. */
+static void who_has_memory_is_looked_at_whatever_it_says_of_itself(void **state)
+{
+    static const struct {
+        enum item field;
+        uint32_t value;
+    } says[] = {{F_task_struct_flags, KERNEL_THREAD}, {F_task_struct_exit_state, 16}};
+
+    for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+        fresh(state);
+        model_put32(&model, model.task[3] + model.item[says[i].field], says[i].value);
+        assert_int_equal(introspect_run(&in, check("code")), 0);
+        assert_int_equal(introspect_run(&in, check("credentials")), 0);
+        model.ram[model.code_pa - MODEL_RAM_BASE + 8] ^= 1;
+        model_set(&model, model.cred[3], F_cred_cap_effective, 2);
+        model_unlink(&model, model.task[3] + model.item[F_task_struct_tasks]);
+        assert_true(finds("processes", "processes.list"));
+        model_list_add(&model, model.task[0] + model.item[F_task_struct_tasks],
+                       model.task[3] + model.item[F_task_struct_tasks]);
+        assert_true(finds("code", "code.page"));
+        assert_true(finds("credentials", "credentials.capabilities"));
+    }
+}
+
+static void who_shows_no_memory_is_a_kernel_thread_or_ends(void **state)
+{
+    const uint64_t flags = model.task[3] + model.item[F_task_struct_flags];
+
+    (void)state;
+    model_set(&model, model.task[3], F_task_struct_mm, 0);
+    assert_true(finds("code", "code.hidden"));
+    model_put32(&model, flags, EXITING);
+    assert_int_equal(introspect_run(&in, check("code")), 0);
+    model_put32(&model, flags, KERNEL_THREAD);
+    assert_int_equal(introspect_run(&in, check("code")), 0);
+}
+
+static void a_process_that_runs_no_file_is_found(void **state)
+{
+    (void)state;
+    model_set(&model, model.mm, F_mm_struct_exe_file, 0);
+    assert_true(finds("credentials", "credentials.program"));
+}
+
+static void only_idle_tasks_have_no_number(void **state)
+{
+    uint64_t pid = model_get(&model, model.task[3] + model.item[F_task_struct_thread_pid]);
+
+    (void)state;
+    model_put32(&model, model.task[3] + model.item[F_task_struct_pid], 0);
+    assert_true(finds("processes", "processes.number"));
+    model_unlink(&model, model.task[3] + model.item[F_task_struct_tasks]);
+    model_unlink(&model, model.task[3] + model.item[F_task_struct_sibling]);
+    model_set(&model, pid, F_pid_tasks, 0);
+    assert_true(finds("processes", "processes.number"));
+    assert_true(finds("processes", "processes.list"));
+}
+
+/* ---- mappings ---- */
+
+/* The last descriptor of the program's page. */
+static uint64_t user_pte(void)
+{
+    uint64_t table = model_get(&model, model.mm + model.item[F_mm_struct_pgd]);
+
+    for (unsigned shift = 39; shift > 12; shift -= 9)
+        table = MODEL_LINEAR - MODEL_RAM_BASE +
+                (model_get(&model, table + 8 * (MODEL_CODE_VA >> shift & 511)) & 0xfffffffff000ull);
+    return table + 8 * (MODEL_CODE_VA >> 12 & 511);
+}
+
+static void a_page_of_a_process_that_the_kernel_could_run_is_found(void **state)
+{
+    const uint64_t at = user_pte(), was = model_get(&model, at);
+
+    (void)state;
+    model_put(&model, at, (was | PTE_UXN) & ~PTE_PXN); /* not by the process itself */
+    assert_true(finds("code", "code.privileged"));
+}
+
+static void a_process_that_can_write_the_kernel_is_found(void **state)
+{
+    static const uint32_t places[] = {MODEL_STEXT, MODEL_TABLE, MODEL_DATA};
+    const uint64_t at = user_pte();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const uint64_t leads =
+            (MODEL_TEXT_PA + places[i]) | 1u << 10 | 3u | PTE_USER | PTE_UXN | PTE_PXN;
+
+        model_put(&model, at, leads | PTE_READ_ONLY);
+        assert_int_equal(introspect_run(&in, check("code")), 0);
+        model_put(&model, at, leads);
+        assert_true(finds("code", "code.kernel"));
+    }
+}
+
+/* What a table in no RAM maps, nobody knows: flash memory, say, which anyone may write. */
+static void tables_outside_of_ram_are_found(void **state)
+{
+    uint64_t root = model_symbol(&model, S_swapper_pg_dir);
+
+    (void)state;
+    model_put(&model, model_get(&model, model.mm + model.item[F_mm_struct_pgd]) + 8 * 100,
+              0x04000003);
+    assert_true(finds("code", "code.wild"));
+    model_put(&model, root + 8 * 300, 0x04000003);
+    assert_true(finds("tables", "report.broken"));
+}
+
+static void tables_that_must_be_empty_are_looked_at(void **state)
+{
+    (void)state;
+    model_put(&model, model_symbol(&model, S_reserved_pg_dir) + 8 * 511,
+              model_pa(model_allocate(&model, PAGE_SIZE)) | 3);
+    assert_true(finds("tables", "tables.reserved"));
+}
+
+/* ---- registers ---- */
+
+static void bits_that_change_what_tables_mean_are_looked_at(void **state)
+{
+    static const uint64_t flips[] = {1,          1ull << 5,  1ull << 7,  1ull << 14, 1ull << 15,
+                                     1ull << 21, 1ull << 23, 1ull << 30, 1ull << 41, 1ull << 42};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
+        in.regs[0].tcr ^= flips[i];
+        assert_true(finds("registers", "registers.tcr"));
+        in.regs[0].tcr ^= flips[i];
+    }
+    in.regs[0].sctlr ^= 1u << 24;
+    assert_true(finds("registers", "registers.sctlr"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+        TEST(a_process_that_changes_its_name_is_still_the_same),
+        TEST(two_processes_with_foreign_code_at_one_address_are_two_findings),
+        TEST(who_has_memory_is_looked_at_whatever_it_says_of_itself),
+        TEST(who_shows_no_memory_is_a_kernel_thread_or_ends),
+        TEST(a_process_that_runs_no_file_is_found),
+        TEST(only_idle_tasks_have_no_number),
+        TEST(a_page_of_a_process_that_the_kernel_could_run_is_found),
+        TEST(a_process_that_can_write_the_kernel_is_found),
+        TEST(tables_outside_of_ram_are_found),
+        TEST(tables_that_must_be_empty_are_looked_at),
+        TEST(bits_that_change_what_tables_mean_are_looked_at),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
