@@ -6,17 +6,46 @@
  */
 #include "internal.h"
 
-static void wrong(struct introspect *in, const char *id, enum introspect_severity severity,
-                  uint64_t task, const char *text, uint64_t value)
+#define RWSEM_WRITER 1u
+
+static void found(struct introspect *in, const char *id, enum introspect_severity severity,
+                  uint64_t task, const char *text, uint64_t value, bool passing)
 {
     char label[48];
     struct finding f;
 
     task_label(in, task, label, sizeof(label));
     finding_start(&f, id, severity, task, label);
+    f.passing = passing;
     say(&f, text);
     say_hex(&f, value);
     finding_add(in, &f);
+}
+
+static void wrong(struct introspect *in, const char *id, enum introspect_severity severity,
+                  uint64_t task, const char *text, uint64_t value)
+{
+    found(in, id, severity, task, text, value, false);
+}
+
+/* Between two programs: it holds the lock from when it gets the new one's memory until it has also
+ * the new one's credentials. */
+static bool is_executing(struct introspect *in, uint64_t task)
+{
+    uint64_t signal, count = 0;
+
+    return field_u64(in, task, F_task_struct_signal, &signal) == 0 &&
+           read_u64(in,
+                    signal + item(in, F_signal_struct_exec_update_lock) +
+                        item(in, F_rw_semaphore_count),
+                    &count) == 0 &&
+           (count & RWSEM_WRITER) != 0;
+}
+
+static void against_policy(struct introspect *in, const char *id, const struct introspect_task *t,
+                           const char *text, uint64_t value)
+{
+    found(in, id, INTROSPECT_ALARM, t->va, text, value, is_executing(in, t->va));
 }
 
 /* The set has for each struct cred the thread group that was first seen with it. */
@@ -50,10 +79,10 @@ static int check_policy(struct introspect *in, const struct introspect_task *t)
         return 0;
     }
     if (!program_user(&in->allow, &p, t->uid) || !program_user(&in->allow, &p, t->euid))
-        wrong(in, "credentials.user", INTROSPECT_ALARM, t->va, "runs as user ", t->euid);
+        against_policy(in, "credentials.user", t, "runs as user ", t->euid);
     if ((t->caps & ~p.caps) != 0)
-        wrong(in, "credentials.capabilities", INTROSPECT_ALARM, t->va,
-              "has capabilities beyond policy: ", t->caps & ~p.caps);
+        against_policy(in, "credentials.capabilities", t,
+                       "has capabilities beyond policy: ", t->caps & ~p.caps);
     if ((p.flags & ALLOW_NO_NEW_PRIVS) != 0 && !t->no_new_privs)
         wrong(in, "credentials.no_new_privs", INTROSPECT_ALARM, t->va,
               "could gain privileges: no_new_privs is ", 0);
@@ -95,6 +124,19 @@ static int check_task(struct introspect *in, uint64_t task, void *ctx)
     if (err != 0)
         return err;
     return t.pid != 0 ? check_sharing(in, task, real, t.tgid) : 0;
+}
+
+bool credentials_persist(struct introspect *in, const struct finding *f)
+{
+    in->run = in->pending_n = in->lost = 0;
+    set_clear(in);
+    if (check_task(in, f->address, NULL) != 0)
+        return false;
+    for (uint32_t i = 0; i < in->pending_n; i++) {
+        if (introspect_same(&in->pending[i], f))
+            return true;
+    }
+    return false;
 }
 
 int check_credentials(struct introspect *in)

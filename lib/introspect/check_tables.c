@@ -93,16 +93,10 @@ static int check_trampoline(struct introspect *in, const struct leaf *leaf, void
     return 0;
 }
 
-bool introspect_may_pass(const struct introspect *in, const struct finding *f)
-{
-    return text_equal(f->id, "tables.exec") && in->has_allow && allow_has_modules(&in->allow);
-}
-
-bool introspect_persists(struct introspect *in, const struct finding *f)
+bool tables_exec_persists(struct introspect *in, const struct finding *f)
 {
     struct leaf leaf;
 
-    budget_start(in);
     return translate(in, in->root_pa, f->address, &leaf) == 0 && leaf.exec &&
            !exec_is_known(in, &leaf);
 }

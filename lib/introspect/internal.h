@@ -327,6 +327,10 @@ int check_io_uring(struct introspect *in);
 
 /* ---- parts of checks that have files of their own ---- */
 
+/* Whether a finding that may pass (introspect_may_pass) is still there. */
+bool tables_exec_persists(struct introspect *in, const struct finding *f);
+bool credentials_persist(struct introspect *in, const struct finding *f);
+
 /* eBPF programs and kprobes that policy does not allow; of check "code". */
 int check_probes(struct introspect *in);
 /* Namespaces of a task; of check "credentials". */

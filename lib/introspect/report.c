@@ -120,6 +120,22 @@ size_t introspect_spare(const struct finding *f, size_t n, const char *id)
     return n;
 }
 
+static bool is_foreign_code(const struct finding *f)
+{
+    return text_equal(f->id, "tables.exec");
+}
+
+bool introspect_may_pass(const struct introspect *in, const struct finding *f)
+{
+    return f->passing || (is_foreign_code(f) && in->has_allow && allow_has_modules(&in->allow));
+}
+
+bool introspect_persists(struct introspect *in, const struct finding *f)
+{
+    budget_start(in);
+    return is_foreign_code(f) ? tables_exec_persists(in, f) : credentials_persist(in, f);
+}
+
 void finding_add(struct introspect *in, const struct finding *f)
 {
     uint32_t at = in->pending_n;

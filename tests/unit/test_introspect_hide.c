@@ -129,6 +129,29 @@ static void only_idle_tasks_have_no_number(void **state)
     assert_true(finds("processes", "processes.list"));
 }
 
+/* Between two programs: the new one's memory, the old one's rights. */
+static void a_process_between_two_programs_may_have_the_rights_of_the_old_one(void **state)
+{
+    const uint64_t signal = model_get(&model, model.task[3] + model.item[F_task_struct_signal]),
+                   lock = signal + model.item[F_signal_struct_exec_update_lock] +
+                          model.item[F_rw_semaphore_count];
+    struct finding f;
+
+    (void)state;
+    model_set(&model, model.cred[3], F_cred_cap_effective, 2);
+    assert_true(finds("credentials", "credentials.capabilities"));
+    assert_false(introspect_may_pass(&in, &model.found[0]));
+    model_put(&model, lock, 1);
+    assert_true(finds("credentials", "credentials.capabilities"));
+    f = model.found[0];
+    assert_true(introspect_may_pass(&in, &f));
+    assert_true(introspect_persists(&in, &f));
+    model_put(&model, lock, 0);
+    assert_true(introspect_persists(&in, &f)); /* it has them still */
+    model_set(&model, model.cred[3], F_cred_cap_effective, 0);
+    assert_false(introspect_persists(&in, &f));
+}
+
 /* ---- mappings ---- */
 
 /* The last descriptor of the program's page. */
@@ -216,6 +239,7 @@ int main(void)
         TEST(who_shows_no_memory_is_a_kernel_thread_or_ends),
         TEST(a_process_that_runs_no_file_is_found),
         TEST(only_idle_tasks_have_no_number),
+        TEST(a_process_between_two_programs_may_have_the_rights_of_the_old_one),
         TEST(a_page_of_a_process_that_the_kernel_could_run_is_found),
         TEST(a_process_that_can_write_the_kernel_is_found),
         TEST(tables_outside_of_ram_are_found),

@@ -40,8 +40,7 @@ static void put_finding(struct finding *to, const struct finding *f)
     make_ascii(to->detail);
 }
 
-/* Findings that may be of a module that comes: they count when they are there until the end of the
- * deep check. */
+/* Findings that may pass: they count when they are there until the end of the deep check. */
 static struct finding passing[PASSING_MAX];
 static size_t passing_n;
 
@@ -256,6 +255,7 @@ uint32_t look_step(struct verdict *v)
     static uint32_t step; /* 0: a new deep check begins */
     const struct introspect_check *table;
     uint32_t checks = (uint32_t)introspect_checks(&table);
+    bool last;
     int err = 0;
 
     /* Steps that come late are no reason to begin anew, which would forget what was found: the
@@ -266,14 +266,16 @@ uint32_t look_step(struct verdict *v)
             own_alarm(v, "monitor.kernel",
                       "the release's kernel is not where a core's tables lead");
     } else {
-        run_one(v, &table[step - 1]);
+        if (step <= checks)
+            run_one(v, &table[step - 1]);
         forget_passed();
     }
-    if (err != 0 || step == checks)
+    last = err != 0 || step > checks; /* one more, for what the last check found to pass */
+    if (last)
         keep_passing(v);
-    step = err != 0 || step == checks ? 0 : step + 1;
+    step = last ? 0 : step + 1;
     v->work = in.stats;
     v->at_ms = core_time().now_ms;
     v->took_ms = (uint32_t)(v->at_ms - v->began_ms);
-    return step == 0 ? 0 : checks + 1 - step;
+    return step == 0 ? 0 : checks + 2 - step;
 }

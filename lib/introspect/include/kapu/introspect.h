@@ -50,6 +50,7 @@ struct finding {
     uint64_t whole; /* address of what is judged, if `address` is a place in it; else 0 */
     uint64_t owner; /* whose address it is, when others have the same; else 0 */
     uint64_t pa;    /* the page that it is about; 0: not known, or no single one */
+    bool passing;   /* it is about something that is being changed, see introspect_may_pass */
     char detail[INTROSPECT_DETAIL];
 };
 
@@ -273,9 +274,10 @@ KAPU_MUST_CHECK int introspect_code(struct introspect *in, introspect_code_fn fn
 struct bytes introspect_banner(const struct introspect *in);
 
 /*
- * Where policy knows modules: the code with which one starts stays mapped for some time after, in
- * no list, on a busy machine for seconds, longer than all attempts. Such a finding (may_pass) is
- * one when it is still there (persists) whenever somebody looks in the rest of a deep check.
+ * What an intact system, when it is busy, may leave as it is for longer than all attempts. Such a
+ * finding (may_pass) is one when it is still there (persists) whenever somebody looks in the rest of
+ * a deep check: a process that has a new program and the rights of the old one yet; and where policy
+ * knows modules, the code with which one starts, which stays mapped for seconds after, in no list.
  */
 bool introspect_may_pass(const struct introspect *in, const struct finding *f);
 bool introspect_persists(struct introspect *in, const struct finding *f);
