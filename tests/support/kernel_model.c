@@ -127,6 +127,8 @@ static void place_symbols(struct kernel_model *m)
         {S_hrtimer_wakeup, MODEL_HRTIMER},
         {S_wq_barrier_func, MODEL_WORK},
         {S_version_proc_show, MODEL_SHOW},
+        {S_run_timer_softirq, MODEL_SOFTIRQ},
+        {S_tcp_v4_rcv, MODEL_RECEIVE},
         {S_sys_call_table, MODEL_TABLE},
         {S_vdso_start, 0xb000},
         {S_vdso_end, 0xc000},
@@ -147,6 +149,8 @@ static void place_symbols(struct kernel_model *m)
                 : i == S_proc_root                          ? 512
                 : i == S_timer_bases || i == S_init_nsproxy ? 256
                 : i == S_hrtimer_bases                      ? 128
+                : i == S_inet_protos || i == S_inet6_protos ? 2048
+                : i == S_softirq_vec                        ? 640
                 : i == S_static_calls_table                 ? 128
                                                             : 64;
     }

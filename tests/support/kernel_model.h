@@ -26,7 +26,7 @@
 #define MODEL_ETEXT 0x9000u
 #define MODEL_RODATA_END 0x13000u
 #define MODEL_DATA 0x14000u
-#define MODEL_END 0x18000u
+#define MODEL_END 0x1a000u
 #define MODEL_SITE 0x2100u     /* variants: nop, 0x11111111 */
 #define MODEL_JUMP 0x2200u     /* jump label whose key is off */
 #define MODEL_POINTER 0x2300u  /* movz, 3 movk with the value of memstart_addr */
@@ -37,6 +37,8 @@
 #define MODEL_HRTIMER 0x5300u
 #define MODEL_WORK 0x5400u
 #define MODEL_SHOW 0x5500u
+#define MODEL_SOFTIRQ 0x5600u
+#define MODEL_RECEIVE 0x5700u
 #define MODEL_OPERATIONS 0xa800u /* constants: any table of operations */
 #define MODEL_HOOK 0x17ff0u      /* a function pointer in data */
 

@@ -310,6 +310,32 @@ static void a_foreign_function_pointer_is_found(void **state)
     assert_int_equal(introspect_run(&in, check("pointers")), 0);
 }
 
+/* Tables that are empty when linked: of software interrupts, of protocols above IP. */
+static void a_foreign_handler_is_found(void **state)
+{
+    const uint64_t protocol = model_allocate(&model, 256),
+                   handler = protocol + model.item[F_net_protocol_handler],
+                   places[] = {model_symbol(&model, S_softirq_vec) + model.item[Z_softirq_action] +
+                                   model.item[F_softirq_action_action],
+                               handler, handler};
+    static const uint32_t right[] = {MODEL_SOFTIRQ, MODEL_RECEIVE, MODEL_RECEIVE};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        if (i > 0)
+            model_put(&model,
+                      model_symbol(&model, i == 1 ? S_inet_protos : S_inet6_protos) + 8 * 255,
+                      protocol);
+        model_put(&model, places[i], image(right[i]));
+        assert_int_equal(introspect_run(&in, check("pointers")), 0);
+        model_put(&model, places[i], image(0x1200));
+        assert_true(finds("pointers", "pointers.handler"));
+        model_put(&model, places[i], MODEL_LINEAR + 64);
+        assert_true(finds("pointers", "pointers.handler"));
+        model_put(&model, places[i], image(right[i]));
+    }
+}
+
 static void a_task_is_missed_in_each_view(void **state)
 {
     uint64_t pid = model_get(&model, model.task[3] + model.item[F_task_struct_thread_pid]);
@@ -609,6 +635,7 @@ int main(void)
         TEST(a_redirected_page_is_found),
         TEST(tables_that_lead_to_themselves_end),
         TEST(a_foreign_function_pointer_is_found),
+        TEST(a_foreign_handler_is_found),
         TEST(a_task_is_missed_in_each_view),
         TEST(a_task_that_is_in_no_structure_at_all_is_found_by_its_memory),
         TEST(a_task_that_ends_is_missed_nowhere),

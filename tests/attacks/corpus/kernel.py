@@ -112,6 +112,17 @@ def system_call_table_is_remapped(g):
     g.change_entry(g.root(), table, lambda e: e & ~0xfffffffff000 & ~(1 << 52) | copy)
 
 
+def page_tables_are_in_flash_memory(g):
+    """The kernel's page tables go on in memory that is no RAM, where nobody sees what they map"""
+    g.write_pa(g.root() + 8 * 300, struct.pack("<Q", 0x04000000 | 3))
+
+
+def reserved_page_tables_map_something(g):
+    """The tables that Linux uses when nothing is to be mapped lead to those of the kernel"""
+    empty = g.text_pa + g.kernel.image.offset("reserved_pg_dir")
+    g.write_pa(empty + 8 * 256, g.read_pa(g.root() + 8 * 256, 8))
+
+
 # ---- Function pointers --------------------------------------------------------------------------
 
 def function_pointer_leads_out_of_text(g):
@@ -122,6 +133,18 @@ def function_pointer_leads_out_of_text(g):
 def function_pointer_has_another_type(g):
     """TCP's function for receiving leads to a function of the kernel that is of another type"""
     g.put_u64(g.symbol("tcp_prot") + g.offset("proto", "recvmsg"), g.symbol("__arm64_sys_sync"))
+
+
+def software_interrupt_leads_out_of_text(g):
+    """What runs when the timer's software interrupt does is memory that is no code"""
+    action = g.symbol("softirq_vec") + g.kernel.types.size("softirq_action")
+    g.put_u64(action, task_of(g, "systemd"))
+
+
+def protocol_is_received_by_a_function_of_another_type(g):
+    """Packets of TCP are received by a function of the kernel that is of another type"""
+    tcp = g.u64(g.symbol("inet_protos") + 8 * 6)
+    g.put_u64(tcp + g.offset("net_protocol", "handler"), g.symbol("__arm64_sys_sync"))
 
 
 def packet_filter_hook_leads_out_of_text(g):
@@ -168,10 +191,14 @@ ROWS = (
              (text_has_a_second_writable_mapping, "tables.alias"),
              (executable_page_belongs_to_nobody, "tables.exec"),
              (kernel_page_is_open_to_programs, "tables.user"),
+             (page_tables_are_in_flash_memory, "report.broken"),
+             (reserved_page_tables_map_something, "tables.reserved"),
              (system_call_table_is_remapped, "tables.redirect syscalls.entry")),
     *outside("hooks", GATEWAY,
              (function_pointer_leads_out_of_text, "pointers.foreign"),
              (function_pointer_has_another_type, "pointers.type"),
+             (software_interrupt_leads_out_of_text, "pointers.handler"),
+             (protocol_is_received_by_a_function_of_another_type, "pointers.handler"),
              (packet_filter_hook_leads_out_of_text, "netfilter.hook"),
              (security_hook_is_removed, "lsm.missing"),
              (security_hook_leads_elsewhere, "lsm.hook")),

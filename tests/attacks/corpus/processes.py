@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on processes, their credentials and their code, done to memory from outside."""
 
-from guest import PAGE, PTE_UXN, Guest
+import struct
+
+from guest import PAGE, PTE_PXN, PTE_UXN, Guest
 from kapu.allow import executable_parts
 from kapu.paths import BUILD
 from watched import RAM_BASE
@@ -10,6 +12,9 @@ from .kernel import NOP, task_of
 from .technique import GATEWAY, outside
 
 PTE_ADDRESS = 0xfffffffff000
+PF_KTHREAD = 0x00200000
+EXIT_DEAD = 16
+FLASH = 0x04000000  # the second flash device of qemu-virt, which Linux may write
 
 
 def cred_of(guest: Guest, name: str) -> int:
@@ -69,6 +74,18 @@ def task_list_is_a_cycle(g):
     g.put_u64(node + 8, node)
 
 
+def hidden_process_says_that_it_has_ended(g):
+    """A process that sleeps is in no list, table or tree, and its state is that of one that ended"""
+    sleeping_process_is_unlinked_everywhere(g)
+    g.put_u32(task_of(g, "tee-supplicant") + g.offset("task_struct", "exit_state"), EXIT_DEAD)
+
+
+def hidden_process_has_the_number_of_idle_tasks(g):
+    """A process that sleeps is in no list, table or tree, and its number is that of idle tasks"""
+    sleeping_process_is_unlinked_everywhere(g)
+    g.put_u32(task_of(g, "tee-supplicant") + g.offset("task_struct", "pid"), 0)
+
+
 # ---- Credentials --------------------------------------------------------------------------------
 
 def credentials_become_root(g):
@@ -88,6 +105,19 @@ def credentials_are_those_of_another_process(g):
     task, root = task_of(g, "tee-supplicant"), cred_of(g, "systemd")
     for member in ("cred", "real_cred"):
         g.put_u64(task + g.offset("task_struct", member), root)
+
+
+def process_with_a_capability_says_that_it_is_a_kernel_thread(g):
+    """A service has a capability too many, and is marked as a kernel thread, which may have all"""
+    capability_is_raised(g)
+    at = task_of(g, "tee-supplicant") + g.offset("task_struct", "flags")
+    g.put_u32(at, g.u32(at) | PF_KTHREAD)
+
+
+def process_shows_no_program(g):
+    """A process has no file that it runs, so that policy has no name to look for"""
+    g.put_u64(g.field(task_of(g, "tee-supplicant"), "task_struct", "mm")
+              + g.offset("mm_struct", "exe_file"), 0)
 
 
 def no_new_privs_is_cleared(g):
@@ -163,6 +193,35 @@ def program_runs_injected_code(g):
                    lambda e: e & ~PTE_ADDRESS | donor)
 
 
+def stack_of(g, name: str) -> tuple[int, int]:
+    """Page tables of a process, and an address in its stack."""
+    task = task_of(g, name)
+    mm = g.field(task, "task_struct", "mm")
+    return g.page_tables(task), g.field(mm, "mm_struct", "start_stack") & -PAGE
+
+
+def process_shows_no_memory(g):
+    """A process's memory is not in its task, so that who looks from there sees no code"""
+    g.put_u64(task_of(g, "tee-supplicant") + g.offset("task_struct", "mm"), 0)
+
+
+def page_of_a_program_can_run_in_the_kernel(g):
+    """The kernel may execute a service's stack, the service itself may not"""
+    g.change_entry(*stack_of(g, "tee-supplicant"), lambda e: e & ~PTE_PXN)
+
+
+def program_can_write_kernel_code(g):
+    """A page of a service's stack is replaced by one of kernel code"""
+    code = g.text_pa + g.kernel.image.offset("vfs_read") & -PAGE
+    g.change_entry(*stack_of(g, "tee-supplicant"), lambda e: e & ~PTE_ADDRESS | code)
+
+
+def page_tables_of_a_program_are_in_flash_memory(g):
+    """A process's page tables go on in memory that is no RAM, where nobody sees what they map"""
+    root = g.page_tables(task_of(g, "tee-supplicant"))
+    g.write_pa(root + 8 * 100, struct.pack("<Q", FLASH | 3))
+
+
 ROWS = (
     *outside("processes", GATEWAY,
              (process_is_unlinked_from_the_task_list, "processes.list"),
@@ -171,12 +230,19 @@ ROWS = (
              (process_is_unlinked_everywhere_but_its_number, "processes.list processes.tree"),
              (sleeping_process_is_unlinked_everywhere,
               "processes.list processes.tree processes.pid"),
+             (hidden_process_says_that_it_has_ended,
+              "processes.list processes.tree processes.pid"),
+             (hidden_process_has_the_number_of_idle_tasks,
+              "processes.number processes.list processes.tree processes.pid"),
              (task_list_is_cut, "processes.broken"),
              (task_list_is_a_cycle, "processes.broken")),
     *outside("credentials", GATEWAY,
              (credentials_become_root, "credentials.user"),
              (capability_is_raised, "credentials.capabilities"),
              (credentials_are_those_of_another_process, "credentials.shared credentials.user"),
+             (process_with_a_capability_says_that_it_is_a_kernel_thread,
+              "credentials.capabilities"),
+             (process_shows_no_program, "credentials.program"),
              (no_new_privs_is_cleared, "credentials.no_new_privs"),
              (system_call_filter_is_cleared, "credentials.seccomp"),
              (service_leaves_its_sandbox, "credentials.namespace"),
@@ -186,5 +252,9 @@ ROWS = (
              (shared_library_is_changed_in_the_page_cache, "code.page cache.page"),
              (program_that_does_not_run_is_changed_in_the_page_cache, "cache.page"),
              (stack_of_a_program_is_executable, "code.writable code.page"),
-             (program_runs_injected_code, "code.page")),
+             (program_runs_injected_code, "code.page"),
+             (process_shows_no_memory, "code.hidden"),
+             (page_of_a_program_can_run_in_the_kernel, "code.privileged"),
+             (program_can_write_kernel_code, "code.kernel"),
+             (page_tables_of_a_program_are_in_flash_memory, "code.wild")),
 )
