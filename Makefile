@@ -52,11 +52,11 @@ bench: lab-build ## a deep check beside plain SHA-256, the verifier beside OpenS
 
 soak: lab-build ## SOAK (500) deep checks under load, without a false alarm
 	@KAPU_SOAK=$(or $(SOAK),500) /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-		tests/attacks/test_monitor.py -k load
+		tests/attacks/test_watching.py -k load
 
 corpus: lab-build ## every attack of the lab's corpus, seen by the secure world
 	@KAPU_CORPUS=all /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-		tests/attacks/test_monitor.py -k secure_world_finds
+		tests/attacks/test_watching.py -k secure_world_finds
 
 lab-build: build
 	@tools/build lab

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The corpus and benign load, as the secure world sees them: attacks are found, load is not."""
+
+import os
+import time
+
+import pytest
+
+from attacks.churn import churn
+from attacks.corpus import LAB, of_flavour
+from attacks.corpus.bench import Bench
+from attacks.corpus.technique import FAMILIES
+from kapu.report import update_report
+from monitored import SecureWorld
+
+
+def techniques():
+    """One of each family; all of them with KAPU_CORPUS=all (make corpus). From inside only: what is
+    written from outside may be a pointer that a running kernel dies of before anybody looks."""
+    rows = [t for t in of_flavour(LAB) if t.required and not t.outside]
+    if os.environ.get("KAPU_CORPUS") == "all":
+        return rows
+    return [next(t for t in rows if t.family == family) for family in FAMILIES
+            if any(t.family == family for t in rows)]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    made = Bench(tmp_path_factory.mktemp("corpus"), LAB)
+    made.detector = SecureWorld(made)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("technique", techniques(), ids=lambda t: t.name)
+def test_the_secure_world_finds(bench, technique):
+    before, seen, after = bench.run(technique)
+    assert before == []
+    assert technique.required <= seen.ids
+    assert after == []
+
+
+def test_load_is_no_finding_of_the_secure_world(bench):
+    """Consecutive deep checks while everything comes and goes."""
+    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", "50")), 0, 0
+    deadline = time.monotonic() + wanted * 60
+    with churn(bench.shell) as load:
+        while checks < wanted:
+            found = bench.detector.findings()
+            checks, alarms = checks + 1, alarms + len(found)
+            assert found == [], f"deep check {checks} of {wanted}"
+            assert time.monotonic() < deadline
+        assert load.went_round()
+    update_report("monitor", clean_checks=checks, false_alarms=alarms)
