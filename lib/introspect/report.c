@@ -164,39 +164,48 @@ void finding_add(struct introspect *in, const struct finding *f)
     in->seen[at] = 1;
 }
 
+static void report(struct introspect *in, const struct finding *f, int *count)
+{
+    in->report(in->report_ctx, f);
+    ++*count;
+}
+
+/* What each complete look saw; if none was complete, what the last one saw. */
 static int report_pending(struct introspect *in)
 {
     struct finding more;
     int count = 0;
 
     for (uint32_t i = 0; i < in->pending_n; i++) {
-        if (in->seen[i] == in->attempts) {
-            in->report(in->report_ctx, &in->pending[i]);
-            count++;
-        }
+        if (in->seen[i] >= in->run)
+            report(in, &in->pending[i], &count);
     }
     if (in->lost > 0 && count > 0) {
         finding_start(&more, "report.more", INTROSPECT_WARNING, 0, in->pending[0].id);
         say_dec(&more, in->lost);
         say(&more, " more findings of this check are not listed");
-        in->report(in->report_ctx, &more);
-        count++;
+        report(in, &more, &count);
     }
     return count;
 }
 
-/* What a check could not follow is wrong by itself: nobody hides behind broken structures. */
-static void not_followed(struct introspect *in, const struct introspect_check *check, int err)
+static bool is_endless(int err)
 {
-    bool endless = err == KAPU_ETIMEOUT || err == KAPU_ESPACE;
+    return err == KAPU_ETIMEOUT || err == KAPU_ESPACE;
+}
+
+/* What a check could not follow is wrong by itself: nobody hides behind broken structures. */
+static int report_not_followed(struct introspect *in, const struct introspect_check *check, int err)
+{
+    bool endless = is_endless(err);
     struct finding f;
+    int count = 0;
 
     finding_start(&f, endless ? "report.endless" : "report.broken", INTROSPECT_ALARM, 0, check->id);
     say(&f, endless ? "there is no end to what this check has to read"
                     : "this check could not follow the kernel's structures to their end");
-    if (in->pending_n == INTROSPECT_PENDING)
-        in->pending_n--; /* it must not get lost */
-    finding_add(in, &f);
+    report(in, &f, &count);
+    return count;
 }
 
 void budget_start(struct introspect *in)
@@ -229,6 +238,18 @@ static bool is_broken(int err)
     return err == KAPU_EINVAL || err == KAPU_ERANGE || err == KAPU_ENOENT || err == KAPU_EIO;
 }
 
+/* What a look saw that did not come to its end counts for nothing. */
+static void look_again(struct introspect *in)
+{
+    if (in->run == 0)
+        in->pending_n = in->lost = 0;
+    for (uint32_t i = 0; i < in->pending_n; i++) {
+        if (in->seen[i] > in->run)
+            in->seen[i]--;
+    }
+    budget_start(in);
+}
+
 /* One attempt. Where the system runs meanwhile, a structure may be caught while it changes, and
  * there are thousands of them: what cannot be followed is begun anew. */
 static int attempt(struct introspect *in, const struct introspect_check *check)
@@ -237,27 +258,48 @@ static int attempt(struct introspect *in, const struct introspect_check *check)
     int err = KAPU_EINVAL;
 
     for (uint32_t i = 0; i < most && is_broken(err); i++) {
-        if (in->run == 0)
-            in->pending_n = in->lost = 0;
-        budget_start(in);
+        look_again(in);
         err = check->run(in);
     }
     return err;
 }
 
+/* Whether all complete looks saw something. */
+static bool agree(const struct introspect *in)
+{
+    for (uint32_t i = 0; i < in->pending_n; i++) {
+        if (in->seen[i] == in->run)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A verdict needs so many complete looks as there are attempts, or one that saw nothing of what
+ * those before it saw. Whoever has attempts fail gains nothing by it: they are made up for, and if
+ * too many fail, that is an alarm by itself.
+ */
 int introspect_run(struct introspect *in, const struct introspect_check *check)
 {
-    int err = 0;
+    uint32_t tries = in->attempts > 1 ? 2 * in->attempts : 1, cost;
+    int err, failure = 0, count;
 
     note_run(in, check);
-    for (in->run = 0; in->run < in->attempts; in->run++) {
+    for (in->run = 0; tries > 0 && in->run < in->attempts;) {
         err = attempt(in, check);
         if (err == KAPU_EUNSUPPORTED || err == KAPU_EARG || err == KAPU_ECRYPTO)
             return err;
-        if (err < 0)
-            not_followed(in, check, err);
-        if (in->pending_n == 0)
-            return 0;
+        if (err >= 0) {
+            in->run++;
+            tries--;
+            if (!agree(in))
+                return 0;
+            continue;
+        }
+        failure = err;
+        cost = is_endless(err) ? in->attempts : 1; /* it takes long */
+        tries -= cost < tries ? cost : tries;
     }
-    return report_pending(in);
+    count = report_pending(in);
+    return in->run < in->attempts ? count + report_not_followed(in, check, failure) : count;
 }
