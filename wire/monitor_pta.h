@@ -30,6 +30,7 @@
 #define MONITOR_PTA_REGISTERS 1
 #define MONITOR_REGISTERS_SIZE 48u /* VBAR, TTBR1 (without ASID), TCR, SCTLR, MAIR, last PC */
 #define MONITOR_REGISTERS_MAX 40u
+#define MONITOR_REGISTERS_KEPT 32u /* of those that timers caught: there may have been more */
 
 /* MI: pages to watch between deep checks: records of physical address (8) and SHA-256 (32) of what
  * was verified. Replaces the last list; empty: none. */
@@ -52,7 +53,7 @@
 #define MONITOR_TIME_FOUND 1u /* the watch found something */
 #define MONITOR_TIME_RESET 2u /* the board will reset because of alarms */
 
-/* MO: text that the last but one run remembered; VO: a = enum monitor_reset, b = resets by the
+/* MO: text that the run before this one remembered; VO: a = enum monitor_reset, b = resets by the
  * monitor since power-on. */
 #define MONITOR_PTA_LAST 6
 enum monitor_reset {

@@ -11,6 +11,7 @@
 #define EROFS_MAGIC 0xe0f5e1e2u
 
 struct file {
+    bool any;        /* file system of the image's kind */
     uint32_t number; /* allow_file() */
     char path[128];
 };
@@ -85,18 +86,28 @@ static int check_inode(struct introspect *in, uint64_t node, void *ctx)
 static int check_file_system(struct introspect *in, uint64_t node, void *ctx)
 {
     uint64_t sb = node - item(in, F_super_block_s_list), magic;
+    struct file *file = ctx;
     int err = field_u64(in, sb, F_super_block_s_magic, &magic);
 
     if (err != 0 || magic != EROFS_MAGIC)
         return err;
+    file->any = true;
     return list_walk(in, sb + item(in, F_super_block_s_inodes), INODES_MAX, check_inode, ctx);
 }
 
 int check_cache(struct introspect *in)
 {
     struct file file = {0};
+    struct finding f;
+    int err;
 
     if (!in->has_allow)
         return KAPU_EUNSUPPORTED;
-    return list_walk(in, symbol(in, S_super_blocks), FILE_SYSTEMS_MAX, check_file_system, &file);
+    err = list_walk(in, symbol(in, S_super_blocks), FILE_SYSTEMS_MAX, check_file_system, &file);
+    if (err != 0 || file.any || allow_root(&in->allow).n == 0)
+        return err;
+    finding_start(&f, "cache.missing", INTROSPECT_ALARM, symbol(in, S_super_blocks), "page cache");
+    say(&f, "no file system of the root image's kind is there to compare");
+    finding_add(in, &f);
+    return 0;
 }

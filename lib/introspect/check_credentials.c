@@ -63,6 +63,7 @@ static int check_sharing(struct introspect *in, uint64_t task, uint64_t cred, ui
 
 static int check_policy(struct introspect *in, const struct introspect_task *t)
 {
+    const uint32_t ids[] = {t->euid, t->uid, t->suid, t->fsuid}; /* each of them can be taken */
     struct program p;
 
     if (!t->memory)
@@ -78,11 +79,15 @@ static int check_policy(struct introspect *in, const struct introspect_task *t)
         finding_add(in, &f);
         return 0;
     }
-    if (!program_user(&in->allow, &p, t->uid) || !program_user(&in->allow, &p, t->euid))
-        against_policy(in, "credentials.user", t, "runs as user ", t->euid);
-    if ((t->caps & ~p.caps) != 0)
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        if (program_user(&in->allow, &p, ids[i]))
+            continue;
+        against_policy(in, "credentials.user", t, "runs as user ", ids[i]);
+        break;
+    }
+    if (((t->caps | t->permitted) & ~p.caps) != 0)
         against_policy(in, "credentials.capabilities", t,
-                       "has capabilities beyond policy: ", t->caps & ~p.caps);
+                       "has capabilities beyond policy: ", (t->caps | t->permitted) & ~p.caps);
     if ((p.flags & ALLOW_NO_NEW_PRIVS) != 0 && !t->no_new_privs)
         wrong(in, "credentials.no_new_privs", INTROSPECT_ALARM, t->va,
               "could gain privileges: no_new_privs is ", 0);

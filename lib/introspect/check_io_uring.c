@@ -10,7 +10,7 @@
 
 static int check_task(struct introspect *in, uint64_t task, void *ctx)
 {
-    uint64_t rings = 0, leader = 0;
+    uint64_t rings = 0, leader = 0, mm = 0;
     uint32_t state, flags = 0;
     struct introspect_task t;
     struct program p;
@@ -22,10 +22,12 @@ static int check_task(struct introspect *in, uint64_t task, void *ctx)
     if (err == 0)
         err = field_u64(in, task, F_task_struct_io_uring, &rings);
     if (err == 0)
+        err = field_u64(in, task, F_task_struct_mm, &mm);
+    if (err == 0)
         err = field_u32(in, task, F_task_struct_flags, &flags);
     if (err == 0)
         err = field_u64(in, task, F_task_struct_group_leader, &leader);
-    if (err != 0 || state != 0 || (rings == 0 && (flags & PF_IO_WORKER) == 0) ||
+    if (err != 0 || (state != 0 && mm == 0) || (rings == 0 && (flags & PF_IO_WORKER) == 0) ||
         set_get(in, leader) != 0)
         return err; /* of a process one finding is enough */
     err = task_read(in, task, &t);

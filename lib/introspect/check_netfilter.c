@@ -11,7 +11,9 @@ static int check_entries(struct introspect *in, uint64_t entries, const char *fa
     uint64_t hook;
     int err = read_u16(in, entries + item(in, F_nf_hook_entries_num_hook_entries), &n);
 
-    for (uint32_t i = 0; err == 0 && i < n && i < ENTRIES_MAX; i++) {
+    if (n > ENTRIES_MAX)
+        return KAPU_EINVAL;
+    for (uint32_t i = 0; err == 0 && i < n; i++) {
         uint64_t at = entries + item(in, F_nf_hook_entries_hooks) +
                       (uint64_t)i * item(in, Z_nf_hook_entry) + item(in, F_nf_hook_entry_hook);
         struct finding f;

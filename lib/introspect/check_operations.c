@@ -33,9 +33,14 @@ static void wrong(struct introspect *in, const char *object, uint64_t at, const 
     finding_add(in, &f);
 }
 
-static bool is_constant(const struct introspect *in, uint64_t va)
+/* Constants of the image, which the check "text" compares; and what Linux has set once, while it
+ * booted, which lies among them and is not compared. */
+static bool is_constant(const struct introspect *in, uint64_t va, bool *set_once)
 {
-    return va >= symbol(in, S___start_rodata) && va < symbol(in, S___inittext_begin);
+    if (va < symbol(in, S___start_rodata) || va >= symbol(in, S___inittext_begin))
+        return false;
+    *set_once = image_is_hole(in, (uint32_t)(va - image_va(in, 0)));
+    return true;
 }
 
 /* The first address in a table that is neither code nor in memory of a module; 0: none. Whose
@@ -61,10 +66,12 @@ static int foreign_function(struct introspect *in, uint64_t table, enum item siz
 /* The same of a pointer to a table; and the table itself must belong to somebody. */
 static int foreign_table(struct introspect *in, uint64_t table, enum item size, uint64_t *foreign)
 {
+    bool set_once = false;
+
     *foreign = 0;
-    if (table == 0 || is_constant(in, table))
+    if (table == 0 || (is_constant(in, table, &set_once) && !set_once))
         return 0;
-    if (module_holds(in, table))
+    if (set_once || module_holds(in, table))
         return foreign_function(in, table, size, foreign);
     *foreign = table;
     return 0;
@@ -249,5 +256,5 @@ int check_operations(struct introspect *in)
 
     if (err == 0)
         err = list_walk(in, symbol(in, S_super_blocks), FILE_SYSTEMS_MAX, check_file_system, NULL);
-    return err != 0 ? err : process_walk(in, check_process, NULL);
+    return err != 0 ? err : task_walk(in, check_process, NULL);
 }

@@ -86,6 +86,39 @@ static void wrong_peer(struct introspect *in, const struct introspect_socket *s,
     finding_add(in, &f);
 }
 
+/* What a socket is by the functions that serve it, which it cannot do without; not by what its own
+ * fields say. */
+static int check_kind(struct introspect *in, const struct introspect_socket *s, const char *object)
+{
+    static const struct {
+        enum item served_by;
+        uint16_t family, type; /* type 0: any */
+    } kinds[] = {
+        {S_tcp_prot, FAMILY_IPV4, TYPE_STREAM},     {S_udp_prot, FAMILY_IPV4, TYPE_DATAGRAM},
+        {S_raw_prot, FAMILY_IPV4, TYPE_RAW},        {S_tcpv6_prot, FAMILY_IPV6, TYPE_STREAM},
+        {S_udpv6_prot, FAMILY_IPV6, TYPE_DATAGRAM}, {S_rawv6_prot, FAMILY_IPV6, TYPE_RAW},
+        {S_packet_proto, FAMILY_PACKET, 0},
+    };
+    uint64_t by;
+    int err =
+        read_u64(in, s->va + item(in, F_sock___sk_common) + item(in, F_sock_common_skc_prot), &by);
+
+    for (size_t i = 0; err == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct finding f;
+
+        if (!has(in, kinds[i].served_by) || by != symbol(in, kinds[i].served_by) ||
+            (s->family == kinds[i].family && (kinds[i].type == 0 || s->type == kinds[i].type)))
+            continue;
+        finding_start(&f, "sockets.disguised", INTROSPECT_ALARM, s->va, object);
+        say(&f, "says of itself that it is another kind of socket: family ");
+        say_dec(&f, s->family);
+        say(&f, ", type ");
+        say_dec(&f, s->type);
+        finding_add(in, &f);
+    }
+    return err;
+}
+
 static int check_owned(struct introspect *in, uint64_t sk, void *ctx)
 {
     const struct owner *o = ctx;
@@ -96,11 +129,13 @@ static int check_owned(struct introspect *in, uint64_t sk, void *ctx)
 
     if (err == 0)
         err = socket_read(in, sk, &s);
+    task_label(in, o->task, label, sizeof(label));
+    if (err == 0)
+        err = check_kind(in, &s, label);
     if (err != 0 || !in->has_allow || o->exe[0] == '\0')
         return err;
     if (allow_program(&in->allow, o->exe, &p) != 0)
         return 0; /* check "credentials" tells */
-    task_label(in, o->task, label, sizeof(label));
     if (s.family == FAMILY_PACKET ||
         ((s.family == FAMILY_IPV4 || s.family == FAMILY_IPV6) && s.type == TYPE_RAW)) {
         if ((p.flags & ALLOW_RAW) == 0)
@@ -167,7 +202,7 @@ int check_sockets(struct introspect *in)
     int err;
 
     set_clear(in);
-    err = process_walk(in, check_process, NULL);
+    err = task_walk(in, check_process, NULL);
     if (err == 0)
         err = table_sockets(in, check_listed, NULL);
     return err != 0 ? err : connected_sockets(in, check_connected, NULL);

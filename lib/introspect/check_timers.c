@@ -54,18 +54,30 @@ static int check_hrtimer(struct introspect *in, uint64_t node, void *ctx)
     return err;
 }
 
+/* The tree, and the first of it, which Linux takes from a pointer of its own. */
+static int check_clock(struct introspect *in, uint64_t tree, void *ctx)
+{
+    uint64_t first;
+    int err = field_u64(in, tree, F_rb_root_cached_rb_leftmost, &first);
+
+    if (err == 0 && first != 0)
+        err = check_hrtimer(in, first, ctx);
+    return err != 0 ? err
+                    : rbtree_walk(in, tree + item(in, F_rb_root_cached_rb_root), TIMERS_MAX,
+                                  check_hrtimer, ctx);
+}
+
 static int check_clocks(struct introspect *in, uint64_t base, void *ctx)
 {
     int err = 0;
 
     for (uint32_t i = 0; err == 0 && i < item(in, N_hrtimer_cpu_base_clock_base); i++)
-        err = rbtree_walk(in,
+        err = check_clock(in,
                           base + item(in, F_hrtimer_cpu_base_clock_base) +
                               (uint64_t)i * item(in, Z_hrtimer_clock_base) +
                               item(in, F_hrtimer_clock_base_active) +
-                              item(in, F_timerqueue_head_rb_root) +
-                              item(in, F_rb_root_cached_rb_root),
-                          TIMERS_MAX, check_hrtimer, ctx);
+                              item(in, F_timerqueue_head_rb_root),
+                          ctx);
     return err;
 }
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define FILES_MAX 65536u
+#define FILES_MAX (1u << 20) /* fs.nr_open */
 #define NAME_SIZE 256u
 
 /* Puts text in front of what stands at the end of a buffer; *at is where that starts. */
@@ -58,11 +58,27 @@ int file_path(struct introspect *in, uint64_t file, char *to, size_t n)
     return err != 0 ? err : dentry_path(in, dentry, to, n);
 }
 
+/* 0: it has none, or its process has the same. */
+static int files_of(struct introspect *in, uint64_t task, uint64_t *files)
+{
+    uint64_t leader, others;
+    int err = field_u64(in, task, F_task_struct_files, files);
+
+    if (err == 0)
+        err = field_u64(in, task, F_task_struct_group_leader, &leader);
+    if (err != 0 || leader == task)
+        return err;
+    err = field_u64(in, leader, F_task_struct_files, &others);
+    if (err == 0 && *files == others)
+        *files = 0;
+    return err;
+}
+
 int process_files(struct introspect *in, uint64_t task, node_fn fn, void *ctx)
 {
     uint64_t files, table, slots, file;
     uint32_t n = 0;
-    int err = field_u64(in, task, F_task_struct_files, &files);
+    int err = files_of(in, task, &files);
 
     if (err != 0 || files == 0)
         return err;
@@ -71,7 +87,9 @@ int process_files(struct introspect *in, uint64_t task, node_fn fn, void *ctx)
         err = field_u32(in, table, F_fdtable_max_fds, &n);
     if (err == 0)
         err = field_u64(in, table, F_fdtable_fd, &slots);
-    for (uint32_t i = 0; err == 0 && i < n && i < FILES_MAX; i++) {
+    if (err == 0 && n > FILES_MAX)
+        return KAPU_EINVAL;
+    for (uint32_t i = 0; err == 0 && i < n; i++) {
         err = read_u64(in, slots + 8 * (uint64_t)i, &file);
         file &= ~3ull; /* flags in the lowest bits */
         if (err == 0 && file != 0)

@@ -193,6 +193,8 @@ typedef void (*page_fault_fn)(struct introspect *in, const struct page_fault *fa
 KAPU_MUST_CHECK int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide,
                                const struct range *range, uint32_t offset, page_fault_fn fn,
                                void *ctx);
+/* Whether an offset of the image is among what may change, so that no hash covers it. */
+bool image_is_hole(const struct introspect *in, uint32_t offset);
 /* Whether an address is in kernel text, without and with a function of that type there. */
 bool is_text(const struct introspect *in, uint64_t va);
 
@@ -227,8 +229,10 @@ typedef int (*node_fn)(struct introspect *in, uint64_t node, void *ctx);
  * circular within `most` nodes, or a node's back pointer is wrong. */
 KAPU_MUST_CHECK int list_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn,
                               void *ctx);
-/* hlist, also with nulls markers: ends at zero or an odd value. */
+/* hlist: ends at zero; with nulls markers: at an odd value. KAPU_EINVAL: at something else. */
 KAPU_MUST_CHECK int hlist_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn,
+                               void *ctx);
+KAPU_MUST_CHECK int nulls_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn,
                                void *ctx);
 /* Red-black tree at a struct rb_root. */
 KAPU_MUST_CHECK int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn,
@@ -268,7 +272,7 @@ KAPU_MUST_CHECK int module_read(struct introspect *in, uint64_t va, struct intro
 
 /* Every process and thread of the task list; node: address of the task_struct. */
 KAPU_MUST_CHECK int task_walk(struct introspect *in, node_fn fn, void *ctx);
-/* Group leaders only. */
+/* Group leaders only, for lists that people read. */
 KAPU_MUST_CHECK int process_walk(struct introspect *in, node_fn fn, void *ctx);
 KAPU_MUST_CHECK int task_read(struct introspect *in, uint64_t va, struct introspect_task *t);
 /* "comm[pid]" for findings. */
@@ -276,7 +280,7 @@ void task_label(struct introspect *in, uint64_t va, char *to, size_t n);
 /* Path of a struct dentry or file, within its file system. */
 KAPU_MUST_CHECK int dentry_path(struct introspect *in, uint64_t dentry, char *to, size_t n);
 KAPU_MUST_CHECK int file_path(struct introspect *in, uint64_t file, char *to, size_t n);
-/* Each open file of a process. */
+/* Each open file of a task; of a thread only when it does not share them with its process. */
 KAPU_MUST_CHECK int process_files(struct introspect *in, uint64_t task, node_fn fn, void *ctx);
 
 /* ---- socket.c ---- */

@@ -45,6 +45,8 @@ int introspect_init(struct introspect *in, const struct introspect_setup *setup)
     in->reads_max = setup->reads_max != 0 ? setup->reads_max : INTROSPECT_READS;
     in->report = setup->report;
     in->report_ctx = setup->report_ctx;
+    in->intact = setup->intact;
+    in->intact_ctx = setup->intact_ctx;
     share_work(in, setup);
     err = profile_open(&in->profile, setup->profile);
     if (err == 0 && setup->allow.n > 0) {

@@ -87,14 +87,15 @@ static int chain_node(struct introspect *in, uint64_t node, void *ctx)
 
 /* All chains of a hash table: n buckets of `step` bytes from `at`, head at `head` in each. */
 static int walk_buckets(struct introspect *in, uint64_t at, uint32_t n, uint32_t step,
-                        uint32_t head, struct chain *c)
+                        uint32_t head, bool nulls, struct chain *c)
 {
     int err = 0;
 
     if (n > BUCKETS_MAX)
         return KAPU_EINVAL;
     for (uint32_t i = 0; err == 0 && i < n; i++)
-        err = hlist_walk(in, at + (uint64_t)i * step + head, CHAIN_MAX, chain_node, c);
+        err = (nulls ? nulls_walk : hlist_walk)(in, at + (uint64_t)i * step + head, CHAIN_MAX,
+                                                chain_node, c);
     return err;
 }
 
@@ -110,14 +111,15 @@ int table_sockets(struct introspect *in, node_fn fn, void *ctx)
         err = field_u32(in, tcp, F_inet_hashinfo_lhash2_mask, &mask);
     if (err == 0 && at != 0)
         err = walk_buckets(in, at, mask + 1, item(in, Z_inet_listen_hashbucket),
-                           item(in, F_inet_listen_hashbucket_nulls_head), &c);
+                           item(in, F_inet_listen_hashbucket_nulls_head), true, &c);
     c.member = common + item(in, F_sock_common_skc_node);
     if (err == 0)
         err = field_u64(in, udp, F_udp_table_hash, &at);
     if (err == 0)
         err = field_u32(in, udp, F_udp_table_mask, &mask);
     if (err == 0 && at != 0)
-        err = walk_buckets(in, at, mask + 1, item(in, Z_udp_hslot), item(in, F_udp_hslot_head), &c);
+        err = walk_buckets(in, at, mask + 1, item(in, Z_udp_hslot), item(in, F_udp_hslot_head),
+                           false, &c);
     if (err == 0)
         err = hlist_walk(
             in, symbol(in, S_init_net) + item(in, F_net_packet) + item(in, F_netns_packet_sklist),
@@ -138,7 +140,7 @@ int connected_sockets(struct introspect *in, node_fn fn, void *ctx)
     if (err != 0 || at == 0)
         return err;
     return walk_buckets(in, at, mask + 1, item(in, Z_inet_ehash_bucket),
-                        item(in, F_inet_ehash_bucket_chain), &c);
+                        item(in, F_inet_ehash_bucket_chain), true, &c);
 }
 
 struct listing {

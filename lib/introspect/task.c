@@ -5,6 +5,7 @@
 #define TASKS_MAX 32768u
 #define NO_NEW_PRIVS 1u /* PFA_NO_NEW_PRIVS is bit 0 of atomic_flags */
 #define PF_KTHREAD 0x00200000u
+#define TIF_SECCOMP (1u << 11) /* of arm64 */
 
 struct task_walk {
     node_fn fn;
@@ -69,7 +70,27 @@ static int read_cred(struct introspect *in, struct introspect_task *t)
         err = field_u32(in, cred, F_cred_uid, &t->uid);
     if (err == 0)
         err = field_u32(in, cred, F_cred_euid, &t->euid);
+    if (err == 0)
+        err = field_u32(in, cred, F_cred_suid, &t->suid);
+    if (err == 0)
+        err = field_u32(in, cred, F_cred_fsuid, &t->fsuid);
+    if (err == 0)
+        err = field_u64(in, cred, F_cred_cap_permitted, &t->permitted);
     return err != 0 ? err : field_u64(in, cred, F_cred_cap_effective, &t->caps);
+}
+
+/* The filter's mode, and the flag by which Linux knows on each system call that there is one. */
+static int read_seccomp(struct introspect *in, struct introspect_task *t)
+{
+    uint64_t flags = 0;
+    uint32_t mode = 0;
+    int err =
+        read_u32(in, t->va + item(in, F_task_struct_seccomp) + item(in, F_seccomp_mode), &mode);
+
+    if (err == 0)
+        err = field_u64(in, t->va, F_thread_info_flags, &flags); /* a task begins with it */
+    t->seccomp = (flags & TIF_SECCOMP) != 0 ? (uint8_t)mode : 0;
+    return err;
 }
 
 /* What it runs. Who has memory is no kernel thread, whatever its flags say. */
@@ -91,7 +112,7 @@ static int read_memory(struct introspect *in, struct introspect_task *t)
 int task_read(struct introspect *in, uint64_t va, struct introspect_task *t)
 {
     uint64_t parent = 0, flags = 0;
-    uint32_t kind = 0, mode = 0;
+    uint32_t kind = 0;
     int err;
 
     *t = (struct introspect_task){.va = va};
@@ -109,10 +130,9 @@ int task_read(struct introspect *in, uint64_t va, struct introspect_task *t)
     if (err == 0)
         err = field_u64(in, va, F_task_struct_atomic_flags, &flags);
     if (err == 0)
-        err = read_u32(in, va + item(in, F_task_struct_seccomp) + item(in, F_seccomp_mode), &mode);
+        err = read_seccomp(in, t);
     t->kernel = (kind & PF_KTHREAD) != 0;
     t->no_new_privs = (flags & NO_NEW_PRIVS) != 0;
-    t->seccomp = (uint8_t)mode;
     if (err == 0)
         err = read_cred(in, t);
     return err != 0 ? err : read_memory(in, t);

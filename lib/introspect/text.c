@@ -218,13 +218,35 @@ int image_page(struct introspect *in, uint64_t text_pa, uint64_t slide, const st
     in->stats.bytes_hashed += PAGE_SIZE;
     if (memcmp(hash, profile_hash(&in->profile, number), sizeof(hash)) != 0)
         hash_fault(in, &c, range, number);
+    if (c.faults == 0 && in->intact != NULL)
+        in->intact(in->intact_ctx, text_pa + offset);
     return c.faults;
+}
+
+/* Whether there is a hole in `size` bytes of the image. */
+static bool touches_hole(const struct introspect *in, uint64_t offset, uint32_t size)
+{
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_HOLES); n++) {
+        uint32_t start = profile_word(&in->profile, SECTION_HOLES, n, 0);
+        uint32_t end = profile_word(&in->profile, SECTION_HOLES, n, 1);
+
+        if (offset < end && offset + size > start)
+            return true;
+    }
+    return false;
+}
+
+bool image_is_hole(const struct introspect *in, uint32_t offset)
+{
+    return touches_hole(in, offset, 1);
 }
 
 bool introspect_is_constant(const struct introspect *in, uint64_t pa)
 {
-    uint64_t offset = pa - in->text_pa;
+    uint64_t offset = (pa & ~(uint64_t)PAGE_MASK) - in->text_pa;
 
+    if (touches_hole(in, offset, PAGE_SIZE))
+        return false;
     for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_RANGES); n++) {
         struct range r = profile_range(&in->profile, n);
 

@@ -32,7 +32,8 @@ int list_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, v
     return err;
 }
 
-int hlist_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, void *ctx)
+static int hlist(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, void *ctx,
+                 uint64_t *end)
 {
     uint64_t node;
     int err = read_u64(in, head, &node);
@@ -44,18 +45,38 @@ int hlist_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, 
         if (err == 0)
             err = read_u64(in, node, &node);
     }
+    *end = node;
     return err;
+}
+
+int hlist_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, void *ctx)
+{
+    uint64_t end = 0;
+    int err = hlist(in, head, most, fn, ctx, &end);
+
+    return err == 0 && end != 0 ? KAPU_EINVAL : err;
+}
+
+int nulls_walk(struct introspect *in, uint64_t head, uint32_t most, node_fn fn, void *ctx)
+{
+    uint64_t end = 0;
+    int err = hlist(in, head, most, fn, ctx, &end);
+
+    return err == 0 && end == 0 ? KAPU_EINVAL : err;
 }
 
 /* In order, by parent pointers: no stack, and a wrong parent pointer ends it by the count. */
 int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn, void *ctx)
 {
     const uint64_t right = 8, left = 16; /* struct rb_node: parent and colour, right, left */
-    uint64_t node, next;
+    uint64_t node, next, top;
     uint32_t steps = 0;
     int err = read_u64(in, root, &node);
 
-    for (next = node; err == 0 && next != 0 && steps++ <= most;) {
+    top = node;
+    for (next = node; err == 0 && next != 0; steps++) {
+        if (steps > most)
+            return KAPU_EINVAL;
         node = next;
         err = read_u64(in, node + left, &next);
     }
@@ -81,6 +102,8 @@ int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn,
                 return KAPU_EINVAL;
             err = read_u64(in, node, &node);
             node &= ~3ull;
+            if (err == 0 && node == 0 && child != top)
+                return KAPU_EINVAL; /* only the root has no parent */
             if (node == 0 || err != 0)
                 break;
             err = read_u64(in, node + right, &r);
@@ -97,7 +120,9 @@ int cpu_walk(struct introspect *in, enum item variable, node_fn fn, void *ctx)
     uint32_t cpus;
     int err = read_u32(in, symbol(in, S_nr_cpu_ids), &cpus);
 
-    for (uint32_t cpu = 0; err == 0 && cpu < cpus && cpu < CPUS_MAX; cpu++) {
+    if (err == 0 && (cpus == 0 || cpus < in->cpus || cpus > CPUS_MAX))
+        return KAPU_EINVAL; /* there are cores that it does not know */
+    for (uint32_t cpu = 0; err == 0 && cpu < cpus; cpu++) {
         err = read_u64(in, symbol(in, S___per_cpu_offset) + 8 * (uint64_t)cpu, &base);
         if (err == 0)
             err = fn(in, symbol(in, variable) + base, ctx);

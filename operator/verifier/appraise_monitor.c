@@ -42,11 +42,14 @@ static const struct {
     {"code.", "a process runs foreign code"},
     {"cache.", "the page cache has other content than the root image"},
     {"sockets.peer", "a program is connected with somebody that policy does not allow"},
+    {"sockets.disguised", "a network connection hides"},
     {"sockets.hidden", "a network connection hides"},
     {"sockets.", "a program has a socket that policy does not allow"},
     {"state.verity", "the root file system is not verified"},
     {"state.", "a protection of the kernel is switched off"},
     {"report.", "the kernel's structures cannot be followed"},
+    {"monitor.missed", "more changed than the watch could keep"},
+    {"monitor.", "the monitor could not see all that it must"},
 };
 
 static const char *means(struct bytes id)

@@ -24,7 +24,6 @@
 #define ANSWER_MS 50U    /* an emulator's core may itself be waiting for a processor */
 #define HELD_MS_MAX 100U /* whatever happens to the holder, the others go on */
 #define TTBR_ASID SHIFT_U64(0xffff, 48)
-#define REMEMBERED 32U
 #define BUCKETS 256U /* of 50 microseconds, for the distribution of stops */
 #define BUCKET_US 50U
 
@@ -40,7 +39,7 @@ static uint64_t held_since;
 static uint32_t stops[BUCKETS], stops_n, stop_longest;
 
 static unsigned int memory_lock = SPINLOCK_UNLOCK;
-static struct normal_regs memory[REMEMBERED];
+static struct normal_regs memory[MONITOR_REGISTERS_KEPT];
 static size_t memory_n;
 
 /* While one core waits for another: whoever emulates both on one processor gives it the turn. */
@@ -68,7 +67,7 @@ static bool same(const struct normal_regs *a, const struct normal_regs *b)
            a->mair == b->mair;
 }
 
-/* Each set of values once. More than fit cannot be of an intact Linux: the first ones tell. */
+/* Each set of values once. More than fit cannot be of an intact Linux: that they fill it tells. */
 static void remember(const struct normal_regs *r)
 {
     size_t i = 0;
@@ -76,7 +75,7 @@ static void remember(const struct normal_regs *r)
     cpu_spin_lock(&memory_lock);
     while (i < memory_n && !same(&memory[i], r))
         i++;
-    if (i == memory_n && memory_n < REMEMBERED)
+    if (i == memory_n && memory_n < MONITOR_REGISTERS_KEPT)
         memory[memory_n++] = *r;
     cpu_spin_unlock(&memory_lock);
 }
@@ -92,7 +91,9 @@ void cores_seen(void)
 
 static bool alive(size_t n, uint64_t now)
 {
-    return core[n].seen != 0 && now - core[n].seen < monitor_ms(ALIVE_MS);
+    uint64_t seen = core[n].seen; /* by that core; it may be later than `now` by now */
+
+    return seen != 0 && (seen >= now || now - seen < monitor_ms(ALIVE_MS));
 }
 
 unsigned int cores_alive(void)

@@ -20,7 +20,7 @@
 #define PASS_MS 4200U  /* all pages within this time */
 #define TICK_MS 150U   /* mean interval of a core's ticks */
 #define SLICE_MAX 128U /* pages of one tick */
-#define CAPTURES 4U
+#define CAPTURES 16U
 
 static unsigned int lock = SPINLOCK_UNLOCK;
 static struct {

@@ -38,6 +38,8 @@ void watchdog_done(uint32_t alarms, uint32_t reset_s, const char *what, size_t n
         sooner(now + monitor_ms(MIN(reset_s, PLATFORM_WATCHDOG_S) * 1000));
     } else if (!will_reset) {
         deadline = now + monitor_ms(PLATFORM_WATCHDOG_S * 1000);
+        if (watch_found()) /* since that check began */
+            sooner(now + monitor_ms(PLATFORM_HURRY_S * 1000));
     }
     cpu_spin_unlock_xrestore(&lock, masked);
 }

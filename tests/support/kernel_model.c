@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel_model.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define NOP 0xd503201fu
@@ -154,6 +155,8 @@ static void place_symbols(struct kernel_model *m)
                 : i == S_static_calls_table                 ? 128
                                                             : 64;
     }
+    if (next > MODEL_HOOK)
+        abort(); /* MODEL_END is too small */
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         m->item[fixed[i].symbol] = fixed[i].offset;
 }
@@ -170,6 +173,7 @@ static void place_items(struct kernel_model *m)
         m->item[i] = names[i].kind == 'f' ? offset : names[i].kind == 'z' ? 64 : ++value;
     }
     m->item[N_timer_base_vectors] = 4;
+    m->item[F_thread_info_flags] = 16; /* a task begins with it; so does its state here */
     m->item[N_hrtimer_cpu_base_clock_base] = 2;
     m->item[Z_page] = 64;
     m->item[F_page_flags] = 0;
@@ -467,6 +471,8 @@ static void make_task(struct kernel_model *m, uint32_t i, const char *comm)
     model_set(m, t, F_task_struct_real_cred, cred);
     set32(m, cred, F_cred_uid, i < 3 ? 0 : MODEL_USER);
     set32(m, cred, F_cred_euid, i < 3 ? 0 : MODEL_USER);
+    set32(m, cred, F_cred_suid, i < 3 ? 0 : MODEL_USER);
+    set32(m, cred, F_cred_fsuid, i < 3 ? 0 : MODEL_USER);
     model_set(m, t, F_task_struct_group_leader, t);
     model_set(m, t, F_task_struct_real_parent, m->task[0]);
     model_set(m, t, F_task_struct_signal, sig);
@@ -688,7 +694,10 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha)
 
 static int read_model(void *ctx, uint64_t pa, void *to, size_t n)
 {
-    memcpy(to, at(ctx, pa), n); /* the library asks for nothing outside of RAM */
+    if (pa < MODEL_RAM_BASE || pa - MODEL_RAM_BASE > MODEL_RAM_SIZE ||
+        n > MODEL_RAM_SIZE - (pa - MODEL_RAM_BASE))
+        abort(); /* the library asks for nothing outside of RAM */
+    memcpy(to, at(ctx, pa), n);
     return 0;
 }
 

@@ -26,7 +26,7 @@
 #define MODEL_ETEXT 0x9000u
 #define MODEL_RODATA_END 0x13000u
 #define MODEL_DATA 0x14000u
-#define MODEL_END 0x1a000u
+#define MODEL_END 0x1b000u
 #define MODEL_SITE 0x2100u     /* variants: nop, 0x11111111 */
 #define MODEL_JUMP 0x2200u     /* jump label whose key is off */
 #define MODEL_POINTER 0x2300u  /* movz, 3 movk with the value of memstart_addr */
@@ -40,7 +40,7 @@
 #define MODEL_SOFTIRQ 0x5600u
 #define MODEL_RECEIVE 0x5700u
 #define MODEL_OPERATIONS 0xa800u /* constants: any table of operations */
-#define MODEL_HOOK 0x17ff0u      /* a function pointer in data */
+#define MODEL_HOOK 0x1aff0u      /* a function pointer in data */
 
 struct kernel_model {
     uint8_t ram[MODEL_RAM_SIZE];

@@ -422,6 +422,8 @@ static void restrictions_are_compared_with_policy(void **state)
     assert_true(finds("credentials", "credentials.seccomp"));
     model_set(&model, model.task[3], F_task_struct_atomic_flags, 1);
     model_set(&model, model.task[3], F_task_struct_seccomp, 2);
+    assert_true(finds("credentials", "credentials.seccomp")); /* Linux looks at a flag */
+    model_set(&model, model.task[3], F_thread_info_flags, 1u << 11);
     assert_int_equal(introspect_run(&in, check("credentials")), 0);
 }
 

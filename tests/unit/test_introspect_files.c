@@ -272,6 +272,8 @@ static void a_worker_of_io_uring_is_found(void **state)
     model_put32(&model, flags, 0x10);
     assert_true(finds_io_uring());
     model_set(&model, model.task[3], F_task_struct_exit_state, 16);
+    assert_true(finds_io_uring()); /* it says so, and has memory */
+    model_set(&model, model.task[3], F_task_struct_mm, 0);
     assert_false(finds_io_uring());
 }
 

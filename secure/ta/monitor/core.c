@@ -12,10 +12,11 @@
 
 static TEE_TASessionHandle core = TEE_HANDLE_NULL;
 
-/* Pages that were read whole while collecting: what the watch gets. */
+/* Pages that were found intact while collecting: what the watch gets. */
 static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
 static size_t pages_n;
 static const struct introspect *collecting;
+static uint8_t last_read[MONITOR_WATCH_SIZE]; /* as a record of `pages` */
 
 static uint8_t captured[PAGE] __aligned(8);
 static uint64_t captured_pa;
@@ -48,15 +49,25 @@ static void put_le64(uint8_t *to, uint64_t v)
         to[i] = (uint8_t)(v >> 8 * i);
 }
 
-static void collect(uint64_t pa, const void *page)
+static void note(uint64_t pa, const void *page)
 {
-    uint8_t *record = pages + pages_n * MONITOR_WATCH_SIZE;
-
-    if (pages_n == MONITOR_WATCH_MAX || !introspect_is_constant(collecting, pa))
+    if (!introspect_is_constant(collecting, pa))
         return;
-    put_le64(record, pa);
-    sha256_blocks(page, PAGE / SHA256_BLOCK, record + 8);
-    pages_n++;
+    put_le64(last_read, pa);
+    sha256_blocks(page, PAGE / SHA256_BLOCK, last_read + 8);
+}
+
+/* The very bytes that were judged. A check that begins anew goes through the image again: what
+ * counts is the last time. */
+void core_intact(void *ctx, uint64_t pa)
+{
+    (void)ctx;
+    if (collecting == NULL || kapu_le64(last_read) != pa)
+        return;
+    if (pages_n > 0 && pa <= kapu_le64(pages + (pages_n - 1) * MONITOR_WATCH_SIZE))
+        pages_n = 0;
+    if (pages_n < MONITOR_WATCH_MAX)
+        memcpy(pages + pages_n++ * MONITOR_WATCH_SIZE, last_read, MONITOR_WATCH_SIZE);
 }
 
 /* A call of the core costs more than copying some pages: who reads page after page, as one does
@@ -144,7 +155,7 @@ int core_read(void *ctx, uint64_t pa, void *to, size_t n)
     }
     err = whole ? read_page(pa, to) : read_core(pa, to, n);
     if (err == 0 && whole && collecting != NULL)
-        collect(pa, to);
+        note(pa, to);
     return err;
 }
 
@@ -173,6 +184,7 @@ size_t core_registers(struct introspect_regs *to, size_t most, size_t *now)
 void core_collect(const struct introspect *in)
 {
     collecting = in;
+    memset(last_read, 0, sizeof(last_read));
     if (in != NULL)
         pages_n = 0;
 }

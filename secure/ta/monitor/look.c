@@ -103,13 +103,19 @@ static void set_text(char *to, const char *text, size_t n)
     to[i] = '\0';
 }
 
-static void own_alarm(struct verdict *v, const char *id, const char *detail)
+static void own_finding(struct verdict *v, const char *id, enum introspect_severity severity,
+                        const char *object, const char *detail)
 {
-    struct finding f = {.id = id, .severity = INTROSPECT_ALARM};
+    struct finding f = {.id = id, .severity = severity};
 
-    set_text(f.object, "monitor", sizeof(f.object));
+    set_text(f.object, object, sizeof(f.object));
     set_text(f.detail, detail, sizeof(f.detail));
     keep(v, &f);
+}
+
+static void failed(struct verdict *v, const struct introspect_check *check)
+{
+    own_finding(v, "monitor.failed", INTROSPECT_ALARM, check->id, "this check could not be made");
 }
 
 /* The port of lib/introspect, which hashes whole pages only. */
@@ -139,6 +145,7 @@ static int open(struct verdict *v)
         .attempts = ATTEMPTS,
         .report = keep,
         .report_ctx = v,
+        .intact = core_intact,
     };
 
     return introspect_init(&in, &setup);
@@ -189,19 +196,22 @@ static void run_one(struct verdict *v, const struct introspect_check *check)
 
     did(v, check->id, found);
     if (found < 0 && found != KAPU_EUNSUPPORTED)
-        own_alarm(v, "monitor.failed", check->id);
+        failed(v, check);
 }
 
 /* Values that secure timers caught, as many at a time as the library takes. */
-static void run_registers(const struct introspect_regs *r, size_t n)
+static void run_registers(struct verdict *v, const struct introspect_regs *r, size_t n)
 {
+    if (n >= MONITOR_REGISTERS_KEPT)
+        own_finding(v, "monitor.registers", INTROSPECT_ALARM, "registers",
+                    "they change more often than an intact Linux has them: some were not seen");
     while (n > 0) {
         size_t some = n < INTROSPECT_CPUS ? n : INTROSPECT_CPUS;
 
         memcpy(in.regs, r, some * sizeof(*r));
         in.cpus = (uint32_t)some;
         if (introspect_run(&in, find("registers")) < 0)
-            break;
+            failed(v, find("registers"));
         r += some;
         n -= some;
     }
@@ -211,14 +221,23 @@ static void run_registers(const struct introspect_regs *r, size_t n)
  * switched since they were verified: the next deep check has the pages watched anew. */
 static void run_captured(struct verdict *v)
 {
+    static uint32_t judged; /* of the pages that changed since the start */
+    const uint32_t changed = core_figures().changed;
+
     judges_past = true;
-    while (core_captured_next()) {
+    for (; core_captured_next(); judged++) {
         if (introspect_run(&in, find("text")) < 0)
-            own_alarm(v, "monitor.failed", "text, of a page that the watch caught");
+            failed(v, find("text"));
         watching = false;
     }
     core_captured_end();
     judges_past = false;
+    if (judged >= changed) /* it may have caught one meanwhile */
+        return;
+    judged = changed;
+    watching = false;
+    own_finding(v, "monitor.missed", INTROSPECT_WARNING, "watch",
+                "more pages changed than it has room for: some were not seen as they were then");
 }
 
 /* The first step: where the kernel is, and what was caught since the last deep check. */
@@ -243,7 +262,7 @@ static int begin(struct verdict *v, uint64_t now_ms)
     v->image_base = introspect_image_base(&in);
     run_captured(v);
     if (v->number > 1) /* before the first one Linux was starting, cores without its page tables */
-        run_registers(regs + now, n - now);
+        run_registers(v, regs + now, n - now);
     /* What follows looks at the registers of now. */
     in.cpus = (uint32_t)(now < INTROSPECT_CPUS ? now : INTROSPECT_CPUS);
     memcpy(in.regs, regs, in.cpus * sizeof(*regs));
@@ -263,8 +282,8 @@ uint32_t look_step(struct verdict *v)
     if (step == 0) {
         err = begin(v, core_time().now_ms);
         if (err != 0)
-            own_alarm(v, "monitor.kernel",
-                      "the release's kernel is not where a core's tables lead");
+            own_finding(v, "monitor.kernel", INTROSPECT_ALARM, "monitor",
+                        "the release's kernel is not where a core's tables lead");
     } else {
         if (step <= checks)
             run_one(v, &table[step - 1]);

@@ -44,8 +44,9 @@ int core_read(void *ctx, uint64_t pa, void *to, size_t n);
 void core_forget(void);
 size_t core_registers(struct introspect_regs *to, size_t most, size_t *now);
 /* From a call with an instance to the next with NULL, pages of the kernel's text and read-only data
- * that are read whole are collected, with their hashes. */
+ * that the library says are intact are collected, with their hashes. */
 void core_collect(const struct introspect *in);
+void core_intact(void *ctx, uint64_t pa);
 /* Has the collected pages watched. */
 void core_watch(void);
 /* Takes a page that the watch captured, which core_read then gives for its address; false: none. */

@@ -102,6 +102,8 @@ struct introspect {
     uint64_t reads_max;
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
+    void (*intact)(void *ctx, uint64_t pa);
+    void *intact_ctx;
     uint8_t *work; /* scratch of the checks: the set */
     size_t work_n;
     uint8_t *hashed; /* pages whose content was looked up in this deep check */
@@ -157,6 +159,9 @@ struct introspect_setup {
     uint64_t reads_max; /* lookups of one run of a check, so that all ends; 0: INTROSPECT_READS */
     void (*report)(void *ctx, const struct finding *f);
     void *report_ctx;
+    /* May be NULL: told of each page of the image that was read, whole, and is as it was signed. */
+    void (*intact)(void *ctx, uint64_t pa);
+    void *intact_ctx;
 };
 
 /* Opens profile and allow-list. KAPU_EINVAL, KAPU_ERANGE: damaged; KAPU_EUNSUPPORTED: other version
@@ -198,15 +203,15 @@ KAPU_MUST_CHECK int introspect_run(struct introspect *in, const struct introspec
  */
 uint64_t introspect_image_base(const struct introspect *in);
 
-/* Whether a physical address is in the kernel's text or read-only data, which the check "text"
- * compares with the signed image. After introspect_locate(). */
+/* Whether a page is in the kernel's text or read-only data and the check "text" compares all of it
+ * with the signed image: nothing in it may change by itself. After introspect_locate(). */
 bool introspect_is_constant(const struct introspect *in, uint64_t pa);
 
 /* What a listing shows. Strings are cut to fit and terminated; control characters become '?'. */
 struct introspect_task {
     uint64_t va;
-    uint32_t pid, tgid, parent, uid, euid;
-    uint64_t caps; /* effective */
+    uint32_t pid, tgid, parent, uid, euid, suid, fsuid;
+    uint64_t caps, permitted; /* caps: effective */
     uint8_t seccomp;
     bool kernel, no_new_privs, memory; /* memory: it has an address space of its own */
     char comm[16];
