@@ -15,7 +15,6 @@
 
 struct process {
     uint64_t task, mm, root;
-    bool first; /* a mapping was seen */
 };
 
 static void wrong_page(struct introspect *in, const char *id, uint64_t task,

@@ -6,13 +6,6 @@
  */
 #include "internal.h"
 
-#define FAULTS_MAX 40u
-
-struct text_ctx {
-    const struct range *range;
-    uint32_t faults;
-};
-
 /* How much of a page differs, from the finding's address on. */
 static void say_granules(struct finding *f, uint32_t n)
 {
@@ -29,8 +22,8 @@ static void say_granules(struct finding *f, uint32_t n)
 
 static void page_differs(struct introspect *in, const struct page_fault *fault, void *ctx)
 {
-    const struct text_ctx *t = ctx;
-    bool text = t->range->kind == RANGE_TEXT;
+    const struct range *range = ctx;
+    bool text = range->kind == RANGE_TEXT;
     uint32_t page = fault->offset & ~PAGE_MASK;
     struct finding f;
 
@@ -88,10 +81,9 @@ int check_text(struct introspect *in)
 {
     for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_RANGES); n++) {
         struct range r = profile_range(&in->profile, n);
-        struct text_ctx ctx = {&r, 0};
 
         for (uint32_t at = r.start; at < r.end; at += PAGE_SIZE) {
-            int err = image_page(in, in->text_pa, in->slide, &r, at, page_differs, &ctx);
+            int err = image_page(in, in->text_pa, in->slide, &r, at, page_differs, &r);
 
             if (err < 0)
                 return err;

@@ -251,14 +251,23 @@ static int prepare(struct introspect *in, const struct introspect_setup *setup,
     return err;
 }
 
+/* Whether a check could not be made that has something to look at: this kernel may not have what it
+ * is about, and a dump has no registers. */
+static bool is_lacking(const struct result *r, int result)
+{
+    if (result == KAPU_EUNSUPPORTED)
+        return !r->in->has_allow;
+    if (result == KAPU_EARG)
+        return r->live;
+    return result < 0;
+}
+
 static int verdict(const struct result *r)
 {
     if (r->findings.n > 0)
         return STATUS_FINDINGS;
     for (size_t i = 0; i < r->checks_n; i++) {
-        /* What could not be looked at is no clean bill of health, unless it is known not to be. */
-        if (r->checks[i].result < 0 && r->checks[i].result != KAPU_EUNSUPPORTED &&
-            r->checks[i].result != KAPU_EARG)
+        if (is_lacking(r, r->checks[i].result)) /* no clean bill of health */
             return STATUS_ERROR;
     }
     return STATUS_CLEAN;
@@ -288,7 +297,8 @@ static int look(const struct options *o, struct memory *memory, const struct liv
 
     if (digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && work != NULL &&
         prepare(r->in, &setup, live) == 0) {
-        r->registers = live != NULL && live->cpus > 0;
+        r->live = live != NULL;
+        r->registers = r->live && live->cpus > 0;
         run_checks(r);
         run_listings(o, r);
         status = verdict(r);
@@ -389,6 +399,13 @@ static int look_until_sure(const struct options *o, const char *folder, const st
     for (int i = 0; i < LOOKS; i++) {
         r = (struct result){.source = o->live != NULL ? o->live : o->file, .in = &in};
         status = look_at(o, folder, profile, allow, &r, &went_on);
+        if (i > 0 && status == STATUS_ERROR) {
+            fprintf(stderr, "kapu: it cannot be looked at again; this is what one look found\n");
+            free_result(&r);
+            r = earlier;
+            status = STATUS_FINDINGS;
+            break;
+        }
         if (i > 0)
             confirm(&r, &earlier.findings);
         free_result(&earlier);
@@ -407,7 +424,7 @@ static int look_until_sure(const struct options *o, const char *folder, const st
     return status;
 }
 
-/* The release of a gateway is two folders up from it, by its flavour. */
+/* The release of a gateway is build/FLAVOUR of this checkout. */
 static void release_of(const char *folder, char *to, size_t n)
 {
     char path[1200];
@@ -469,7 +486,15 @@ static int parse(int argc, char **argv, struct options *o)
     }
     if (optind < argc)
         o->file = argv[optind++];
-    return optind == argc && (o->file != NULL) != (o->live != NULL) ? 0 : -1;
+    if (o->file == NULL && o->live == NULL)
+        fprintf(stderr, "kapu: inspect what? Give a FILE, or --live and a NAME\n");
+    else if (optind < argc)
+        fprintf(stderr, "kapu: %s: one FILE at a time\n", argv[optind]);
+    else if (o->file != NULL && o->live != NULL)
+        fprintf(stderr, "kapu: a FILE or --live, not both\n");
+    else
+        return 0;
+    return -1;
 }
 
 /* The files of a release, each of which an option may replace. */

@@ -154,6 +154,30 @@ static void code(FILE *to, const struct list *l)
     fprintf(to, "],\n");
 }
 
+/* Lists that end before their end. A kernel that cannot load modules has no list of them. */
+static void incomplete(FILE *to, const struct result *r)
+{
+    const struct {
+        const char *name;
+        bool is;
+    } lists[] = {
+        {"processes", r->tasks_err != 0},
+        {"modules", r->modules_err != 0 && r->modules_err != KAPU_ENOENT},
+        {"sockets", r->sockets_err != 0},
+        {"code", r->code_err != 0},
+    };
+    const char *before = "";
+
+    fprintf(to, "\"incomplete\": [");
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (!lists[i].is)
+            continue;
+        fprintf(to, "%s\"%s\"", before, lists[i].name);
+        before = ", ";
+    }
+    fprintf(to, "],\n");
+}
+
 void print_json(FILE *to, const struct result *r)
 {
     fprintf(to, "{");
@@ -165,6 +189,7 @@ void print_json(FILE *to, const struct result *r)
     modules(to, &r->modules);
     sockets(to, &r->sockets);
     code(to, &r->code);
+    incomplete(to, r);
     checks(to, r);
     findings(to, r);
     number(to, "bytes_hashed", r->in->stats.bytes_hashed, ", ");

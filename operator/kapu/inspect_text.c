@@ -34,14 +34,15 @@ static void print_task(FILE *to, const struct introspect_task *t, int depth)
             t->uid != t->euid ? " uid!=euid" : "");
 }
 
-/* Children below their parents, in the order of the list; what a broken list says cannot loop. */
-static void print_children(FILE *to, const struct list *tasks)
+/* Children below their parents, in the order of the list. Each is printed once, whatever a broken
+ * list says of who is whose child. */
+static void print_children(FILE *to, const struct list *tasks, bool *done, uint32_t parent)
 {
     const struct introspect_task *t = tasks->items;
     struct {
         uint32_t parent;
         size_t next;
-    } stack[DEPTH_MAX] = {{0, 0}};
+    } stack[DEPTH_MAX] = {{parent, 0}};
     int depth = 1;
 
     while (depth > 0) {
@@ -49,8 +50,9 @@ static void print_children(FILE *to, const struct list *tasks)
 
         if (i >= tasks->n) {
             depth--;
-        } else if (t[i].parent == stack[depth - 1].parent && t[i].pid != 0) {
+        } else if (t[i].parent == stack[depth - 1].parent && !done[i]) {
             print_task(to, &t[i], depth - 1);
+            done[i] = true;
             if (depth < DEPTH_MAX) {
                 stack[depth].parent = t[i].pid;
                 stack[depth++].next = 0;
@@ -62,14 +64,29 @@ static void print_children(FILE *to, const struct list *tasks)
 static void print_tasks(FILE *to, const struct result *r, bool colour)
 {
     const struct introspect_task *t = r->tasks.items;
+    bool *done = calloc(r->tasks.n + 1, sizeof(*done));
 
+    if (done == NULL) {
+        perror("kapu");
+        exit(2);
+    }
     heading(to, colour, "Processes");
     fprintf(to, "%7s %6s  %-28s %-16s %s\n", "PID", "EUID", "NAME", "CAPABILITIES", "PROGRAM");
     for (size_t i = 0; i < r->tasks.n; i++) {
-        if (t[i].pid == 0)
-            print_task(to, &t[i], 0);
+        if (t[i].pid != 0)
+            continue;
+        print_task(to, &t[i], 0);
+        done[i] = true;
     }
-    print_children(to, &r->tasks);
+    print_children(to, &r->tasks, done, 0);
+    for (size_t i = 0; i < r->tasks.n; i++) { /* whose parents are not in the list */
+        if (done[i])
+            continue;
+        print_task(to, &t[i], 0);
+        done[i] = true;
+        print_children(to, &r->tasks, done, t[i].pid);
+    }
+    free(done);
     if (r->tasks_err != 0)
         fprintf(to, "  the list ends here: %s\n", check_error(r->tasks_err));
 }
@@ -81,11 +98,13 @@ static void print_modules(FILE *to, const struct result *r, bool colour)
     heading(to, colour, "Modules");
     if (r->modules_err == KAPU_ENOENT)
         fprintf(to, "  this kernel cannot load modules\n");
-    else if (r->modules.n == 0)
+    else if (r->modules.n == 0 && r->modules_err == 0)
         fprintf(to, "  none\n");
     for (size_t i = 0; i < r->modules.n; i++)
         fprintf(to, "  %-24s text %016llx, %u bytes, state %u\n", m[i].name,
                 (unsigned long long)m[i].base, m[i].size, m[i].state);
+    if (r->modules_err != 0 && r->modules_err != KAPU_ENOENT)
+        fprintf(to, "  the list ends here: %s\n", check_error(r->modules_err));
 }
 
 static void print_sockets(FILE *to, const struct result *r, bool colour)

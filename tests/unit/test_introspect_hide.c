@@ -251,6 +251,113 @@ static void tables_that_must_be_empty_are_looked_at(void **state)
     assert_true(finds("tables", "tables.reserved"));
 }
 
+/* ---- walks ---- */
+
+static uint64_t foreign_timer(void)
+{
+    const uint64_t timer = model_allocate(&model, 256);
+
+    model_set(&model, timer, F_timer_list_function, MODEL_LINEAR);
+    model_set(&model, timer, F_hrtimer_function, MODEL_LINEAR);
+    return timer;
+}
+
+static void a_chain_that_ends_with_a_mark_that_it_does_not_have_is_broken(void **state)
+{
+    const uint64_t slot = model_symbol(&model, S_timer_bases) + model.item[F_timer_base_vectors],
+                   node = foreign_timer() + model.item[F_timer_list_entry];
+
+    (void)state;
+    model_put(&model, slot, node | 1);
+    assert_true(finds("timers", "report.broken"));
+    model_put(&model, slot, node);
+    model_put(&model, node, 1);
+    assert_true(finds("timers", "timers.function"));
+    assert_true(finds("timers", "report.broken"));
+}
+
+static void a_tree_ends_at_its_root_only(void **state)
+{
+    const uint64_t tree = model_symbol(&model, S_hrtimer_bases),
+                   root = foreign_timer() + model.item[F_hrtimer_node],
+                   left = foreign_timer() + model.item[F_hrtimer_node];
+
+    (void)state;
+    model_put(&model, tree, root);
+    model_put(&model, root + 16, left);
+    model_put(&model, left, root);
+    assert_true(finds("timers", "timers.hrtimer"));
+    assert_false(finds("timers", "report.broken"));
+    model_put(&model, left, 0);
+    assert_true(finds("timers", "report.broken"));
+    model_put(&model, left + 16, left); /* its own child */
+    assert_true(finds("timers", "report.broken"));
+}
+
+static void the_first_timer_is_that_of_the_pointer_to_it(void **state)
+{
+    const uint64_t tree = model_symbol(&model, S_hrtimer_bases);
+
+    (void)state;
+    model_put(&model, tree + model.item[F_rb_root_cached_rb_leftmost],
+              foreign_timer() + model.item[F_hrtimer_node]);
+    assert_true(finds("timers", "timers.hrtimer"));
+}
+
+static void no_core_is_left_out(void **state)
+{
+    static const uint32_t wrong[] = {0, 65};
+    const uint64_t cpus = model_symbol(&model, S_nr_cpu_ids);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        model_put32(&model, cpus, wrong[i]);
+        assert_true(finds("timers", "report.broken"));
+    }
+    model_put32(&model, cpus, 1);
+    assert_int_equal(introspect_run(&in, check("timers")), 0);
+    in.cpus = 2; /* two are seen at work */
+    assert_true(finds("timers", "report.broken"));
+}
+
+/* A thread that has left its process's table of open files. */
+static void files_of_a_thread_are_seen(void **state)
+{
+    const uint64_t files = model_allocate(&model, 512), thread = model.task[2],
+                   signal = model_get(&model, model.task[3] + model.item[F_task_struct_signal]);
+
+    (void)state;
+    model_unlink(&model, thread + model.item[F_task_struct_tasks]);
+    model_list_add(&model, signal + model.item[F_signal_struct_thread_head],
+                   thread + model.item[F_task_struct_thread_node]);
+    model_set(&model, thread, F_task_struct_group_leader, model.task[3]);
+    model_set(&model, thread, F_task_struct_files, files);
+    model_set(&model, files, F_files_struct_fdt, files + 64);
+    model_set(&model, files + 64, F_fdtable_max_fds, 1);
+    model_set(&model, files + 64, F_fdtable_fd, files + 192);
+    model_put(&model, files + 192, files + 256);
+    model_set(&model, files + 256, F_file_f_inode, model_allocate(&model, 512));
+    assert_int_equal(introspect_run(&in, check("operations")), 0);
+    model_set(&model, files + 256, F_file_f_op, MODEL_LINEAR + 64);
+    assert_true(finds("operations", "operations.function"));
+    model_set(&model, files + 64, F_fdtable_max_fds, (1u << 20) + 1);
+    assert_true(finds("operations", "report.broken"));
+}
+
+static void each_identity_and_set_of_capabilities_counts(void **state)
+{
+    static const enum item ids[] = {F_cred_uid, F_cred_euid, F_cred_suid, F_cred_fsuid};
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        fresh(state);
+        model_put32(&model, model.cred[3] + model.item[ids[i]], 0);
+        assert_true(finds("credentials", "credentials.user"));
+    }
+    fresh(state);
+    model_set(&model, model.cred[3], F_cred_cap_permitted, 2);
+    assert_true(finds("credentials", "credentials.capabilities"));
+}
+
 /* ---- registers ---- */
 
 static void bits_that_change_what_tables_mean_are_looked_at(void **state)
@@ -284,6 +391,12 @@ int main(void)
         TEST(a_process_that_can_write_the_kernel_is_found),
         TEST(tables_outside_of_ram_are_found),
         TEST(tables_that_must_be_empty_are_looked_at),
+        TEST(a_chain_that_ends_with_a_mark_that_it_does_not_have_is_broken),
+        TEST(a_tree_ends_at_its_root_only),
+        TEST(the_first_timer_is_that_of_the_pointer_to_it),
+        TEST(no_core_is_left_out),
+        TEST(files_of_a_thread_are_seen),
+        TEST(each_identity_and_set_of_capabilities_counts),
         TEST(bits_that_change_what_tables_mean_are_looked_at),
     };
 

@@ -26,20 +26,6 @@ static uint8_t work[WORK_SIZE] __aligned(64); /* pages in it are copied word by 
 static bool opened, watching;
 static bool judges_past; /* a page as it was: what its jump labels' keys said then is not known */
 
-/* The library leaves no control characters in what Linux calls its things; evidence is ASCII. */
-static void make_ascii(char *s)
-{
-    for (; *s != '\0'; s++)
-        *s = (unsigned char)*s > '~' ? '?' : *s;
-}
-
-static void put_finding(struct finding *to, const struct finding *f)
-{
-    *to = *f;
-    make_ascii(to->object);
-    make_ascii(to->detail);
-}
-
 /* Findings that may pass: they count when they are there until the end of the deep check. */
 static struct finding passing[PASSING_MAX];
 static size_t passing_n;
@@ -57,13 +43,13 @@ static void keep_now(struct verdict *v, const struct finding *f)
     else
         v->warnings++;
     if (v->findings < FINDINGS_MAX) {
-        put_finding(&v->finding[v->findings++], f);
+        v->finding[v->findings++] = *f;
         return;
     }
     v->not_kept++; /* this one, or the one that makes room for it */
     at = introspect_spare(v->finding, v->findings, f->id);
     if (at < v->findings)
-        put_finding(&v->finding[at], f);
+        v->finding[at] = *f;
 }
 
 static void keep(void *ctx, const struct finding *f)
@@ -151,14 +137,6 @@ static int open(struct verdict *v)
     return introspect_init(&in, &setup);
 }
 
-static void did(struct verdict *v, const char *id, int result)
-{
-    if (v->checks == CHECKS_MAX)
-        return;
-    v->did[v->checks].id = id;
-    v->did[v->checks++].result = result;
-}
-
 static const struct introspect_check *find(const char *id)
 {
     const struct introspect_check *table;
@@ -187,16 +165,48 @@ static int run_text(const struct introspect_check *check)
     return found;
 }
 
-static void run_one(struct verdict *v, const struct introspect_check *check)
+static void run_one(struct verdict *v, const struct introspect_check *check, size_t place)
 {
     int found;
 
     core_forget();
     found = check == find("text") ? run_text(check) : introspect_run(&in, check);
-
-    did(v, check->id, found);
+    v->did[place].id = check->id;
+    v->did[place].result = found;
+    v->checks++;
     if (found < 0 && found != KAPU_EUNSUPPORTED)
         failed(v, check);
+}
+
+/*
+ * In which order the checks of this deep check run. Linux goes on between two of them: who knew
+ * which one comes next could hide from each in its turn. Page tables come first: what may pass in
+ * them is looked at again until the end.
+ */
+static uint8_t order[CHECKS_MAX];
+
+static void swap(size_t a, size_t b)
+{
+    uint8_t one = order[a];
+
+    order[a] = order[b];
+    order[b] = one;
+}
+
+static void make_order(const struct introspect_check *table, size_t n)
+{
+    uint32_t random[CHECKS_MAX];
+
+    TEE_GenerateRandom(random, sizeof(random));
+    if (n > CHECKS_MAX)
+        TEE_Panic(TEE_ERROR_OVERFLOW); /* a table of this build */
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (uint8_t)i;
+        if (&table[i] == find("tables"))
+            swap(i, 0);
+    }
+    for (size_t i = n - 1; i > 1; i--)
+        swap(i, 1 + random[i] % i);
 }
 
 /* Values that secure timers caught, as many at a time as the library takes. */
@@ -280,13 +290,14 @@ uint32_t look_step(struct verdict *v)
     /* Steps that come late are no reason to begin anew, which would forget what was found: the
      * watchdog limits their time. */
     if (step == 0) {
+        make_order(table, checks);
         err = begin(v, core_time().now_ms);
         if (err != 0)
             own_finding(v, "monitor.kernel", INTROSPECT_ALARM, "monitor",
                         "the release's kernel is not where a core's tables lead");
     } else {
         if (step <= checks)
-            run_one(v, &table[step - 1]);
+            run_one(v, &table[order[step - 1]], order[step - 1]);
         forget_passed();
     }
     last = err != 0 || step > checks; /* one more, for what the last check found to pass */

@@ -49,6 +49,14 @@ def timer_calls_a_function_of_another_type(g):
     g.put_u64(pending_timers(g)[-1] + g.offset("timer_list", "function"), g.symbol("vfs_read"))
 
 
+def chains_of_timers_end_early(g):
+    """Timers that call foreign code are in chains whose first pointer looks like an end"""
+    timer_leads_out_of_text(g)
+    for timer in pending_timers(g):
+        head = g.u64(timer + g.offset("timer_list", "entry") + 8)
+        g.put_u64(head, g.u64(head) | 1)
+
+
 def delayed_work_leads_out_of_text(g):
     """Work that waits for its time is memory that is no code"""
     timer = next(t for t in pending_timers(g)
@@ -96,6 +104,7 @@ ROWS = outside("hooks", GATEWAY,
                (notifier_of_another_type_is_added, "notifiers.call"),
                (timer_leads_out_of_text, "timers.function"),
                (timer_calls_a_function_of_another_type, "timers.function"),
+               (chains_of_timers_end_early, "report.broken"),
                (delayed_work_leads_out_of_text, "timers.work"),
                (high_resolution_timer_leads_out_of_text, "timers.hrtimer"),
                (work_is_queued_that_leads_out_of_text, "works.pending"),

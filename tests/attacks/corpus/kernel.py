@@ -166,6 +166,16 @@ def security_hook_leads_elsewhere(g):
     g.put_u64(key + g.offset("static_call_key", "func"), g.symbol("__arm64_sys_sync"))
 
 
+def spare_security_hook_is_switched_on(g):
+    """A place for a security module that is not there calls a function"""
+    slot = lsm_slot(g, "yama_ptrace_access_check")
+    while g.field(slot, "lsm_static_call", "hl"):
+        slot += g.kernel.types.size("lsm_static_call")
+    key, active = (g.field(slot, "lsm_static_call", m) for m in ("key", "active"))
+    g.put_u64(key + g.offset("static_call_key", "func"), task_of(g, "systemd"))
+    g.put_u32(active + g.offset("static_key", "enabled"), 1)
+
+
 def lsm_slot(g, function: str) -> int:
     """The static call by which a security module's function is called."""
     table, size = g.symbol("static_calls_table"), g.kernel.types.size("lsm_static_call")
@@ -201,5 +211,6 @@ ROWS = (
              (protocol_is_received_by_a_function_of_another_type, "pointers.handler"),
              (packet_filter_hook_leads_out_of_text, "netfilter.hook"),
              (security_hook_is_removed, "lsm.missing"),
-             (security_hook_leads_elsewhere, "lsm.hook")),
+             (security_hook_leads_elsewhere, "lsm.hook"),
+             (spare_security_hook_is_switched_on, "lsm.hook")),
 )

@@ -60,8 +60,20 @@ def open_file_has_other_operations(g):
     copied(g, (g.u64(slots) & ~3) + g.offset("file", "f_op"), "file_operations")
 
 
+def open_file_has_operations_where_nothing_is_compared(g):
+    """An open file is read by a table with foreign functions, among what Linux sets while it boots"""
+    files = g.field(task_of(g, "systemd"), "task_struct", "files")
+    slots = g.field(g.field(files, "files_struct", "fdt"), "fdtable", "fd")
+    pointer = (g.u64(slots) & ~3) + g.offset("file", "f_op")
+    table = g.symbol("idmap_pg_dir") + 0x800
+    g.write(table, g.read(g.u64(pointer), g.kernel.types.size("file_operations")))
+    g.put_u64(table + g.offset("file_operations", "read_iter"), scratch(g))
+    g.put_u64(pointer, table)
+
+
 ROWS = outside("hooks", GATEWAY,
                (connections_are_listed_by_another_table, "operations.function"),
                (entry_of_proc_has_other_file_operations, "operations.function"),
                (entry_of_proc_is_shown_by_a_function_of_another_type, "operations.function"),
-               (open_file_has_other_operations, "operations.function"))
+               (open_file_has_other_operations, "operations.function"),
+               (open_file_has_operations_where_nothing_is_compared, "operations.function"))

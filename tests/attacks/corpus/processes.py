@@ -12,6 +12,7 @@ from .kernel import NOP, task_of
 from .technique import GATEWAY, outside
 
 PTE_ADDRESS = 0xfffffffff000
+TABLE_PXN = 1 << 59
 PF_KTHREAD = 0x00200000
 EXIT_DEAD = 16
 FLASH = 0x04000000  # the second flash device of qemu-virt, which Linux may write
@@ -95,6 +96,16 @@ def credentials_become_root(g):
         g.put_u32(cred + g.offset("cred", member), 0)
 
 
+def files_are_opened_as_root(g):
+    """A service is root for the file system only"""
+    g.put_u32(cred_of(g, "tee-supplicant") + g.offset("cred", "fsuid"), 0)
+
+
+def capability_waits_to_be_raised(g):
+    """A service may give itself a capability that policy does not give it"""
+    g.put_u64(cred_of(g, "tee-supplicant") + g.offset("cred", "cap_permitted"), 1 << 21)
+
+
 def capability_is_raised(g):
     """A service has a capability that policy does not give it"""
     g.put_u64(cred_of(g, "tee-supplicant") + g.offset("cred", "cap_effective"), 1 << 21)
@@ -129,6 +140,12 @@ def system_call_filter_is_cleared(g):
     """A service has no system call filter any more"""
     g.put_u32(task_of(g, "systemd-network") + g.offset("task_struct", "seccomp")
               + g.offset("seccomp", "mode"), 0)
+
+
+def system_call_filter_is_not_asked(g):
+    """A service has its system call filter, and not the flag by which the kernel knows of it"""
+    flags = task_of(g, "systemd-network") + g.offset("thread_info", "flags")
+    g.put_u64(flags, g.u64(flags) & ~(1 << 11))
 
 
 def service_leaves_its_sandbox(g):
@@ -207,7 +224,13 @@ def process_shows_no_memory(g):
 
 def page_of_a_program_can_run_in_the_kernel(g):
     """The kernel may execute a service's stack, the service itself may not"""
-    g.change_entry(*stack_of(g, "tee-supplicant"), lambda e: e & ~PTE_PXN)
+    table, stack = stack_of(g, "tee-supplicant")
+    g.change_entry(table, stack, lambda e: e & ~PTE_PXN)
+    for shift in (39, 30, 21):  # nor do the tables above forbid it
+        at = table + 8 * (stack >> shift & 511)
+        entry, = struct.unpack("<Q", g.read_pa(at, 8))
+        g.write_pa(at, struct.pack("<Q", entry & ~TABLE_PXN))
+        table = entry & PTE_ADDRESS
 
 
 def program_can_write_kernel_code(g):
@@ -238,6 +261,8 @@ ROWS = (
              (task_list_is_a_cycle, "processes.broken")),
     *outside("credentials", GATEWAY,
              (credentials_become_root, "credentials.user"),
+             (files_are_opened_as_root, "credentials.user"),
+             (capability_waits_to_be_raised, "credentials.capabilities"),
              (capability_is_raised, "credentials.capabilities"),
              (credentials_are_those_of_another_process, "credentials.shared credentials.user"),
              (process_with_a_capability_says_that_it_is_a_kernel_thread,
@@ -245,6 +270,7 @@ ROWS = (
              (process_shows_no_program, "credentials.program"),
              (no_new_privs_is_cleared, "credentials.no_new_privs"),
              (system_call_filter_is_cleared, "credentials.seccomp"),
+             (system_call_filter_is_not_asked, "credentials.seccomp"),
              (service_leaves_its_sandbox, "credentials.namespace"),
              (service_has_a_network_of_its_own, "credentials.namespace"),
              (program_is_another_than_it_says, "credentials.program code.file")),

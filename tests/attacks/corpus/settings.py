@@ -7,6 +7,7 @@ from .kernel import task_of
 from .technique import GATEWAY, outside
 
 DHCP_CLIENT = struct.pack("<H", 68)
+EROFS_MAGIC = 0xe0f5e1e2
 
 
 def socket_of(g) -> int:
@@ -33,6 +34,13 @@ def target_of(g) -> int:
 def socket_listens_to_another_port(g):
     """A service listens to a port that policy does not give it"""
     g.write(socket_of(g) + g.offset("sock_common", "skc_num"), struct.pack("<H", 4444))
+
+
+def socket_says_that_it_is_none_of_the_network(g):
+    """A service's UDP socket says that it is of no kind that policy speaks of"""
+    sock = socket_of(g)
+    g.write(sock + g.offset("sock_common", "skc_family"), struct.pack("<H", 1))
+    g.write(sock + g.offset("sock_common", "skc_num"), struct.pack("<H", 4444))
 
 
 def socket_is_hidden_from_its_process(g):
@@ -80,15 +88,34 @@ def root_device_is_not_verified(g):
     g.put_u64(target_of(g) + g.offset("dm_target", "type"), g.symbol("crypt_target"))
 
 
+def root_file_system_says_that_it_is_another(g):
+    """Nobody finds the root file system in the kernel's list, to compare what it holds in memory"""
+    head, member = g.symbol("super_blocks"), g.offset("super_block", "s_list")
+    node = g.u64(head)
+    while node != head:
+        magic = node - member + g.offset("super_block", "s_magic")
+        if g.u64(magic) == EROFS_MAGIC:
+            g.put_u64(magic, 0)
+        node = g.u64(node)
+
+
+def kernel_says_that_it_has_one_core(g):
+    """Who goes by the kernel's number of cores does not see timers and tasks of the others"""
+    g.put_u32(g.symbol("nr_cpu_ids"), 1)
+
+
 ROWS = (
     *outside("network", GATEWAY,
              (socket_listens_to_another_port, "sockets.listen"),
              (socket_is_connected_with_somebody, "sockets.peer"),
+             (socket_says_that_it_is_none_of_the_network, "sockets.disguised"),
              (socket_is_hidden_from_its_process, "sockets.hidden")),
     *outside("settings", GATEWAY,
              (lockdown_is_lowered, "state.lockdown"),
              (ptrace_is_allowed, "state.ptrace"),
              (power_off_command_is_replaced, "state.poweroff"),
              (root_hash_is_replaced, "state.verity"),
-             (root_device_is_not_verified, "state.verity")),
+             (root_device_is_not_verified, "state.verity"),
+             (root_file_system_says_that_it_is_another, "cache.missing"),
+             (kernel_says_that_it_has_one_core, "processes.broken report.broken")),
 )
