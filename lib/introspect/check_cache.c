@@ -38,6 +38,8 @@ static int check_page(struct introspect *in, const struct file *file, uint64_t p
         return 0; /* no executable part of the file */
     err = page_content(in, pa, &page);
     if (err == 0 && !allow_same(&in->allow, page, want))
+        err = page_content_now(in, pa, &page);
+    if (err == 0 && !allow_same(&in->allow, page, want))
         wrong(in, file, pa, number);
     return err;
 }

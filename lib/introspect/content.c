@@ -2,7 +2,8 @@
 /*
  * What pages of memory hold, by their hashes. A page is in several processes and in the page cache,
  * and is hashed once in a deep check. The memory of it is a table of 8 bytes an entry: number of
- * the page in RAM and of the page of the root image, each plus one. A full table costs time only.
+ * the page in RAM and of the page of the root image, each plus one; 0: of no page any more. A full
+ * table costs time only.
  */
 #include "internal.h"
 
@@ -47,8 +48,8 @@ static void content_add(struct introspect *in, uint32_t key, uint32_t page)
     uint8_t *e = find(in, key);
 
     if (kapu_le32(e) == 0) {
-        if (in->hashed_used >= capacity(in) / 4 * 3)
-            return;
+        if (page == ALLOW_NONE || in->hashed_used >= capacity(in) / 4 * 3)
+            return; /* what is wrong is looked at again */
         in->hashed_used++;
     }
     put_u32(e, key);
@@ -64,25 +65,33 @@ static uint32_t key_of(const struct introspect *in, uint64_t pa)
                                                                               : 0;
 }
 
-bool content_is_known(const struct introspect *in, uint64_t pa)
+/* What is remembered of a page; ALLOW_NONE: nothing. */
+static uint32_t remembered(const struct introspect *in, uint64_t pa)
 {
     uint32_t key = key_of(in, pa);
+    const uint8_t *e = key != 0 ? find(in, key) : NULL;
 
-    return key != 0 && kapu_le32(find(in, key)) != 0;
+    return e != NULL && kapu_le32(e) != 0 ? kapu_le32(e + 4) - 1 : ALLOW_NONE;
+}
+
+bool content_is_known(const struct introspect *in, uint64_t pa)
+{
+    return remembered(in, pa) != ALLOW_NONE;
 }
 
 int page_content(struct introspect *in, uint64_t pa, uint32_t *page)
 {
+    *page = remembered(in, pa);
+    return *page != ALLOW_NONE ? 0 : page_content_now(in, pa, page);
+}
+
+int page_content_now(struct introspect *in, uint64_t pa, uint32_t *page)
+{
     uint32_t key = key_of(in, pa);
-    const uint8_t *e = key != 0 ? find(in, key) : NULL;
     struct bytes content = {in->page, PAGE_SIZE};
     uint8_t hash[KAPU_SHA256_SIZE];
     int err;
 
-    if (e != NULL && kapu_le32(e) != 0) {
-        *page = kapu_le32(e + 4) - 1;
-        return 0;
-    }
     *page = ALLOW_NONE;
     err = read_pa(in, pa, in->page, PAGE_SIZE);
     if (err != 0)
@@ -91,7 +100,7 @@ int page_content(struct introspect *in, uint64_t pa, uint32_t *page)
         return KAPU_ECRYPTO;
     in->stats.bytes_hashed += PAGE_SIZE;
     *page = allow_page(&in->allow, hash);
-    if (key != 0 && *page != ALLOW_NONE) /* what is wrong is looked at again */
+    if (key != 0)
         content_add(in, key, *page);
     return 0;
 }

@@ -128,6 +128,8 @@ KAPU_MUST_CHECK int set_each(struct introspect *in, set_fn fn, void *ctx);
 /* Which page of the root image a page of memory is, by its content; ALLOW_NONE: none. Hashed once
  * in a deep check. */
 KAPU_MUST_CHECK int page_content(struct introspect *in, uint64_t pa, uint32_t *page);
+/* The same, hashed now, whatever it was before: memory gets another use while one looks. */
+KAPU_MUST_CHECK int page_content_now(struct introspect *in, uint64_t pa, uint32_t *page);
 /* Whether this deep check saw that the page is one of the root image. */
 bool content_is_known(const struct introspect *in, uint64_t pa);
 /* Begins a deep check: what was hashed before has to be hashed again. */

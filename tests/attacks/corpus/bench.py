@@ -20,6 +20,7 @@ from .technique import LAB, Technique
 
 BOOT_SECONDS = 240
 BOOT_ATTEMPTS = 3
+VICTIM_SECONDS = 60
 RUN_ATTEMPTS = 3
 DETECTIONS = REPORT / "detections"
 SOURCES = Path(__file__).resolve().parents[1]
@@ -94,7 +95,19 @@ class Bench:
         assert self.clean() == []
         self._stays_stopped = self.shell is None and not self.detector.runs_with_gateway
         if self._stays_stopped:
+            self._wait_for_victim()
             self.machine.qmp("stop")
+
+    def _wait_for_victim(self) -> None:
+        """The service that most attacks are on is running for systemd as soon as it was started; then
+        it has to load its libraries."""
+        deadline = time.monotonic() + VICTIM_SECONDS
+        while True:
+            _, report = inspect(self.flavour, self.folder)
+            if any(c["name"] == "tee-supplicant" and "libc.so" in c["file"] and c["resident_pages"]
+                   for c in report["code"]):
+                return
+            assert time.monotonic() < deadline, "tee-supplicant has no libraries"
 
     def _boot_again(self) -> None:
         """An attack was too much for the gateway, or was not taken back."""

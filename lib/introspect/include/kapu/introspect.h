@@ -280,9 +280,10 @@ struct bytes introspect_banner(const struct introspect *in);
 
 /*
  * What an intact system, when it is busy, may leave as it is for longer than all attempts. Such a
- * finding (may_pass) is one when it is still there (persists) whenever somebody looks in the rest of
- * a deep check: a process that has a new program and the rights of the old one yet; and where policy
- * knows modules, the code with which one starts, which stays mapped for seconds after, in no list.
+ * finding (may_pass) is one when it is still there (persists) whenever somebody looks in the rest
+ * of a deep check: a process that has a new program and the rights of the old one yet; and where
+ * policy knows modules, the code with which one starts, which stays mapped for seconds after, in no
+ * list.
  */
 bool introspect_may_pass(const struct introspect *in, const struct finding *f);
 bool introspect_persists(struct introspect *in, const struct finding *f);
