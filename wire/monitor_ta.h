@@ -46,7 +46,7 @@
  *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
  *            power-on
  *   before   a line of what was remembered over that reset
- *   did      identifier of a check, findings or a negative error (kapu/error.h)
+ *   did      identifier of a check, findings or a negative error (kapu/bytes.h)
  *   finding  "alarm" or "warning", identifier, object, address (hexadecimal), detail
  *   more     findings for which there was no room; of each kind at least one is listed
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,16 +111,25 @@ static int result_of(const struct line *l)
     return strcmp(l->field[4], "0") == 0 ? 0 : 1;
 }
 
+/* Whether it begins as a report must; moves behind that line. */
+static bool is_report(char **text)
+{
+    struct line l;
+
+    if (next_line(text, &l) && is(&l, "monitor") && strcmp(l.field[1], VERSION) == 0)
+        return true;
+    fprintf(stderr, "kapu-agent: the secure world's report is of another version\n");
+    return false;
+}
+
 int report_print(char *text)
 {
     struct line l;
     double now = 0;
     int result = 2;
 
-    if (!next_line(&text, &l) || !is(&l, "monitor") || strcmp(l.field[1], VERSION) != 0) {
-        fprintf(stderr, "kapu-agent: the secure world's report is of another version\n");
+    if (!is_report(&text))
         return 2;
-    }
     printf("monitor in the secure world (as told through Linux: not a proof)\n");
     while (next_line(&text, &l)) {
         if (is(&l, "check"))
@@ -200,10 +210,17 @@ static void json_kind(const char *text, size_t shape)
 int report_print_json(char *text)
 {
     char *copy = strdup(text), *rest = copy;
+    char *first = strdup(text), *line = first;
+    bool good = first != NULL && is_report(&line);
     int result = 2;
     struct line l;
 
-    printf("{\"version\": 1");
+    free(first);
+    if (!good) {
+        free(copy);
+        return result;
+    }
+    printf("{\"version\": " VERSION);
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         json_kind(text, i);
     printf("}\n");

@@ -15,11 +15,13 @@
  *   HASHES   32   SHA-256 of a page of a file; behind the file's end it is zeros
  *   ORDER     4   numbers of the hashes, ascending by hash
  *   PROGRAMS 32   path (4), flags (4), capabilities (8), first number (4), ranges of users (2),
- *                 listening ports (2), peers (2), unused (6). Numbers: for each range its first and
- *                 last user; then the ports as protocol << 16 | port; then for each peer bytes of
- * its address << 16 | bits of its prefix, port (0: any), address as 16 bytes. NUMBERS   4 STATE 8
- * enum allow_state, and its value or its string ROOT      1   root hash of dm-verity STRINGS   1
- * each ends with a zero byte; paths and strings are offsets into this
+ *                 listening ports (2), peers (2), unused (6)
+ *   NUMBERS   4   of each program: for each range its first and last user; then the ports, as
+ *                 protocol << 16 | port; then for each peer bytes of its address << 16 | bits of
+ *                 its prefix, port (0: any), address as 16 bytes
+ *   STATE     8   enum allow_state, and its value or its string
+ *   ROOT      1   root hash of dm-verity
+ *   STRINGS   1   each ends with a zero byte; paths and strings are offsets into this
  */
 #ifndef KAPU_ALLOW_FORMAT_H
 #define KAPU_ALLOW_FORMAT_H

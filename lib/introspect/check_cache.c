@@ -71,7 +71,7 @@ static int check_inode(struct introspect *in, uint64_t node, void *ctx)
     int err = field_u64(in, inode, F_inode_i_dentry, &alias);
 
     if (err != 0 || alias == 0)
-        return err; /* no name now: nobody can start it by one */
+        return err; /* no name now, so nobody knows which file it is */
     err = dentry_path(in, alias - item(in, F_dentry_d_u), file->path, sizeof(file->path));
     if (err != 0)
         return err;

@@ -197,7 +197,7 @@ KAPU_MUST_CHECK int image_page(struct introspect *in, uint64_t text_pa, uint64_t
                                void *ctx);
 /* Whether an offset of the image is among what may change, so that no hash covers it. */
 bool image_is_hole(const struct introspect *in, uint32_t offset);
-/* Whether an address is in kernel text, without and with a function of that type there. */
+/* Whether an address is in kernel text. */
 bool is_text(const struct introspect *in, uint64_t va);
 
 /* ---- report.c ---- */
@@ -294,7 +294,7 @@ KAPU_MUST_CHECK int table_sockets(struct introspect *in, node_fn fn, void *ctx);
 /* What is in the table of TCP connections: sockets, and what they leave there when they end. */
 KAPU_MUST_CHECK int connected_sockets(struct introspect *in, node_fn fn, void *ctx);
 
-/* ---- mappings of processes ---- */
+/* ---- slabs and mappings ---- */
 
 /* Every object of a slab cache, in use or not, by its linear address; `cache` is the address of the
  * variable that points to the cache. */
