@@ -175,6 +175,7 @@ static void place_items(struct kernel_model *m)
     m->item[N_timer_base_vectors] = 4;
     m->item[F_thread_info_flags] = 16; /* a task begins with it; so does its state here */
     m->item[N_hrtimer_cpu_base_clock_base] = 2;
+    m->item[F_sock___sk_common] = 512; /* its members are none of struct sock */
     m->item[Z_page] = 64;
     m->item[F_page_flags] = 0;
     m->item[F_page_private] = 40;
