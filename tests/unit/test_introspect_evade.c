@@ -157,6 +157,39 @@ static void a_socket_in_the_tables_is_one_of_the_network(void **state)
     assert_true(finds("sockets", "sockets.disguised"));
 }
 
+/* ---- security hooks ---- */
+
+static void a_static_call_that_is_switched_on_belongs_to_a_hook(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i < MODEL_SLOTS; i++) { /* of a hook with a module, and of one without */
+        fresh(state);
+        model_set(&model, model_slot_key(i), F_static_call_key_func, FOREIGN);
+        assert_true(is_clean("lsm"));
+        model_put32(&model, model_slot_active(i), 1);
+        assert_true(finds("lsm", "lsm.hook"));
+        /* It says that it belongs to the hook that there is. */
+        model_set(&model, model_slot(&model, i), F_lsm_static_call_hl,
+                  model_symbol(&model, S_super_blocks));
+        assert_true(finds("lsm", "lsm.hook"));
+    }
+}
+
+/* The table leads to copies that are as they should be; the code knows better. */
+static void what_the_table_says_of_its_static_calls_is_not_believed(void **state)
+{
+    const uint64_t copy = model_allocate(&model, 256), slot = model_slot(&model, 0);
+
+    (void)state;
+    model_set(&model, slot, F_lsm_static_call_key, copy);
+    model_set(&model, slot, F_lsm_static_call_active, copy + 64);
+    model_set(&model, copy, F_static_call_key_func, image(0x1200));
+    model_put32(&model, copy + 64, 1);
+    assert_true(finds("lsm", "lsm.hook"));
+    model_put32(&model, model_slot_active(0), 0);
+    assert_true(finds("lsm", "lsm.missing"));
+}
+
 /* ---- what is not there, or too much ---- */
 
 static void operations_in_what_may_change_are_judged_by_their_functions(void **state)
@@ -210,6 +243,8 @@ int main(void)
         TEST(the_timer_that_runs_next_is_the_first_of_its_tree),
         TEST(a_socket_is_what_serves_it),
         TEST(a_socket_in_the_tables_is_one_of_the_network),
+        TEST(a_static_call_that_is_switched_on_belongs_to_a_hook),
+        TEST(what_the_table_says_of_its_static_calls_is_not_believed),
         TEST(operations_in_what_may_change_are_judged_by_their_functions),
         TEST(a_kernel_without_the_roots_file_system_is_found),
         TEST(more_packet_filters_than_anyone_has_are_no_reason_to_stop),
