@@ -168,6 +168,9 @@ static void a_static_call_that_is_switched_on_belongs_to_a_hook(void **state)
         assert_true(is_clean("lsm"));
         model_put32(&model, model_slot_active(i), 1);
         assert_true(finds("lsm", "lsm.hook"));
+        model_set(&model, model_slot_key(i), F_static_call_key_func, image(0x1200));
+        assert_true(finds("lsm", "lsm.hook")); /* whatever it leads to */
+        model_set(&model, model_slot_key(i), F_static_call_key_func, FOREIGN);
         /* It says that it belongs to the hook that there is. */
         model_set(&model, model_slot(&model, i), F_lsm_static_call_hl,
                   model_symbol(&model, S_super_blocks));
