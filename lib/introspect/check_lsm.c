@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * lsm.hook, lsm.missing: every hook that a security module of the image registers is called: one of
- * the static calls of its hook is switched on, belongs to it, and leads to its function. Those that
- * belong to none of them are switched off.
+ * the static calls of its hook belongs to it and is switched on. Each static call that is switched
+ * on belongs to such a hook and leads to its function. Where a static call has its function and its
+ * switch, the code of Linux knows; what the table says of that is compared, not believed.
  */
 #include "internal.h"
-
-#define SLOTS_MAX 32u
 
 struct hook {
     uint32_t entry, function, slots, count;
@@ -22,97 +21,100 @@ static struct hook hook_at(const struct introspect *in, uint32_t n)
     };
 }
 
-static void wrong(struct introspect *in, const char *id, const struct hook *h, const char *text,
-                  uint64_t value)
-{
-    struct finding f;
+/* A static call of any hook, as it is now. */
+struct slot {
+    uint64_t at, key, active, owner, function;
+    uint32_t enabled;
+};
 
-    finding_start(&f, id, INTROSPECT_ALARM, image_va(in, h->entry), "security hook");
-    say(&f, text);
-    say_hex(&f, value);
-    say(&f, ", function ");
-    say_hex(&f, image_va(in, h->function));
-    finding_add(in, &f);
+static int slot_read(struct introspect *in, uint32_t n, struct slot *s)
+{
+    int err;
+
+    *s = (struct slot){
+        .at = symbol(in, S_static_calls_table) + (uint64_t)n * item(in, Z_lsm_static_call),
+        .key = image_va(in, profile_word(&in->profile, SECTION_SLOTS, n, 0)),
+        .active = image_va(in, profile_word(&in->profile, SECTION_SLOTS, n, 1)),
+    };
+    err = field_u64(in, s->at, F_lsm_static_call_hl, &s->owner);
+    if (err == 0)
+        err = field_u64(in, s->key, F_static_call_key_func, &s->function);
+    return err != 0 ? err : field_u32(in, s->active, F_static_key_enabled, &s->enabled);
 }
 
-/* The static call that this hook owns; 0: none does. */
-static int find_slot(struct introspect *in, const struct hook *h, uint64_t *slot)
+static uint64_t slots_at(const struct introspect *in, const struct hook *h, uint64_t n)
 {
-    *slot = 0;
-    for (uint32_t i = 0; i < h->count && i < SLOTS_MAX; i++) {
-        uint64_t at = image_va(in, h->slots) + (uint64_t)i * item(in, Z_lsm_static_call), owner;
-        int err = field_u64(in, at, F_lsm_static_call_hl, &owner);
-
-        if (err != 0)
-            return err;
-        if (owner == image_va(in, h->entry)) {
-            *slot = at;
-            return 0;
-        }
-    }
-    return 0;
+    return image_va(in, h->slots) + n * item(in, Z_lsm_static_call);
 }
 
-static bool is_owner(const struct introspect *in, uint64_t va)
+/* The hook of the image that has that static call by what the table says. */
+static bool find_owner(const struct introspect *in, const struct slot *s, struct hook *h)
 {
     for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_HOOKS); n++) {
-        if (va == image_va(in, hook_at(in, n).entry))
+        *h = hook_at(in, n);
+        if (s->owner == image_va(in, h->entry) && s->at >= slots_at(in, h, 0) &&
+            s->at < slots_at(in, h, h->count))
             return true;
     }
     return false;
 }
 
-/* Static calls beside those that the image's modules own. */
-static int check_others(struct introspect *in, const struct hook *h)
+static void wrong_slot(struct introspect *in, const struct slot *s, const char *text,
+                       uint64_t value)
 {
-    int err = 0;
+    struct finding f;
 
-    for (uint32_t i = 0; err == 0 && i < h->count && i < SLOTS_MAX; i++) {
-        uint64_t at = image_va(in, h->slots) + (uint64_t)i * item(in, Z_lsm_static_call), owner = 0,
-                 active = 0;
-        uint32_t enabled = 0;
-        struct finding f;
-
-        err = field_u64(in, at, F_lsm_static_call_hl, &owner);
-        if (err == 0)
-            err = field_u64(in, at, F_lsm_static_call_active, &active);
-        if (err == 0)
-            err = field_u32(in, active, F_static_key_enabled, &enabled);
-        if (err != 0 || enabled == 0 || is_owner(in, owner))
-            continue;
-        finding_start(&f, "lsm.hook", INTROSPECT_ALARM, at, "security hook");
-        say(&f, "is switched on and no module of the image has it: owner ");
-        say_hex(&f, owner);
-        finding_add(in, &f);
-    }
-    return err;
+    finding_start(&f, "lsm.hook", INTROSPECT_ALARM, s->at, "security hook");
+    say(&f, text);
+    say_hex(&f, value);
+    finding_add(in, &f);
 }
 
+static int check_slot(struct introspect *in, uint32_t n)
+{
+    uint64_t key, active = 0;
+    struct hook h;
+    struct slot s;
+    int err = slot_read(in, n, &s);
+
+    if (err == 0)
+        err = field_u64(in, s.at, F_lsm_static_call_key, &key);
+    if (err == 0)
+        err = field_u64(in, s.at, F_lsm_static_call_active, &active);
+    if (err != 0)
+        return err;
+    if (key != s.key || active != s.active)
+        wrong_slot(in, &s, "has another static call than its own in the table: ",
+                   key != s.key ? key : active);
+    if (s.enabled == 0)
+        return 0;
+    if (!find_owner(in, &s, &h))
+        wrong_slot(in, &s, "is switched on and no module of the image has it: owner ", s.owner);
+    else if (s.function != image_va(in, h.function))
+        wrong_slot(in, &s, "leads to ", s.function);
+    return 0;
+}
+
+/* Whether a hook of the image is called. */
 static int check_hook(struct introspect *in, const struct hook *h)
 {
-    uint64_t slot, key, active, function = 0;
-    uint32_t enabled = 0;
-    int err = find_slot(in, h, &slot);
+    uint64_t first = (h->slots - item(in, S_static_calls_table)) / item(in, Z_lsm_static_call);
+    struct finding f;
+    struct slot s;
 
-    if (err != 0)
-        return err;
-    if (slot == 0) {
-        wrong(in, "lsm.missing", h, "is not called at all: slots at ", image_va(in, h->slots));
-        return 0;
+    for (uint64_t n = first; n - first < h->count && n < profile_count(&in->profile, SECTION_SLOTS);
+         n++) {
+        int err = slot_read(in, (uint32_t)n, &s);
+
+        if (err != 0)
+            return err;
+        if (s.owner == image_va(in, h->entry) && (int32_t)s.enabled > 0)
+            return 0;
     }
-    err = field_u64(in, slot, F_lsm_static_call_key, &key);
-    if (err == 0)
-        err = field_u64(in, slot, F_lsm_static_call_active, &active);
-    if (err == 0)
-        err = field_u64(in, key, F_static_call_key_func, &function);
-    if (err == 0)
-        err = field_u32(in, active, F_static_key_enabled, &enabled);
-    if (err != 0)
-        return err;
-    if (function != image_va(in, h->function))
-        wrong(in, "lsm.hook", h, "leads to ", function);
-    if ((int32_t)enabled <= 0)
-        wrong(in, "lsm.missing", h, "is switched off: slot at ", slot);
+    finding_start(&f, "lsm.missing", INTROSPECT_ALARM, image_va(in, h->entry), "security hook");
+    say(&f, "is not called, or switched off: function ");
+    say_hex(&f, image_va(in, h->function));
+    finding_add(in, &f);
     return 0;
 }
 
@@ -120,12 +122,14 @@ int check_lsm(struct introspect *in)
 {
     int err = 0;
 
+    if (item(in, Z_lsm_static_call) == 0)
+        return KAPU_EINVAL;
     for (uint32_t n = 0; err == 0 && n < profile_count(&in->profile, SECTION_HOOKS); n++) {
         struct hook h = hook_at(in, n);
 
         err = check_hook(in, &h);
-        if (err == 0)
-            err = check_others(in, &h);
     }
+    for (uint32_t n = 0; err == 0 && n < profile_count(&in->profile, SECTION_SLOTS); n++)
+        err = check_slot(in, n);
     return err;
 }

@@ -86,6 +86,14 @@ static void wrong_peer(struct introspect *in, const struct introspect_socket *s,
     finding_add(in, &f);
 }
 
+static void say_kind(struct finding *f, const struct introspect_socket *s)
+{
+    say(f, "says of itself that it is another kind of socket: family ");
+    say_dec(f, s->family);
+    say(f, ", type ");
+    say_dec(f, s->type);
+}
+
 /* What a socket is by the functions that serve it, which it cannot do without; not by what its own
  * fields say. */
 static int check_kind(struct introspect *in, const struct introspect_socket *s, const char *object)
@@ -110,10 +118,7 @@ static int check_kind(struct introspect *in, const struct introspect_socket *s, 
             (s->family == kinds[i].family && (kinds[i].type == 0 || s->type == kinds[i].type)))
             continue;
         finding_start(&f, "sockets.disguised", INTROSPECT_ALARM, s->va, object);
-        say(&f, "says of itself that it is another kind of socket: family ");
-        say_dec(&f, s->family);
-        say(&f, ", type ");
-        say_dec(&f, s->type);
+        say_kind(&f, s);
         finding_add(in, &f);
     }
     return err;
@@ -168,18 +173,32 @@ static int check_process(struct introspect *in, uint64_t task, void *ctx)
     return process_sockets(in, task, check_owned, &o);
 }
 
+/* In the tables are sockets of the network only, so that none can say that it is of another kind.
+ */
+static void check_says(struct introspect *in, const struct introspect_socket *s)
+{
+    struct finding f;
+
+    if (s->family == FAMILY_PACKET || ((s->family == FAMILY_IPV4 || s->family == FAMILY_IPV6) &&
+                                       (s->type == TYPE_STREAM || s->type == TYPE_DATAGRAM)))
+        return;
+    finding_start(&f, "sockets.disguised", INTROSPECT_ALARM, s->va, "kernel tables");
+    say_kind(&f, s);
+    finding_add(in, &f);
+}
+
 static int check_listed(struct introspect *in, uint64_t sk, void *ctx)
 {
     struct introspect_socket s;
-    int err = 0;
+    int err = socket_read(in, sk, &s);
 
     (void)ctx;
-    if (set_get(in, sk) == 0) {
-        err = socket_read(in, sk, &s);
-        if (err == 0)
-            wrong(in, "sockets.hidden", &s, "kernel tables", "no process has the socket open: ");
-    }
-    return err;
+    if (err != 0)
+        return err;
+    check_says(in, &s);
+    if (set_get(in, sk) == 0)
+        wrong(in, "sockets.hidden", &s, "kernel tables", "no process has the socket open: ");
+    return 0;
 }
 
 /* A connection that a process has not accepted yet has no file's socket; the kernel's own has one.

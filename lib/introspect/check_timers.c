@@ -8,6 +8,7 @@
 
 #define BASES 3u /* NR_BASES of kernel/time/timer.c with CONFIG_NO_HZ_COMMON */
 #define TIMERS_MAX 65536u
+#define PATIENCE 24u /* looks at a tree whose first timer changes meanwhile */
 
 static int check_timer(struct introspect *in, uint64_t node, void *ctx)
 {
@@ -42,42 +43,60 @@ static int check_wheels(struct introspect *in, uint64_t bases, void *ctx)
     return err;
 }
 
+static uint64_t timer_of(const struct introspect *in, uint64_t node)
+{
+    return node - item(in, F_timerqueue_node_node) - item(in, F_hrtimer_node);
+}
+
 static int check_hrtimer(struct introspect *in, uint64_t node, void *ctx)
 {
-    uint64_t timer = node - item(in, F_timerqueue_node_node) - item(in, F_hrtimer_node), function;
+    uint64_t timer = timer_of(in, node), function, *first = ctx;
     int err = field_u64(in, timer, F_hrtimer_function, &function);
 
-    (void)ctx;
+    if (*first == 0)
+        *first = node;
     if (err == 0)
         callback_check(in, "timers.hrtimer", "high-resolution timer", timer, function,
                        symbol(in, S_hrtimer_wakeup));
     return err;
 }
 
-/* The tree, and the first of it, which Linux takes from a pointer of its own. */
-static int check_clock(struct introspect *in, uint64_t tree, void *ctx)
+/* Linux takes the first from a pointer of its own, and from there on it goes by the nodes: who is
+ * not in the tree may lead to others that are not. */
+static int check_clock(struct introspect *in, uint64_t tree)
 {
-    uint64_t first;
-    int err = field_u64(in, tree, F_rb_root_cached_rb_leftmost, &first);
+    uint64_t leads_to = 0, first = 0;
+    struct finding f;
 
-    if (err == 0 && first != 0)
-        err = check_hrtimer(in, first, ctx);
-    return err != 0 ? err
-                    : rbtree_walk(in, tree + item(in, F_rb_root_cached_rb_root), TIMERS_MAX,
-                                  check_hrtimer, ctx);
+    for (uint32_t i = 0; i < PATIENCE; i++) {
+        int err = field_u64(in, tree, F_rb_root_cached_rb_leftmost, &leads_to);
+
+        first = 0;
+        if (err == 0)
+            err = rbtree_walk(in, tree + item(in, F_rb_root_cached_rb_root), TIMERS_MAX,
+                              check_hrtimer, &first);
+        if (err != 0 || first == leads_to)
+            return err;
+        caches_drop(in);
+    }
+    finding_start(&f, "timers.hrtimer", INTROSPECT_ALARM,
+                  leads_to != 0 ? timer_of(in, leads_to) : tree, "high-resolution timer");
+    say(&f, "would run next and is not the first of its tree, which is at ");
+    say_hex(&f, first);
+    finding_add(in, &f);
+    return 0;
 }
 
 static int check_clocks(struct introspect *in, uint64_t base, void *ctx)
 {
     int err = 0;
 
+    (void)ctx;
     for (uint32_t i = 0; err == 0 && i < item(in, N_hrtimer_cpu_base_clock_base); i++)
-        err = check_clock(in,
-                          base + item(in, F_hrtimer_cpu_base_clock_base) +
-                              (uint64_t)i * item(in, Z_hrtimer_clock_base) +
-                              item(in, F_hrtimer_clock_base_active) +
-                              item(in, F_timerqueue_head_rb_root),
-                          ctx);
+        err = check_clock(in, base + item(in, F_hrtimer_cpu_base_clock_base) +
+                                  (uint64_t)i * item(in, Z_hrtimer_clock_base) +
+                                  item(in, F_hrtimer_clock_base_active) +
+                                  item(in, F_timerqueue_head_rb_root));
     return err;
 }
 

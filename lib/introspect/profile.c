@@ -24,6 +24,7 @@ static const uint8_t record_size[PROFILE_SECTIONS] = {
     [SECTION_BANNER] = 1,
     [SECTION_HOOKS] = 16,
     [SECTION_GRANULES] = PAGE_SIZE / GRANULE,
+    [SECTION_SLOTS] = 8,
 };
 
 _Static_assert(sizeof(((struct introspect_profile *)0)->section) ==

@@ -35,12 +35,14 @@
  *   GRANULES 128 for each page of RANGE_TEXT, with the number of its hash: a check byte for each
  *                GRANULE of the page as it is hashed, the lowest byte of the CRC-32. They tell a
  *                person where a page differs whose SHA-256 is wrong; they judge nothing
+ *   SLOTS    8   of each static call of the security modules' table: offsets of where the code
+ *                finds its function (static_call_key) and its switch (static_key)
  */
 #ifndef KAPU_PROFILE_FORMAT_H
 #define KAPU_PROFILE_FORMAT_H
 
 #define PROFILE_MAGIC "KAPUPROF"
-#define PROFILE_VERSION 2u
+#define PROFILE_VERSION 3u
 #define PROFILE_HEADER 32u
 #define PROFILE_ABSENT UINT32_MAX
 
@@ -61,6 +63,7 @@ enum profile_section {
     SECTION_BANNER,
     SECTION_HOOKS,
     SECTION_GRANULES,
+    SECTION_SLOTS,
     PROFILE_SECTIONS,
 };
 

@@ -107,8 +107,12 @@ int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn,
             if (node == 0 || err != 0)
                 break;
             err = read_u64(in, node + right, &r);
-            if (r != child)
-                break;
+            if (err != 0 || r == child)
+                continue;
+            err = read_u64(in, node + left, &r);
+            if (err == 0 && r != child)
+                return KAPU_EINVAL; /* a parent of others: what is between them would be left out */
+            break;
         }
     }
     return err;

@@ -53,6 +53,21 @@ uint64_t model_symbol(const struct kernel_model *m, enum item s)
     return MODEL_LINKED + MODEL_SLIDE + m->item[s];
 }
 
+uint64_t model_slot(const struct kernel_model *m, uint32_t n)
+{
+    return model_symbol(m, S_static_calls_table) + (uint64_t)n * m->item[Z_lsm_static_call];
+}
+
+uint64_t model_slot_key(uint32_t n)
+{
+    return MODEL_LINKED + MODEL_SLIDE + MODEL_KEYS + 32 * n;
+}
+
+uint64_t model_slot_active(uint32_t n)
+{
+    return model_slot_key(n) + 16;
+}
+
 void model_put(struct kernel_model *m, uint64_t va, uint64_t v)
 {
     put(at(m, model_pa(va)), v, 8);
@@ -152,10 +167,10 @@ static void place_symbols(struct kernel_model *m)
                 : i == S_hrtimer_bases                      ? 128
                 : i == S_inet_protos || i == S_inet6_protos ? 2048
                 : i == S_softirq_vec                        ? 640
-                : i == S_static_calls_table                 ? 128
+                : i == S_static_calls_table                 ? 320
                                                             : 64;
     }
-    if (next > MODEL_HOOK)
+    if (next > MODEL_KEYS)
         abort(); /* MODEL_END is too small */
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         m->item[fixed[i].symbol] = fixed[i].offset;
@@ -175,6 +190,8 @@ static void place_items(struct kernel_model *m)
     m->item[N_timer_base_vectors] = 4;
     m->item[F_thread_info_flags] = 16; /* a task begins with it; so does its state here */
     m->item[N_hrtimer_cpu_base_clock_base] = 2;
+    m->item[Z_lsm_static_call] = 96;   /* it has three members */
+    m->item[F_sock___sk_common] = 512; /* its members are none of struct sock */
     m->item[Z_page] = 64;
     m->item[F_page_flags] = 0;
     m->item[F_page_private] = 40;
@@ -295,6 +312,17 @@ static void put_granules(struct kernel_model *m)
                 sizeof(checks) / (PAGE_SIZE / GRANULE));
 }
 
+static void put_slots(struct kernel_model *m)
+{
+    uint8_t slots[MODEL_SLOTS * 8];
+
+    for (uint32_t i = 0; i < MODEL_SLOTS; i++) {
+        put(slots + 8 * (size_t)i, MODEL_KEYS + 32 * i, 4);
+        put(slots + 8 * (size_t)i + 4, MODEL_KEYS + 32 * i + 16, 4);
+    }
+    put_section(m, SECTION_SLOTS, slots, 8, MODEL_SLOTS);
+}
+
 static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
 {
     uint8_t items[4 * ITEMS] = {0}, ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
@@ -326,9 +354,10 @@ static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
     put_section(m, SECTION_POINTERS, pointer, 8, 1);
     put_section(m, SECTION_BANNER, (const uint8_t *)"model\n", 1, 6);
     put(hook, m->item[S_super_blocks] | 0x1200ull << 32, 8);
-    put(hook + 8, m->item[S_static_calls_table] | 1ull << 32, 8);
+    put(hook + 8, m->item[S_static_calls_table] | 2ull << 32, 8);
     put_section(m, SECTION_HOOKS, hook, 16, 1);
     put_granules(m);
+    put_slots(m);
     memcpy(m->profile, PROFILE_MAGIC, 8);
     put(m->profile + 8, PROFILE_VERSION, 4);
     put(m->profile + 12, m->profile_n, 4);
@@ -558,17 +587,18 @@ static void make_lists(struct kernel_model *m)
     model_put(m, model_symbol(m, S_module_kset), kset);
 }
 
-/* One hook of a security module, in places that nothing else of the model uses. */
+/* One hook of a security module, and static calls that nobody has: of that hook, of another one. */
 static void make_hook(struct kernel_model *m)
 {
-    uint64_t slot = model_symbol(m, S_static_calls_table), key = model_allocate(m, 256),
-             active = model_allocate(m, 256);
+    for (uint32_t i = 0; i < MODEL_SLOTS; i++) {
+        uint64_t slot = model_slot(m, i);
 
-    model_set(m, slot, F_lsm_static_call_key, key);
-    model_set(m, slot, F_lsm_static_call_hl, model_symbol(m, S_super_blocks));
-    model_set(m, slot, F_lsm_static_call_active, active);
-    model_set(m, key, F_static_call_key_func, MODEL_LINKED + MODEL_SLIDE + 0x1200);
-    set32(m, active, F_static_key_enabled, 1);
+        model_set(m, slot, F_lsm_static_call_key, model_slot_key(i));
+        model_set(m, slot, F_lsm_static_call_active, model_slot_active(i));
+    }
+    model_set(m, model_slot(m, 0), F_lsm_static_call_hl, model_symbol(m, S_super_blocks));
+    model_set(m, model_slot_key(0), F_static_call_key_func, MODEL_LINKED + MODEL_SLIDE + 0x1200);
+    set32(m, model_slot_active(0), F_static_key_enabled, 1);
 }
 
 /* ---- What is called for files: an entry of /proc, an inode, a file that the program has open ----

@@ -40,6 +40,8 @@
 #define MODEL_SOFTIRQ 0x5600u
 #define MODEL_RECEIVE 0x5700u
 #define MODEL_OPERATIONS 0xa800u /* constants: any table of operations */
+#define MODEL_KEYS 0x1af00u      /* of static calls: where function and switch are */
+#define MODEL_SLOTS 3u           /* two of the hook that there is, one of another */
 #define MODEL_HOOK 0x1aff0u      /* a function pointer in data */
 
 struct kernel_model {
@@ -59,7 +61,11 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha);
 struct introspect_setup model_setup(struct kernel_model *m, struct kapu_sha256 sha);
 
 uint64_t model_symbol(const struct kernel_model *m, enum item s); /* virtual, as running */
-uint64_t model_pa(uint64_t va);                                   /* of image and linear map */
+/* A static call of the security modules' table; where its function and its switch are. */
+uint64_t model_slot(const struct kernel_model *m, uint32_t n);
+uint64_t model_slot_key(uint32_t n);
+uint64_t model_slot_active(uint32_t n);
+uint64_t model_pa(uint64_t va); /* of image and linear map */
 void model_put(struct kernel_model *m, uint64_t va, uint64_t v);
 void model_put32(struct kernel_model *m, uint64_t va, uint32_t v);
 /* The struct page of a page of RAM. */

@@ -93,6 +93,7 @@ static void a_foreign_high_resolution_timer_is_found(void **state)
 
     (void)state;
     model_put(&model, tree, timer + model.item[F_hrtimer_node]);
+    model_set(&model, tree, F_rb_root_cached_rb_leftmost, timer + model.item[F_hrtimer_node]);
     assert_true(finds_callback("timers", "timers.hrtimer", timer + model.item[F_hrtimer_function],
                                image(MODEL_HRTIMER)));
 }

@@ -105,9 +105,9 @@ def test_an_unknown_patching_function_is_refused_by_name():
 def test_sections_lie_where_the_directory_says(parts):
     data = profile.make_profile(**parts)
     magic, version, size = struct.unpack_from("<8sII", data)
-    assert (magic, version, size) == (b"KAPUPROF", 2, len(data))
-    at = profile.HEADER + 8 * 13
-    for i, record in enumerate((4, 16, 8, 32, 68, 16, 4, 12, 4, 8, 1, 16, 128)):
+    assert (magic, version, size) == (b"KAPUPROF", 3, len(data))
+    at = profile.HEADER + 8 * 14
+    for i, record in enumerate((4, 16, 8, 32, 68, 16, 4, 12, 4, 8, 1, 16, 128, 8)):
         offset, count = struct.unpack_from("<II", data, profile.HEADER + 8 * i)
         assert offset == at
         at += (count * record + 7) // 8 * 8

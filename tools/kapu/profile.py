@@ -14,7 +14,7 @@ from .kernelimage import PAGE, KernelImage
 from .paths import ROOT
 
 DEFINITIONS = ROOT / "lib" / "introspect" / "profile.def"
-MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 2, 32, 0xffffffff
+MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 3, 32, 0xffffffff
 TEXT, RODATA = 1, 2
 GRANULE = 32
 TABLES = ("sys_call_table",)
@@ -201,6 +201,19 @@ def hook_records(kernel: KernelImage, types: Btf) -> list[bytes]:
     return records
 
 
+def slot_records(kernel: KernelImage, types: Btf) -> list[bytes]:
+    """Static calls of all security hooks: where their function and their switch are."""
+    table, one = kernel.offset("static_calls_table"), types.size("lsm_static_call")
+    members = [types.offset("lsm_static_call", member) for member in ("key", "active")]
+    linked = set(kernel.relocations)
+    records = []
+    for at in range(table, table + types.size("lsm_static_calls_table"), one):
+        if not all(at + member in linked for member in members):
+            raise KapuError(f"the static call of a security hook at {at:#x} leads nowhere")
+        records.append(struct.pack("<II", *(kernel.pointer(at + member) for member in members)))
+    return records
+
+
 def banner(kernel: KernelImage) -> bytes:
     at = kernel.offset("linux_banner")
     return bytes(kernel.content[at:kernel.content.index(0, at)])
@@ -228,7 +241,7 @@ def make_profile(vmlinux: bytes, btf: bytes, image: bytes, config: str,
                 page_hashes(kernel, ranges, holes), relocation_maps(kernel, ranges, holes),
                 site_list, words, tables, entries, pointer_records(kernel),
                 [text[i:i + 1] for i in range(len(text))], hook_records(kernel, types),
-                granule_checks(kernel, ranges, holes))
+                granule_checks(kernel, ranges, holes), slot_records(kernel, types))
     return pack(kernel.base, kernel.end // PAGE, names_digest(items), sections)
 
 

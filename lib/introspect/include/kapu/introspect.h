@@ -61,7 +61,7 @@ struct introspect_profile {
     uint32_t pages;
     struct {
         uint32_t offset, count;
-    } section[13];
+    } section[14];
 };
 
 /* An allow-list that was opened (allow_format.h). */
