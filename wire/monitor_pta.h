@@ -41,6 +41,7 @@
 /* MO: 4096 bytes of a watched page as it was when the watch found it changed, with all other cores
  * stopped; VO: a, b = its physical address. TEE_ERROR_ITEM_NOT_FOUND: none left. */
 #define MONITOR_PTA_CAPTURED 3
+#define MONITOR_CAPTURES 16u /* pages that it keeps */
 
 /* VI: a = alarms of a deep check that has just come to its end, b = seconds until the board resets
  * because of them, 0: it does not. MI: what to remember over that reset, text.
@@ -67,5 +68,8 @@ enum monitor_reset {
  * milliseconds that the last of these took. VO: a = longest stop of other cores in microseconds, b
  * = that of 99 in 100 stops. VO: a = changed pages found, b = cores that tick. */
 #define MONITOR_PTA_FIGURES 7
+
+/* VO: a = pages that the watch found changed and had no room for, since the last call. */
+#define MONITOR_PTA_MISSED 8
 
 #endif

@@ -200,7 +200,7 @@ void core_watch(void)
         TEE_Panic(TEE_ERROR_BAD_STATE);
 }
 
-bool core_captured_next(void)
+bool core_captured_next(uint64_t *pa)
 {
     TEE_Param p[TEE_NUM_PARAMS];
 
@@ -210,12 +210,23 @@ bool core_captured_next(void)
     has_captured =
         call(MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) == TEE_SUCCESS;
     captured_pa = p[1].value.a | (uint64_t)p[1].value.b << 32;
+    *pa = captured_pa;
     return has_captured;
 }
 
 void core_captured_end(void)
 {
     has_captured = false;
+}
+
+uint32_t core_missed(void)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    if (call(MONITOR_PTA_MISSED, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+    return p[0].value.a;
 }
 
 void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n)

@@ -24,7 +24,6 @@ extern const uint64_t kernel_profile_size, allow_list_size;
 static struct introspect in;
 static uint8_t work[WORK_SIZE] __aligned(64); /* pages in it are copied word by word then */
 static bool opened, watching;
-static bool judges_past; /* a page as it was: what its jump labels' keys said then is not known */
 
 /* Findings that may pass: they count when they are there until the end of the deep check. */
 static struct finding passing[PASSING_MAX];
@@ -54,8 +53,6 @@ static void keep_now(struct verdict *v, const struct finding *f)
 
 static void keep(void *ctx, const struct finding *f)
 {
-    if (judges_past && strcmp(f->id, "text.jump") == 0)
-        return;
     if (introspect_may_pass(&in, f) && passing_n < PASSING_MAX)
         passing[passing_n++] = *f;
     else
@@ -227,27 +224,32 @@ static void run_registers(struct verdict *v, const struct introspect_regs *r, si
     }
 }
 
+/* Who fills the watch's room with changes that are legal has the others unseen. Only a kernel that
+ * switches jump labels has so many by itself. */
+static void judge_missed(struct verdict *v)
+{
+    if (core_missed() == 0)
+        return;
+    watching = false;
+    own_finding(v, "monitor.missed",
+                introspect_has_jump_labels(&in) ? INTROSPECT_WARNING : INTROSPECT_ALARM, "watch",
+                "more pages changed than it has room for: some were not seen as they were then");
+}
+
 /* Pages that the watch found changed, as they were then. If they are as they may be, a label was
- * switched since they were verified: the next deep check has the pages watched anew. */
+ * switched since they were verified: this deep check has the pages watched anew. No more than
+ * there is room for: who changes pages all the time does not keep it here. */
 static void run_captured(struct verdict *v)
 {
-    static uint32_t judged; /* of the pages that changed since the start */
-    const uint32_t changed = core_figures().changed;
+    uint64_t pa;
 
-    judges_past = true;
-    for (; core_captured_next(); judged++) {
-        if (introspect_run(&in, find("text")) < 0)
+    for (size_t i = 0; i < MONITOR_CAPTURES && core_captured_next(&pa); i++) {
+        if (introspect_run_page(&in, pa) < 0)
             failed(v, find("text"));
         watching = false;
     }
     core_captured_end();
-    judges_past = false;
-    if (judged >= changed) /* it may have caught one meanwhile */
-        return;
-    judged = changed;
-    watching = false;
-    own_finding(v, "monitor.missed", INTROSPECT_WARNING, "watch",
-                "more pages changed than it has room for: some were not seen as they were then");
+    judge_missed(v);
 }
 
 /* The first step: where the kernel is, and what was caught since the last deep check. */

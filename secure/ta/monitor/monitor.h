@@ -50,8 +50,10 @@ void core_intact(void *ctx, uint64_t pa);
 /* Has the collected pages watched. */
 void core_watch(void);
 /* Takes a page that the watch captured, which core_read then gives for its address; false: none. */
-bool core_captured_next(void);
+bool core_captured_next(uint64_t *pa);
 void core_captured_end(void);
+/* Changed pages that the watch had no room for, since the last call. */
+uint32_t core_missed(void);
 void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
 struct core_time {
     uint64_t now_ms;
