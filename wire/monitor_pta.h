@@ -25,7 +25,8 @@
 #define MONITOR_PTA_READ 0
 
 /* MO: records of EL1 registers: what each core has now, all stopped for it, and what secure timers
- * caught since the last call, each value once. VO: a = records, b = those of now (the first ones).
+ * caught since the last call, each value once, but for what SCTLR lets programs do. VO: a =
+ * records, b = those of now (the first ones).
  */
 #define MONITOR_PTA_REGISTERS 1
 #define MONITOR_REGISTERS_SIZE 48u /* VBAR, TTBR1 (without ASID), TCR, SCTLR, MAIR, last PC */
