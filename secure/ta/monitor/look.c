@@ -176,8 +176,8 @@ static void run_one(struct verdict *v, const struct introspect_check *check, siz
 
 /*
  * In which order the checks of this deep check run. Linux goes on between two of them: who knew
- * which one comes next could hide from each in its turn. Page tables come first: what may pass in
- * them is looked at again until the end.
+ * which one comes next could hide from each in its turn. Only where policy knows modules do page
+ * tables come first: the code with which one starts may pass, and is looked at until the end.
  */
 static uint8_t order[CHECKS_MAX];
 
@@ -191,6 +191,8 @@ static void swap(size_t a, size_t b)
 
 static void make_order(const struct introspect_check *table, size_t n)
 {
+    const struct finding code = {.id = "tables.exec"};
+    const size_t fixed = introspect_may_pass(&in, &code) ? 1 : 0;
     uint32_t random[CHECKS_MAX];
 
     TEE_GenerateRandom(random, sizeof(random));
@@ -198,11 +200,11 @@ static void make_order(const struct introspect_check *table, size_t n)
         TEE_Panic(TEE_ERROR_OVERFLOW); /* a table of this build */
     for (size_t i = 0; i < n; i++) {
         order[i] = (uint8_t)i;
-        if (&table[i] == find("tables"))
+        if (fixed > 0 && &table[i] == find("tables"))
             swap(i, 0);
     }
-    for (size_t i = n - 1; i > 1; i--)
-        swap(i, 1 + random[i] % i);
+    for (size_t i = n - 1; i > fixed; i--)
+        swap(i, fixed + random[i] % (i + 1 - fixed));
 }
 
 /* Values that secure timers caught, as many at a time as the library takes. */
@@ -291,9 +293,10 @@ uint32_t look_step(struct verdict *v)
     /* Steps that come late are no reason to begin anew, which would forget what was found: the
      * watchdog limits their time. */
     if (step == 0) {
-        make_order(table, checks);
         err = begin(v, core_time().now_ms);
-        if (err != 0)
+        if (err == 0)
+            make_order(table, checks);
+        else
             own_finding(v, "monitor.kernel", INTROSPECT_ALARM, "monitor",
                         "the release's kernel is not where a core's tables lead");
     } else {
