@@ -25,7 +25,8 @@
 #define MONITOR_PTA_READ 0
 
 /* MO: records of EL1 registers: what each core has now, all stopped for it, and what secure timers
- * caught since the last call, each value once. VO: a = records, b = those of now (the first ones).
+ * caught since the last call, each value once, but for what SCTLR lets programs do. VO: a =
+ * records, b = those of now (the first ones).
  */
 #define MONITOR_PTA_REGISTERS 1
 #define MONITOR_REGISTERS_SIZE 48u /* VBAR, TTBR1 (without ASID), TCR, SCTLR, MAIR, last PC */
@@ -41,6 +42,7 @@
 /* MO: 4096 bytes of a watched page as it was when the watch found it changed, with all other cores
  * stopped; VO: a, b = its physical address. TEE_ERROR_ITEM_NOT_FOUND: none left. */
 #define MONITOR_PTA_CAPTURED 3
+#define MONITOR_CAPTURES 16u /* pages that it keeps */
 
 /* VI: a = alarms of a deep check that has just come to its end, b = seconds until the board resets
  * because of them, 0: it does not. MI: what to remember over that reset, text.
@@ -67,5 +69,8 @@ enum monitor_reset {
  * milliseconds that the last of these took. VO: a = longest stop of other cores in microseconds, b
  * = that of 99 in 100 stops. VO: a = changed pages found, b = cores that tick. */
 #define MONITOR_PTA_FIGURES 7
+
+/* VO: a = pages that the watch found changed and had no room for, since the last call. */
+#define MONITOR_PTA_MISSED 8
 
 #endif

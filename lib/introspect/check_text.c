@@ -77,17 +77,56 @@ static int jump_labels(struct introspect *in)
     return 0;
 }
 
+static int judge_page(struct introspect *in, struct range *r, uint32_t at)
+{
+    return image_page(in, in->text_pa, in->slide, r, at, page_differs, r);
+}
+
 int check_text(struct introspect *in)
 {
     for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_RANGES); n++) {
         struct range r = profile_range(&in->profile, n);
 
         for (uint32_t at = r.start; at < r.end; at += PAGE_SIZE) {
-            int err = image_page(in, in->text_pa, in->slide, &r, at, page_differs, &r);
+            int err = judge_page(in, &r, at);
 
             if (err < 0)
                 return err;
         }
     }
     return jump_labels(in);
+}
+
+static int check_one_page(struct introspect *in)
+{
+    uint64_t offset = in->one_pa - in->text_pa;
+
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_RANGES); n++) {
+        struct range r = profile_range(&in->profile, n);
+
+        if (offset >= r.start && offset < r.end && offset % PAGE_SIZE == 0) {
+            int err = judge_page(in, &r, (uint32_t)offset);
+
+            return err < 0 ? err : 0;
+        }
+    }
+    return KAPU_EARG;
+}
+
+int introspect_run_page(struct introspect *in, uint64_t pa)
+{
+    static const struct introspect_check one = {"text", "a page of kernel code or constants",
+                                                "that page, patch sites", check_one_page};
+
+    in->one_pa = pa;
+    return introspect_run(in, &one);
+}
+
+bool introspect_has_jump_labels(const struct introspect *in)
+{
+    for (uint32_t n = 0; n < profile_count(&in->profile, SECTION_SITES); n++) {
+        if (profile_site(&in->profile, n).kind == SITE_JUMP)
+            return true;
+    }
+    return false;
 }

@@ -24,6 +24,11 @@
 #define ANSWER_MS 50U    /* an emulator's core may itself be waiting for a processor */
 #define HELD_MS_MAX 100U /* whatever happens to the holder, the others go on */
 #define TTBR_ASID SHIFT_U64(0xffff, 48)
+/* SCTLR_EL1 (Arm ARM D19.2): what programs may do, some of it as each asks for: EnIA, EnIB, EnDA,
+ * EnDB, UCT, DZE, nTWI, nTWE, UCI, TCF0. Nobody judges these bits. */
+#define SCTLR_OF_PROGRAMS                                                                          \
+    (BIT64(31) | BIT64(30) | BIT64(27) | BIT64(13) | BIT64(15) | BIT64(14) | BIT64(16) |           \
+     BIT64(18) | BIT64(26) | SHIFT_U64(3, 38))
 #define BUCKETS 256U /* of 50 microseconds, for the distribution of stops */
 #define BUCKET_US 50U
 
@@ -63,8 +68,8 @@ static struct normal_regs read_regs(void)
 
 static bool same(const struct normal_regs *a, const struct normal_regs *b)
 {
-    return a->vbar == b->vbar && a->ttbr1 == b->ttbr1 && a->tcr == b->tcr && a->sctlr == b->sctlr &&
-           a->mair == b->mair;
+    return a->vbar == b->vbar && a->ttbr1 == b->ttbr1 && a->tcr == b->tcr &&
+           ((a->sctlr ^ b->sctlr) & ~SCTLR_OF_PROGRAMS) == 0 && a->mair == b->mair;
 }
 
 /* Each set of values once. More than fit cannot be of an intact Linux: that they fill it tells. */

@@ -54,6 +54,8 @@ void watch_tick(void);
 bool watch_found(void);
 /* Gives a changed page. false: none. */
 bool watch_take(uint64_t *pa, uint8_t page[4096]);
+/* Changed pages that there was no room to keep, since the last call. */
+uint32_t watch_missed(void);
 struct watch_figures {
     uint32_t pages, passes, pass_ms, changed;
 };

@@ -3,7 +3,8 @@
  * Pages that a deep check has verified and that must stay so. Each tick copies some, in an order
  * that changes with every pass, while the other cores stand still: who restores a page when a check
  * begins does not know when that is. Then the cores go on, and the copies are hashed. A page that
- * has changed is kept as it was found, for the monitor TA to judge.
+ * has changed is kept as it was found, for the monitor TA to judge, and watched on as it is then:
+ * one innocent change is no leave for others.
  */
 #include <io.h>
 #include <kernel/spinlock.h>
@@ -20,7 +21,6 @@
 #define PASS_MS 4200U  /* all pages within this time */
 #define TICK_MS 150U   /* mean interval of a core's ticks */
 #define SLICE_MAX 128U /* pages of one tick */
-#define CAPTURES 16U
 
 static unsigned int lock = SPINLOCK_UNLOCK;
 static struct {
@@ -42,8 +42,8 @@ static struct vectors saved; /* of the core that looks */
 static struct {
     uint64_t pa;
     uint8_t page[PAGE];
-} capture[CAPTURES];
-static uint32_t captures;
+} capture[MONITOR_CAPTURES];
+static uint32_t captures, missed;
 
 static uint32_t divisor(uint32_t a, uint32_t b)
 {
@@ -101,18 +101,19 @@ void watch_start(size_t n)
     set_size((uint32_t)MIN(n, MONITOR_WATCH_MAX));
 }
 
-/* A page that differs is reported once and watched no more: the deep check has it then. */
-static void changed(uint32_t n, const void *page)
+static void changed(uint32_t n, const void *page, const uint8_t digest[32])
 {
     figures.changed++;
     watchdog_hurry();
-    if (captures < CAPTURES) {
+    if (captures < MONITOR_CAPTURES) {
         capture[captures].pa = watched[n].pa;
         memcpy(capture[captures].page, page, PAGE);
         captures++;
+    } else {
+        missed++;
     }
     EMSG("kapu: watch: page 0x%" PRIx64 " has changed, a deep check is due", watched[n].pa);
-    watched[n].pa = 0;
+    memcpy(watched[n].digest, digest, sizeof(watched[n].digest));
 }
 
 /* The next pages of this pass, as they are now. */
@@ -122,7 +123,7 @@ static size_t take(uint32_t most)
 
     for (; n < most && at < watched_n; at++) {
         uint32_t which = (uint32_t)((first + (uint64_t)at * step) % watched_n);
-        const void *page = watched[which].pa == 0 ? NULL : normal_memory(watched[which].pa, PAGE);
+        const void *page = normal_memory(watched[which].pa, PAGE);
 
         if (page == NULL)
             continue;
@@ -139,7 +140,7 @@ static void look(size_t n)
     for (size_t i = 0; i < n; i++) {
         sha256_blocks(slice[i], PAGE / SHA256_BLOCK, digest);
         if (memcmp(digest, watched[slice_of[i]].digest, sizeof(digest)) != 0)
-            changed(slice_of[i], slice[i]);
+            changed(slice_of[i], slice[i], digest);
     }
 }
 
@@ -172,7 +173,7 @@ void watch_tick(void)
 
 bool watch_found(void)
 {
-    return captures > 0;
+    return captures > 0 || missed > 0;
 }
 
 bool watch_take(uint64_t *pa, uint8_t page[4096])
@@ -187,6 +188,16 @@ bool watch_take(uint64_t *pa, uint8_t page[4096])
     }
     cpu_spin_unlock_xrestore(&lock, masked);
     return any;
+}
+
+uint32_t watch_missed(void)
+{
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+    uint32_t n = missed;
+
+    missed = 0;
+    cpu_spin_unlock_xrestore(&lock, masked);
+    return n;
 }
 
 void watch_figures(struct watch_figures *f)

@@ -121,6 +121,13 @@ static TEE_Result captured(TEE_Param p[TEE_NUM_PARAMS])
     return copy_to_user(p[0].memref.buffer, page, sizeof(page));
 }
 
+static TEE_Result missed(TEE_Param p[TEE_NUM_PARAMS])
+{
+    p[0].value.a = watch_missed();
+    p[0].value.b = 0;
+    return TEE_SUCCESS;
+}
+
 /* On the secure console; the text ends with a zero. */
 static void say_lines(const char *text)
 {
@@ -198,6 +205,7 @@ static const struct {
     {MONITOR_PTA_TIME, TEE_PARAM_TYPES(VO, VO, NONE, NONE), time_now},
     {MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), last},
     {MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), figures},
+    {MONITOR_PTA_MISSED, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), missed},
 };
 
 static TEE_Result open_session(uint32_t types __unused, TEE_Param p[TEE_NUM_PARAMS] __unused,

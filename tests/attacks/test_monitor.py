@@ -106,6 +106,25 @@ def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
     assert (check.number, check.findings) == (1, [])
 
 
+def test_who_changes_more_pages_than_the_watch_keeps_is_found(gateway):
+    """Some of them are not judged as they were: that there are so many is an alarm. Each is watched on, so
+    that a second change of it is seen too."""
+    guest = gateway.guest()
+    names = guest.symbol("kallsyms_names") + 4095 & -4096  # constants that nobody needs now
+    for page in range(names, guest.symbol("kallsyms_seqs_of_names"), 4096):
+        guest.write(page, b"changed")
+    changed = gateway.monitor.wait(WATCH, 3 * COVERAGE_SECONDS)[1]
+    check = gateway.monitor.next_check(HURRY_SECONDS)
+    assert ("alarm", "monitor.missed") in {(f["severity"], f["id"]) for f in check.findings}
+    guest.write_pa(int(changed, 16), b"again")
+    while gateway.monitor.wait(WATCH, 3 * COVERAGE_SECONDS)[1] != changed:
+        pass
+    gateway.monitor.wait(RESET, RESET_SECONDS)
+    gateway.monitor.wait(AGAIN, BOOT_SECONDS)
+    check = gateway.monitor.next_check(BOOT_SECONDS)
+    assert (check.number, check.findings) == (1, [])
+
+
 def test_a_driver_that_refuses_calls_does_not_silence_the_secure_world(gateway):
     """Linux' OP-TEE driver patched to fail each call: no deep check can be asked for. The secure timer's
     watch sees the patch, and resets the board when nobody comes to explain it."""

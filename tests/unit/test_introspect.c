@@ -562,6 +562,27 @@ static void what_one_of_three_looks_saw_is_no_finding(void **state)
     assert_int_equal(introspect_run(&in, check("text")), 1);
 }
 
+static void one_page_is_judged_as_it_was(void **state)
+{
+    const uint64_t page = MODEL_TEXT_PA + 0x2000;
+
+    (void)state;
+    in.attempts = 3;
+    model_put32(&model, image(MODEL_JUMP), 0x14000010); /* its key is not asked */
+    assert_int_equal(introspect_run_page(&in, page), 0);
+    model_put32(&model, image(0x2080), 0xd65f03c0);
+    assert_int_equal(introspect_run_page(&in, page), 1);
+    assert_int_equal(introspect_run_page(&in, page + PAGE_SIZE), 0);
+    assert_int_equal(introspect_run_page(&in, page + 8), KAPU_EARG);
+    assert_int_equal(introspect_run_page(&in, MODEL_RAM_BASE), KAPU_EARG);
+}
+
+static void a_kernel_with_jump_labels_is_told(void **state)
+{
+    (void)state;
+    assert_true(introspect_has_jump_labels(&in));
+}
+
 /* The task list is caught in each attempt while it changes; one that stays broken is a finding. */
 static void what_cannot_be_followed_is_begun_anew_while_the_system_runs(void **state)
 {
@@ -655,6 +676,8 @@ int main(void)
         TEST(tasks_are_listed_with_their_programs),
         TEST(executable_memory_is_listed),
         TEST(what_one_of_three_looks_saw_is_no_finding),
+        TEST(one_page_is_judged_as_it_was),
+        TEST(a_kernel_with_jump_labels_is_told),
         TEST(what_cannot_be_followed_is_begun_anew_while_the_system_runs),
         TEST(a_damaged_profile_is_refused),
         TEST(a_damaged_allow_list_is_refused),

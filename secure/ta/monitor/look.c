@@ -24,7 +24,6 @@ extern const uint64_t kernel_profile_size, allow_list_size;
 static struct introspect in;
 static uint8_t work[WORK_SIZE] __aligned(64); /* pages in it are copied word by word then */
 static bool opened, watching;
-static bool judges_past; /* a page as it was: what its jump labels' keys said then is not known */
 
 /* Findings that may pass: they count when they are there until the end of the deep check. */
 static struct finding passing[PASSING_MAX];
@@ -54,8 +53,6 @@ static void keep_now(struct verdict *v, const struct finding *f)
 
 static void keep(void *ctx, const struct finding *f)
 {
-    if (judges_past && strcmp(f->id, "text.jump") == 0)
-        return;
     if (introspect_may_pass(&in, f) && passing_n < PASSING_MAX)
         passing[passing_n++] = *f;
     else
@@ -150,7 +147,8 @@ static const struct introspect_check *find(const char *id)
     return NULL;
 }
 
-/* The check of the image's pages; what it verified is what the watch gets. */
+/* The check of the image's pages; what it verified is what the watch gets. A page that was wrong in
+ * one look of several is no finding and yet not verified: the next deep check collects again. */
 static int run_text(const struct introspect_check *check)
 {
     int found;
@@ -158,10 +156,8 @@ static int run_text(const struct introspect_check *check)
     core_collect(watching ? NULL : &in);
     found = introspect_run(&in, check);
     core_collect(NULL);
-    if (found == 0 && !watching) {
-        core_watch();
-        watching = true;
-    }
+    if (found == 0 && !watching)
+        watching = core_watch();
     return found;
 }
 
@@ -180,8 +176,8 @@ static void run_one(struct verdict *v, const struct introspect_check *check, siz
 
 /*
  * In which order the checks of this deep check run. Linux goes on between two of them: who knew
- * which one comes next could hide from each in its turn. Page tables come first: what may pass in
- * them is looked at again until the end.
+ * which one comes next could hide from each in its turn. Only where policy knows modules do page
+ * tables come first: the code with which one starts may pass, and is looked at until the end.
  */
 static uint8_t order[CHECKS_MAX];
 
@@ -195,6 +191,8 @@ static void swap(size_t a, size_t b)
 
 static void make_order(const struct introspect_check *table, size_t n)
 {
+    const struct finding code = {.id = "tables.exec"};
+    const size_t fixed = introspect_may_pass(&in, &code) ? 1 : 0;
     uint32_t random[CHECKS_MAX];
 
     TEE_GenerateRandom(random, sizeof(random));
@@ -202,11 +200,11 @@ static void make_order(const struct introspect_check *table, size_t n)
         TEE_Panic(TEE_ERROR_OVERFLOW); /* a table of this build */
     for (size_t i = 0; i < n; i++) {
         order[i] = (uint8_t)i;
-        if (&table[i] == find("tables"))
+        if (fixed > 0 && &table[i] == find("tables"))
             swap(i, 0);
     }
-    for (size_t i = n - 1; i > 1; i--)
-        swap(i, 1 + random[i] % i);
+    for (size_t i = n - 1; i > fixed; i--)
+        swap(i, fixed + random[i] % (i + 1 - fixed));
 }
 
 /* Values that secure timers caught, as many at a time as the library takes. */
@@ -227,27 +225,32 @@ static void run_registers(struct verdict *v, const struct introspect_regs *r, si
     }
 }
 
+/* Who fills the watch's room with changes that are legal has the others unseen. Only a kernel that
+ * switches jump labels has so many by itself. */
+static void judge_missed(struct verdict *v)
+{
+    if (core_missed() == 0)
+        return;
+    watching = false;
+    own_finding(v, "monitor.missed",
+                introspect_has_jump_labels(&in) ? INTROSPECT_WARNING : INTROSPECT_ALARM, "watch",
+                "more pages changed than it has room for: some were not seen as they were then");
+}
+
 /* Pages that the watch found changed, as they were then. If they are as they may be, a label was
- * switched since they were verified: the next deep check has the pages watched anew. */
+ * switched since they were verified: this deep check has the pages watched anew. No more than
+ * there is room for: who changes pages all the time does not keep it here. */
 static void run_captured(struct verdict *v)
 {
-    static uint32_t judged; /* of the pages that changed since the start */
-    const uint32_t changed = core_figures().changed;
+    uint64_t pa;
 
-    judges_past = true;
-    for (; core_captured_next(); judged++) {
-        if (introspect_run(&in, find("text")) < 0)
+    for (size_t i = 0; i < MONITOR_CAPTURES && core_captured_next(&pa); i++) {
+        if (introspect_run_page(&in, pa) < 0)
             failed(v, find("text"));
         watching = false;
     }
     core_captured_end();
-    judges_past = false;
-    if (judged >= changed) /* it may have caught one meanwhile */
-        return;
-    judged = changed;
-    watching = false;
-    own_finding(v, "monitor.missed", INTROSPECT_WARNING, "watch",
-                "more pages changed than it has room for: some were not seen as they were then");
+    judge_missed(v);
 }
 
 /* The first step: where the kernel is, and what was caught since the last deep check. */
@@ -290,9 +293,10 @@ uint32_t look_step(struct verdict *v)
     /* Steps that come late are no reason to begin anew, which would forget what was found: the
      * watchdog limits their time. */
     if (step == 0) {
-        make_order(table, checks);
         err = begin(v, core_time().now_ms);
-        if (err != 0)
+        if (err == 0)
+            make_order(table, checks);
+        else
             own_finding(v, "monitor.kernel", INTROSPECT_ALARM, "monitor",
                         "the release's kernel is not where a core's tables lead");
     } else {

@@ -47,11 +47,13 @@ size_t core_registers(struct introspect_regs *to, size_t most, size_t *now);
  * that the library says are intact are collected, with their hashes. */
 void core_collect(const struct introspect *in);
 void core_intact(void *ctx, uint64_t pa);
-/* Has the collected pages watched. */
-void core_watch(void);
+/* Has the collected pages watched. false: some are missing, as they were not intact. */
+bool core_watch(void);
 /* Takes a page that the watch captured, which core_read then gives for its address; false: none. */
-bool core_captured_next(void);
+bool core_captured_next(uint64_t *pa);
 void core_captured_end(void);
+/* Changed pages that the watch had no room for, since the last call. */
+uint32_t core_missed(void);
 void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
 struct core_time {
     uint64_t now_ms;

@@ -134,6 +134,7 @@ struct introspect {
     uint32_t set_n, hashed_used, victim;
     uint64_t budget; /* lookups that the current run may still do */
     uint64_t ran;    /* checks of this deep check, by their places in the table */
+    uint64_t one_pa; /* the page that introspect_run_page() is about */
     uint8_t seen[INTROSPECT_PENDING];
     _Alignas(8) uint8_t page[4096]; /* aligned: copied word by word */
     _Alignas(8) uint8_t table[4][4096];
@@ -206,6 +207,17 @@ uint64_t introspect_image_base(const struct introspect *in);
 /* Whether a page is in the kernel's text or read-only data and the check "text" compares all of it
  * with the signed image: nothing in it may change by itself. After introspect_locate(). */
 bool introspect_is_constant(const struct introspect *in, uint64_t pa);
+
+/*
+ * What the check "text" says of one page of the image, in which mem gives a picture of it as it was
+ * at some time. What the keys of its jump labels said then is not known and not asked. As
+ * introspect_run(), and no part of a deep check; KAPU_EARG: no such page.
+ */
+KAPU_MUST_CHECK int introspect_run_page(struct introspect *in, uint64_t pa);
+
+/* Whether Linux switches code by jump labels while it runs: then pages of text change by
+ * themselves. */
+bool introspect_has_jump_labels(const struct introspect *in);
 
 /* What a listing shows. Strings are cut to fit and terminated; control characters become '?'. */
 struct introspect_task {
