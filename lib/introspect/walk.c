@@ -118,14 +118,27 @@ int rbtree_walk(struct introspect *in, uint64_t root, uint32_t most, node_fn fn,
     return err;
 }
 
+/* How many cores there may be. Linux has set that once, by its mask of them; who lowers the number
+ * only would have a core left out, also where no registers are known. */
+static int count_cpus(struct introspect *in, uint32_t *cpus)
+{
+    uint64_t possible = 0;
+    int err = read_u32(in, symbol(in, S_nr_cpu_ids), cpus);
+
+    if (err == 0)
+        err = read_u64(in, symbol(in, S___cpu_possible_mask), &possible);
+    if (err == 0 &&
+        (*cpus == 0 || *cpus < in->cpus || *cpus > CPUS_MAX || possible >> (*cpus - 1) != 1))
+        return KAPU_EINVAL;
+    return err;
+}
+
 int cpu_walk(struct introspect *in, enum item variable, node_fn fn, void *ctx)
 {
     uint64_t base;
-    uint32_t cpus;
-    int err = read_u32(in, symbol(in, S_nr_cpu_ids), &cpus);
+    uint32_t cpus = 0;
+    int err = count_cpus(in, &cpus);
 
-    if (err == 0 && (cpus == 0 || cpus < in->cpus || cpus > CPUS_MAX))
-        return KAPU_EINVAL; /* there are cores that it does not know */
     for (uint32_t cpu = 0; err == 0 && cpu < cpus; cpu++) {
         err = read_u64(in, symbol(in, S___per_cpu_offset) + 8 * (uint64_t)cpu, &base);
         if (err == 0)

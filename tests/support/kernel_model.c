@@ -188,7 +188,8 @@ static void place_items(struct kernel_model *m)
         m->item[i] = names[i].kind == 'f' ? offset : names[i].kind == 'z' ? 64 : ++value;
     }
     m->item[N_timer_base_vectors] = 4;
-    m->item[F_thread_info_flags] = 16; /* a task begins with it; so does its state here */
+    m->item[F_thread_info_flags] = 16; /* between the first members of a task */
+    m->item[F_task_struct___state] = 24;
     m->item[N_hrtimer_cpu_base_clock_base] = 2;
     m->item[Z_lsm_static_call] = 96;   /* it has three members */
     m->item[F_sock___sk_common] = 512; /* its members are none of struct sock */
@@ -379,6 +380,7 @@ static void boot(struct kernel_model *m)
         put(image + MODEL_POINTER + 4 * i,
             0xd2800003u | i << 21 | (uint32_t)(MODEL_RAM_BASE >> 16 * i & 0xffff) << 5, 4);
     put(image + m->item[S_nr_cpu_ids], 1, 4);
+    put(image + m->item[S___cpu_possible_mask], 1, 8);
     put(image + MODEL_SHIFT, 0x53017c00u, 4);
     put(image + m->item[S_kimage_voffset], MODEL_LINKED + MODEL_SLIDE - MODEL_TEXT_PA, 8);
     put(image + MODEL_HOOK, MODEL_LINKED + MODEL_SLIDE + 0x1100, 8);

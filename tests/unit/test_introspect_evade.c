@@ -18,6 +18,26 @@ static bool is_clean(const char *id)
     return introspect_run(&in, check(id)) == 0;
 }
 
+/* ---- cores ---- */
+
+static void there_are_as_many_cores_as_linux_made_room_for(void **state)
+{
+    static const struct {
+        uint32_t cpus;
+        uint64_t possible;
+        bool good;
+    } cases[] = {{1, 1, true},  {2, 3, true},  {3, 5, true},    {8, 0x80, true},
+                 {1, 3, false}, {2, 1, false}, {7, 0xc0, false}};
+
+    (void)state;
+    in.cpus = 0; /* a dump: no registers are known */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        model_put32(&model, model_symbol(&model, S_nr_cpu_ids), cases[i].cpus);
+        model_put(&model, model_symbol(&model, S___cpu_possible_mask), cases[i].possible);
+        assert_true(finds("timers", "report.broken") == !cases[i].good);
+    }
+}
+
 /* ---- trees ---- */
 
 static uint64_t first_clock(void)
@@ -242,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
+        TEST(there_are_as_many_cores_as_linux_made_room_for),
         TEST(a_node_whose_parent_is_not_its_own_is_broken),
         TEST(the_timer_that_runs_next_is_the_first_of_its_tree),
         TEST(a_socket_is_what_serves_it),
