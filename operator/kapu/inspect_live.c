@@ -19,6 +19,8 @@
 #define ANSWER_SIZE 65536
 #define PACKET_SIZE 4096
 #define ELSEWHERE_TRIES 400
+#define MOMENT_NS 5000000L
+#define MOMENT_NS_MAX 50000000L
 #define PSTATE_EL 0xcul /* exception level in PSTATE */
 #define PSTATE_EL3 0xcul
 #define SCR_NS 1u
@@ -219,16 +221,19 @@ static int stop_and_go(struct live *l, const char *command)
     return qmp(l, command, answer, sizeof(answer));
 }
 
-/* A gateway that was running is let go on for some moments until no core is in the secure world. */
+/* A gateway that was running is let go on for some moments until no core is in the secure world: a
+ * deep check may have one for seconds, so the moments grow. */
 static int read_registers_of_linux(struct live *l)
 {
-    const struct timespec moment = {.tv_nsec = 5000000};
+    struct timespec moment = {.tv_nsec = MOMENT_NS};
     int err = read_registers(l);
 
     for (int i = 0; i < ELSEWHERE_TRIES && err == 0 && l->elsewhere && l->stopped; i++) {
         if (stop_and_go(l, "{\"execute\":\"cont\"}") != 0)
             return -1;
         (void)nanosleep(&moment, NULL);
+        if (moment.tv_nsec < MOMENT_NS_MAX)
+            moment.tv_nsec += moment.tv_nsec / 10;
         if (stop_and_go(l, "{\"execute\":\"stop\"}") != 0)
             return -1;
         err = read_registers(l);
@@ -299,7 +304,9 @@ int live_begin(struct live *l, const char *folder)
         return -1;
     if (connect_gdb(l) != 0 || read_registers_of_linux(l) != 0) {
         l->cpus = 0;
-        fprintf(stderr, "kapu: QEMU does not tell the registers; their check is left out\n");
+        fprintf(stderr, "kapu: %s; their check is left out\n",
+                l->elsewhere ? "a core stays in the secure world, which hides Linux' registers"
+                             : "QEMU does not tell the registers");
     }
     return find_memory(l);
 }
