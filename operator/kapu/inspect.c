@@ -297,8 +297,8 @@ static int look(const struct options *o, struct memory *memory, const struct liv
 
     if (digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && work != NULL &&
         prepare(r->in, &setup, live) == 0) {
-        r->live = live != NULL;
-        r->registers = r->live && live->cpus > 0;
+        r->live = live != NULL && live->stopped;
+        r->registers = live != NULL && live->cpus > 0;
         run_checks(r);
         run_listings(o, r);
         status = verdict(r);

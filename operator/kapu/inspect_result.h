@@ -37,7 +37,7 @@ struct result {
     struct list findings, tasks, modules, sockets, code;
     struct list pages; /* of struct page_run; only when a picture is wanted */
     int tasks_err, modules_err, sockets_err, code_err, pages_err;
-    bool live, registers; /* of a machine that runs; its registers are known */
+    bool live, registers; /* of a machine that ran until it was looked at; registers are known */
     double seconds;
     struct symbols symbols; /* of the release's kernel, if reference.cbor is there */
 };
