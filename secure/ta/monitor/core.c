@@ -14,7 +14,7 @@ static TEE_TASessionHandle core = TEE_HANDLE_NULL;
 
 /* Pages that were found intact while collecting: what the watch gets. */
 static uint8_t pages[MONITOR_WATCH_MAX * MONITOR_WATCH_SIZE];
-static size_t pages_n, pages_read; /* good ones; all that should be good, of the same look */
+static size_t pages_n;
 static const struct introspect *collecting;
 static uint8_t last_read[MONITOR_WATCH_SIZE]; /* as a record of `pages` */
 
@@ -49,25 +49,23 @@ static void put_le64(uint8_t *to, uint64_t v)
         to[i] = (uint8_t)(v >> 8 * i);
 }
 
-/* A check that begins anew goes through the image again, from low to high: what counts is the last
- * time. */
 static void note(uint64_t pa, const void *page)
 {
     if (!introspect_is_constant(collecting, pa))
         return;
-    if (pa <= kapu_le64(last_read))
-        pages_n = pages_read = 0;
-    pages_read++;
     put_le64(last_read, pa);
     sha256_blocks(page, PAGE / SHA256_BLOCK, last_read + 8);
 }
 
-/* The very bytes that were judged. */
+/* The very bytes that were judged. A check that begins anew goes through the image again, from low
+ * to high: what counts is the last time. */
 void core_intact(void *ctx, uint64_t pa)
 {
     (void)ctx;
     if (collecting == NULL || kapu_le64(last_read) != pa)
         return;
+    if (pages_n > 0 && pa <= kapu_le64(pages + (pages_n - 1) * MONITOR_WATCH_SIZE))
+        pages_n = 0;
     if (pages_n < MONITOR_WATCH_MAX)
         memcpy(pages + pages_n++ * MONITOR_WATCH_SIZE, last_read, MONITOR_WATCH_SIZE);
 }
@@ -188,10 +186,10 @@ void core_collect(const struct introspect *in)
     collecting = in;
     memset(last_read, 0, sizeof(last_read));
     if (in != NULL)
-        pages_n = pages_read = 0;
+        pages_n = 0;
 }
 
-bool core_watch(void)
+void core_watch(void)
 {
     TEE_Param p[TEE_NUM_PARAMS];
 
@@ -200,7 +198,6 @@ bool core_watch(void)
     p[0].memref.size = pages_n * MONITOR_WATCH_SIZE;
     if (call(MONITOR_PTA_WATCH, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
-    return pages_n == pages_read;
 }
 
 bool core_captured_next(uint64_t *pa)

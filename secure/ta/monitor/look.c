@@ -147,8 +147,7 @@ static const struct introspect_check *find(const char *id)
     return NULL;
 }
 
-/* The check of the image's pages; what it verified is what the watch gets. A page that was wrong in
- * one look of several is no finding and yet not verified: the next deep check collects again. */
+/* The check of the image's pages; what it verified is what the watch gets. */
 static int run_text(const struct introspect_check *check)
 {
     int found;
@@ -156,8 +155,10 @@ static int run_text(const struct introspect_check *check)
     core_collect(watching ? NULL : &in);
     found = introspect_run(&in, check);
     core_collect(NULL);
-    if (found == 0 && !watching)
-        watching = core_watch();
+    if (found == 0 && !watching) {
+        core_watch();
+        watching = true;
+    }
     return found;
 }
 

@@ -47,8 +47,8 @@ size_t core_registers(struct introspect_regs *to, size_t most, size_t *now);
  * that the library says are intact are collected, with their hashes. */
 void core_collect(const struct introspect *in);
 void core_intact(void *ctx, uint64_t pa);
-/* Has the collected pages watched. false: some are missing, as they were not intact. */
-bool core_watch(void);
+/* Has the collected pages watched. */
+void core_watch(void);
 /* Takes a page that the watch captured, which core_read then gives for its address; false: none. */
 bool core_captured_next(uint64_t *pa);
 void core_captured_end(void);
