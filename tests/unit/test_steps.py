@@ -4,11 +4,13 @@
 import importlib.util
 import itertools
 import os
+import shutil
 
 import pytest
 
 from kapu import steps
 from kapu.errors import KapuError
+from kapu.paths import ROOT
 from kapu.steps import Step
 
 RECIPE = '''
@@ -67,7 +69,8 @@ def work_of(tmp_path):
     number = itertools.count()
 
     def load(text=RECIPE):
-        path = tmp_path / f"recipe{next(number)}.py"
+        path = tmp_path / f"{next(number)}" / "recipe.py"
+        path.parent.mkdir()
         path.write_text(text)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
@@ -176,6 +179,65 @@ def test_times_and_python_caches_are_no_inputs(tmp_path):
 def test_a_missing_input_is_named(tmp_path):
     with pytest.raises(KapuError, match=f"build input {tmp_path}/nothing is missing"):
         Step("one", write_result, files=[tmp_path / "nothing"]).key()
+
+
+def test_a_changed_environment_of_its_commands_makes_a_new_result():
+    keys = []
+    for seed in ("a", "b"):
+        step = Step("one", write_result)
+        step.environment["SEED"] = seed
+        keys.append(step.key())
+    assert keys[0] != keys[1] and Step("one", write_result).key() not in keys
+
+
+def test_a_program_of_a_step_counts_with_what_it_imports(tmp_path):
+    (tmp_path / "program.py").write_text("import part\nprint(part.ONE)\n")
+    (tmp_path / "part.py").write_text("ONE = 1\n")
+    (tmp_path / "other.py").write_text("ONE = 1\n")
+
+    def key():
+        return Step("one", write_result, files=[tmp_path / "program.py"]).key()
+
+    before = key()
+    (tmp_path / "other.py").write_text("ONE = 2\n")
+    assert key() == before
+    (tmp_path / "part.py").write_text("ONE = 2\n")
+    assert key() != before
+
+
+# ---- inputs that nobody named
+
+READS = {
+    "open": lambda step, out: (ROOT / "VERSION").read_text(),
+    "copy": lambda step, out: shutil.copy(ROOT / "VERSION", out),
+    "copy of a folder": lambda step, out: shutil.copytree(ROOT / "gateway/kernel", out / "copy"),
+    "command": lambda step, out: step.run("cat", ROOT / "VERSION"),
+    "option of a command": lambda step, out: step.run("true", f"--from={ROOT}/VERSION:/target:0644"),
+    "folder of a command": lambda step, out: step.run("ls", ROOT / "gateway/kernel"),
+    "said by the step": lambda step, out: step.reads(out / os.path.relpath(ROOT / "VERSION", out)),
+}
+
+
+@pytest.mark.parametrize("work", READS.values(), ids=READS)
+def test_a_step_that_reads_what_is_not_among_its_inputs_fails(say, work):
+    step = Step("one", work)
+    with pytest.raises(KapuError, match="reads what is not among its files=.*(VERSION|gateway/kernel)"):
+        step.build(say)
+    assert left_behind(step) == []
+
+
+@pytest.mark.parametrize("work", READS.values(), ids=READS)
+def test_a_step_may_read_its_inputs_and_those_of_the_steps_that_it_needs(say, work):
+    files = [ROOT / "VERSION", ROOT / "gateway/kernel"]
+    Step("one", work, files=files).build(say)
+    Step("two", work, needs=[Step("base", write_result, files=files)]).build(say)
+    assert say.ran == ["one", "base", "two"]
+
+
+def test_what_is_read_outside_of_a_step_is_nobodys_input(say):
+    (ROOT / "VERSION").read_text()
+    Step("one", write_result).build(say)
+    assert say.ran == ["one"]
 
 
 # ---- what is left when it fails

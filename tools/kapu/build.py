@@ -332,6 +332,11 @@ def meson_build(step: Step, out: Path, *options: str, targets=()) -> Path:
     folder = out / "meson"
     step.run("meson", "setup", *options, folder, ROOT)
     step.run("ninja", "-C", folder, *targets)
+    used = subprocess.run(["ninja", "-C", folder, "-t", "deps"], env=host_environment(), check=True,
+                          capture_output=True, text=True).stdout
+    for line in used.splitlines():  # what the compiler has read is an input of the step
+        if line.startswith("    "):
+            step.reads(folder / line.strip())
     return folder
 
 
@@ -548,12 +553,12 @@ def tfa_step(name: str, native: Step, *patches: Path, overlay: Path | None = Non
                         public_identity(keys, "root", native)])
 
 
-MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib")
+MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION", ROOT / "lib")
 
 
 def operator_step() -> Step:
     return Step("operator", build_operator, needs=[qcbor_step()],
-                files=[*MESON_FILES, ROOT / "operator", ROOT / "VERSION"],
+                files=[*MESON_FILES, ROOT / "operator"],
                 values=[compiler_version("gcc", "--version")])
 
 
@@ -581,7 +586,8 @@ def release(flavour: str = "gateway") -> Release:
     kernel = ROOT / "gateway" / "kernel"
     # not lib/, which this program does not use: TF-A would be built again with each change there
     native = Step("native", build_native,
-                  files=[ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "tools/sign"],
+                  files=[ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION",
+                         ROOT / "tools/sign"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
                       files=[ROOT / "secure/optee", PLATFORM / "optee",
@@ -596,11 +602,11 @@ def release(flavour: str = "gateway") -> Release:
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
                  files=kernel_fragments(flavour) + [kernel / "configure.sh",
                                                     kernel / "randstruct-seed.sh"],
-                 values=[flavour, clang, fetch.identity("linux-source-6.12")])
+                 values=[flavour, clang, package_version("pahole"),
+                         fetch.identity("linux-source-6.12")])
     seed = os.environ.get("KAPU_RANDSTRUCT_SEED")
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
-        linux.values.append(f"seed {seed}")
     sysroot = sysroot_step()
     programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
@@ -617,20 +623,15 @@ def release(flavour: str = "gateway") -> Release:
                 values=[flavour, package_version("device-tree-compiler")])
     introspect = ROOT / "lib" / "introspect"
     kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
-                          files=[ROOT / "tools/kapu" / f"{name}.py" for name in
-                                 ("profile", "patchsites", "kernelimage", "btf", "sectioned")]
-                          + [introspect / "profile.def"])
+                          files=[introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
-                      files=policies(flavour) + [ROOT / "tools/kapu" / name
-                                                 for name in ("allow.py", "sectioned.py")])
+                      files=policies(flavour))
     optee = optee_step(f"optee-{flavour}", flavour, [optee_base, kernel_profile, allow_list])
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
-                    files=[ROOT / "tools/kapu/certs.py", ROOT / "SECURITY_COUNTER"],
+                    files=[ROOT / "SECURITY_COUNTER"],
                     values=[public_identity(keys, role, native) for role in EC_ROLES])
     values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],
-                  files=[*(ROOT / "tools/kapu" / f"{name}.py"
-                           for name in ("reference", "symbols", "kernelimage")),
-                         ROOT / "SECURITY_COUNTER", ROOT / "VERSION"],
+                  files=[ROOT / "SECURITY_COUNTER", ROOT / "VERSION"],
                   values=[flavour, public_identity(keys, REFERENCE_ROLE)])
     return Release(flavour, native, tfa, tas, optee, linux, root, tree, firmware, kernel_profile,
                    allow_list, operator_step(), values)

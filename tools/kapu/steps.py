@@ -2,23 +2,24 @@
 """Build steps: what went in decides whether a step has to run.
 
 A step names its inputs (files, folders, strings, other steps). Their content, together with the
-code of the step itself, makes a key; the result lies in a folder of that name. Results of
+code that the step can reach (closure.py), makes a key; the result lies in a folder of that name. Results of
 third-party code go to the cache outside the tree, so that a new checkout finds them; results that
 depend on this checkout's keys stay in build/. A result appears by renaming a finished folder, so an
 interrupted build leaves nothing half-done.
 """
 
 import hashlib
-import inspect
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from . import closure
+from .commands import run_logged
 from .errors import KapuError
-from .paths import BUILD, CACHE, host_environment
+from .inputs import Inputs
+from .paths import BUILD, CACHE
 
 KEEP_RESULTS = 6  # of each step, in the cache
 LAST_LINES = 25   # of a log, shown when a step fails
@@ -47,31 +48,6 @@ def digest_tree(path: Path) -> str:
     return total.hexdigest()
 
 
-def names_in(code) -> set[str]:
-    """Names that a code object uses, those in its comprehensions and lambdas too."""
-    inner = (c for c in code.co_consts if inspect.iscode(c))
-    return set(code.co_names).union(*(names_in(c) for c in inner))
-
-
-def code_of(function, seen=None) -> str:
-    """Source of a function and of all that it uses from its module: functions and constants.
-
-    A change of either must rebuild; a change elsewhere in the module must not.
-    """
-    seen = set() if seen is None else seen
-    text = inspect.getsource(function)
-    for name in sorted(names_in(function.__code__)):
-        value = function.__globals__.get(name)
-        if name in seen or value is None:
-            continue
-        seen.add(name)
-        if inspect.isfunction(value) and value.__globals__ is function.__globals__:
-            text += code_of(value, seen)
-        elif isinstance(value, (str, int, tuple, list, dict)):
-            text += f"{name} = {value!r}\n"
-    return text
-
-
 class Step:
     """One step. `work(step, out)` fills the folder `out`; `step.run` runs a logged command."""
 
@@ -94,20 +70,28 @@ class Step:
         self._files_were = ""
 
     def _inputs(self) -> str:
-        """Content of the input files, as it is now."""
-        return "".join(f"file {file.name} {digest_tree(file)}\n" for file in self.files)
+        """Content of the input files, as it is now. A Python program counts with what it imports."""
+        files = [part for file in self.files
+                 for part in (closure.of_program(file) if file.suffix == ".py" else [file])]
+        return "".join(f"file {file.name} {digest_tree(file)}\n" for file in files)
 
     def key(self) -> str:
         if self._key is None:
             self._files_were = self._inputs()
-            total = hashlib.sha256(code_of(self.work).encode())
-            for value in self.values:
+            total = hashlib.sha256()
+            for function in (self.work, run_logged):
+                total.update(f"code {closure.of_function(function).digest()}\n".encode())
+            for value in self.values + sorted(f"{k}={v}" for k, v in self.environment.items()):
                 total.update(f"value {value}\n".encode())
             total.update(self._files_were.encode())
             for need in self.needs:
                 total.update(f"step {need.name} {need.key()}\n".encode())
             self._key = total.hexdigest()[:32]
         return self._key
+
+    def all_files(self) -> list[Path]:
+        """Its files and those of the steps that it needs: all that its key depends on."""
+        return self.files + [file for need in self.needs for file in need.all_files()]
 
     @property
     def out(self) -> Path:
@@ -133,7 +117,11 @@ class Step:
         started = time.monotonic()
         say.started(self)
         try:
-            self.work(self, temporary)
+            with Inputs(self.all_files()) as inputs:
+                self.work(self, temporary)
+            if inputs.undeclared:
+                raise KapuError(f"step '{self.name}' reads what is not among its files=, so that a change "
+                                f"would not run it again: {', '.join(sorted(inputs.undeclared))}")
             if self._inputs() != self._files_were:
                 raise KapuError(f"step '{self.name}': its input files were changed while it ran, "
                                 "which would give a result of both; build again")
@@ -161,19 +149,17 @@ class Step:
         for old in results[:-KEEP_RESULTS]:
             shutil.rmtree(old, ignore_errors=True)
 
+    @staticmethod
+    def reads(path: Path) -> None:
+        """Say that the running step has read a file, when a command did it."""
+        Inputs.of_thread.running.note(path)
+
     def run(self, *command, cwd=None, env=None, stdin=None) -> None:
         """Run a command with its output in the step's log; failure shows the end of the log."""
         words = [str(word) for word in command]
-        with open(self.log_path, "ab") as log:
-            log.write(f"+ {' '.join(words)}\n".encode())
-            log.flush()
-            try:
-                status = subprocess.run(words, cwd=cwd, env=host_environment() | (env or {}) | self.environment,
-                                        stdout=log, stderr=subprocess.STDOUT,
-                                        stdin=stdin or subprocess.DEVNULL, check=False).returncode
-            except OSError as error:  # not installed, or not a program
-                log.write(f"{error}\n".encode())
-                status = 127  # as a shell says it
+        Inputs.of_thread.running.note_command(words)
+        status = run_logged(words, self.log_path, cwd=cwd, stdin=stdin,
+                            env=(env or {}) | self.environment)
         if status != 0:
             lines = self.log_path.read_text(errors="replace").splitlines()[-LAST_LINES:]
             raise KapuError(f"step '{self.name}' failed with status {status}\n"
