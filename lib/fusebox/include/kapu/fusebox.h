@@ -26,7 +26,8 @@
  * as nothing that they read or write is secret; commands and answers carry MACs with the board's
  * values. The secure world uses a session salted by the pinned endorsement key, which it keeps: a
  * salt costs two multiplications on a curve. An operation that fails ends it, the next opens
- * another. There is no fall-back from one kind to the other, and none to plain.
+ * another; a session that the TPM no longer knows is remembered, as only a reset or somebody else
+ * ends one. There is no fall-back from one kind to the other, and none to plain.
  *
  * Errors: 0 or KAPU_E*; fusebox_explain says it to a person. `at` names what was being done.
  */
@@ -98,6 +99,7 @@ struct fusebox {
     const struct fusebox_board *board;
     const char *at;              /* what was being done last, for a person */
     bool salted;                 /* the session is salted by the endorsement key, and kept */
+    bool lost;                   /* the TPM did not know a kept session any more; stays */
     struct tpm2_session session; /* handle 0: none */
     struct tpm2_public ek_pub; /* when salted: read from the TPM, and found to be the pinned one */
 };
@@ -137,6 +139,29 @@ KAPU_MUST_CHECK int fusebox_close_platform(struct fusebox *f);
  */
 KAPU_MUST_CHECK int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE]);
 
+/*
+ * What the TPM holds from the end of the boot phase to the next reset: the PCRs of FUSEBOX_PCRS, in
+ * the order of their numbers, and how often it was reset.
+ */
+#define FUSEBOX_PCR_COUNT 5u
+struct fusebox_measured {
+    uint8_t pcr[FUSEBOX_PCR_COUNT][32];
+    uint32_t resets, restarts;
+};
+
+/* Right after fusebox_take_root: the PCRs as the event log `log` has them, the TPM's counts as they
+ * are. KAPU_EUNSUPPORTED: the log has events of other PCRs. Else errors of the log's parser. */
+KAPU_MUST_CHECK int fusebox_expect(struct fusebox *f, struct bytes log, struct fusebox_measured *m);
+
+struct fusebox_difference {
+    uint32_t pcrs; /* bit i: PCR i */
+    bool reset;    /* the TPM was reset, restarted or suspended, or lost the session kept with it */
+};
+/* Looks, authentically, whether the TPM still holds that; tries more than once. On an error the
+ * TPM's values are not known, but d->reset counts all the same. Two commands in the good case. */
+KAPU_MUST_CHECK int fusebox_check(struct fusebox *f, const struct fusebox_measured *m,
+                                  struct fusebox_difference *d);
+
 /* n bytes of the TPM's generator, encrypted on the bus. */
 KAPU_MUST_CHECK int fusebox_random(struct fusebox *f, uint8_t *to, size_t n);
 
@@ -173,7 +198,10 @@ KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
  * factory wrote into the board's record. KAPU_EPIN: another key is in its place.
  */
 KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, struct tpm2_public *ak);
-/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. */
+/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. As the AK is not of the
+ * endorsement hierarchy, the TPM adds a secret constant of this key to its reset count, restart
+ * count and firmware version (Part 2, 10.12; modulo 2^32 and 2^64): differences between two quotes
+ * are true, the values are not. */
 KAPU_MUST_CHECK int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   const uint8_t nonce[32], struct wr *attest,
                                   struct tpm2_signature *sig);
