@@ -38,8 +38,17 @@ int fusebox_session(struct fusebox *f)
                               NULL);
 }
 
+/* Only a reset of the TPM, or somebody else on its bus, ends a kept session. */
+static bool is_lost(const struct fusebox *f, int err)
+{
+    return f->salted && err == KAPU_ETPM &&
+           (f->tpm->rc == TPM2_RC_INITIALIZE ||
+            (f->tpm->rc >= TPM2_RC_REFERENCE_S0 && f->tpm->rc <= TPM2_RC_REFERENCE_S6));
+}
+
 int fusebox_session_done(struct fusebox *f, int err)
 {
+    f->lost = f->lost || is_lost(f, err);
     return f->salted && err == 0 ? 0 : fusebox_session_end(f, &f->session, err);
 }
 
