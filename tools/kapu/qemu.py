@@ -85,6 +85,7 @@ class Machine:
         self.secure_console = folder / "secure.log"
         self.console_socket = folder / "console.sock"
         self.qmp_socket = folder / "qmp.sock"
+        self.channel_socket = folder / "channel.sock"  # lab: commands and what they say (tests/shell.py)
         self.forwards = ""  # what the network lets out, as words of QEMU's user network
         self.tpm_socket: Path | None = None  # of something that stands between QEMU and the TPM
 
@@ -124,7 +125,11 @@ class Machine:
         if self.share:
             words += ["-fsdev", f"local,id=lab,path={self.share},security_model=none",
                       "-device", "virtio-9p-device,fsdev=lab,mount_tag=kapu-lab,"
-                      "bus=virtio-mmio-bus.3"]
+                      "bus=virtio-mmio-bus.3",
+                      "-chardev", f"socket,id=lab-channel,path={self.channel_socket},server=on,wait=off",
+                      # port 0 would be a console
+                      "-device", "virtio-serial-device,max_ports=2,bus=virtio-mmio-bus.4",
+                      "-device", "virtserialport,nr=1,chardev=lab-channel,name=kapu.lab"]
         return words + ([] if reboot else ["-no-reboot"])
 
     def start(self, *, with_tpm: bool = True, reboot: bool = True) -> None:
@@ -133,7 +138,7 @@ class Machine:
         if len(str(self.console_socket)) > SOCKET_PATH_MAX:
             raise KapuError(f"the path {self.folder} is too long for sockets in it; use a checkout "
                             f"nearer to the root, at most {SOCKET_PATH_MAX} characters with names")
-        for old in (self.qmp_socket, self.console_socket, self.folder / "qemu.pid"):
+        for old in (self.qmp_socket, self.console_socket, self.channel_socket, self.folder / "qemu.pid"):
             old.unlink(missing_ok=True)
         words = self.arguments(reboot=reboot)
         if with_tpm:
