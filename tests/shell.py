@@ -32,6 +32,7 @@ class Shell:
         self.socket = connect(self.machine.channel_socket)
         self._received = b""
         self.run("systemctl is-system-running --wait", timeout, check=False)
+        self.machine.is_ready()
 
     def run(self, command: str, timeout: float = 120, check: bool = True) -> str:
         """The command's output; with `check`, a failing command raises with what it said."""
