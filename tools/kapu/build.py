@@ -371,14 +371,15 @@ def sysroot_step() -> Step:
                 values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
 
 
-PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool")
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel")
 
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
     qcbor, sysroot = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
-                "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot")
+                "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot",
+                "gateway/lab-channel/kapu-lab-channel")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
                          "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
                          targets=programs)
@@ -411,7 +412,8 @@ def build_root(step: Step, out: Path) -> None:
              f"{tas / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":
-        added += [f"{programs / 'kapu-boot'}:/usr/bin/kapu-boot:0755",
+        added += [*(f"{programs / name}:/usr/bin/{name}:0755"
+                    for name in ("kapu-boot", "kapu-lab-channel")),
                   f"{tas / (UPDATE_TA + '.ta')}:/usr/lib/optee_armtz/{UPDATE_TA}.ta:0444"]
     command = ["/usr/bin/python3", ROOT / "tools/rootimage.py"]
     for recipe in recipes(flavour):
