@@ -90,7 +90,7 @@ static void lists(FILE *to, const struct evidence_monitor *m)
 static void monitor(FILE *to, const struct evidence_monitor *m)
 {
     static const char *const verdict[] = {"clean", "warnings", "alarms"};
-    static const char *const why[] = {"none", "alarm", "watchdog"};
+    static const char *const why[] = {"none", "alarm", "watchdog", "panic"};
 
     fprintf(to, "\"monitor\": {\"verdict\": \"%s\", \"number\": %u, ", verdict[m->verdict],
             m->number);

@@ -63,7 +63,13 @@ CFG_GP_SOCKETS=n
 CFG_SECURE_DATA_PATH=n
 CFG_VIRTUALIZATION=n
 
-# Hardening of the core itself: address randomisation, stack canaries, no writable code.
+# A panic resets the board (secure/core/panic.c): nothing waits for other cores to stop.
+CFG_MULTI_CORE_HALTING=n
+CFG_HALT_CORES_ON_PANIC=n
+
+# Hardening of the core itself: address randomisation, stack canaries, no writable code, and no access to a trusted
+# application's memory but by the functions for that (on cores that have FEAT_PAN).
+CFG_PAN=y
 CFG_CORE_ASLR=y
 CFG_TA_ASLR=y
 CFG_CORE_STACK_PROTECTOR_STRONG=y

@@ -4,6 +4,7 @@
 #include <kernel/pseudo_ta.h>
 #include <kernel/tee_ta_manager.h>
 #include <kernel/ts_manager.h>
+#include <kernel/user_access.h>
 #include <string.h>
 #include <string_ext.h>
 #include <tee_api_defines.h>
@@ -119,19 +120,18 @@ static TEE_Result put_memory(TEE_Param *p, struct bytes b)
 {
     bool fits = p->memref.buffer != NULL && p->memref.size >= b.n;
 
-    if (fits)
-        memcpy(p->memref.buffer, b.p, b.n);
     p->memref.size = b.n;
-    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
+    return fits ? copy_to_user(p->memref.buffer, b.p, b.n) : TEE_ERROR_SHORT_BUFFER;
 }
 
 static TEE_Result put_all(TEE_Param *p, const struct bytes *b, size_t n)
 {
     TEE_Result res = TEE_SUCCESS;
 
-    for (size_t i = 0; i < n; i++) {
-        if (put_memory(p + i, b[i]) != TEE_SUCCESS)
-            res = TEE_ERROR_SHORT_BUFFER;
+    for (size_t i = 0; i < n; i++) { /* all of them, so that all sizes are told */
+        TEE_Result one = put_memory(p + i, b[i]);
+
+        res = res == TEE_SUCCESS ? one : res;
     }
     return res;
 }
@@ -176,7 +176,9 @@ static TEE_Result quote(TEE_Param p[TEE_NUM_PARAMS])
 
     if (p[0].memref.size != sizeof(nonce))
         return TEE_ERROR_BAD_PARAMETERS;
-    memcpy(nonce, p[0].memref.buffer, sizeof(nonce));
+    res = copy_from_user(nonce, p[0].memref.buffer, sizeof(nonce));
+    if (res != TEE_SUCCESS)
+        return res;
     wr_init(&w, attest, sizeof(attest));
     res = trust_quote(nonce, &w, &sig);
     if (res == TEE_SUCCESS) {
@@ -197,8 +199,11 @@ static TEE_Result activate(TEE_Param p[TEE_NUM_PARAMS])
 
     if (blob_n > sizeof(blob) || secret_n > sizeof(secret))
         return TEE_ERROR_BAD_PARAMETERS;
-    memcpy(blob, p[0].memref.buffer, blob_n);
-    memcpy(secret, p[1].memref.buffer, secret_n);
+    res = copy_from_user(blob, p[0].memref.buffer, blob_n);
+    if (res == TEE_SUCCESS)
+        res = copy_from_user(secret, p[1].memref.buffer, secret_n);
+    if (res != TEE_SUCCESS)
+        return res;
     res = trust_activate((struct bytes){blob, blob_n}, (struct bytes){secret, secret_n}, opened);
     if (res == TEE_SUCCESS)
         res = put_memory(&p[2], BYTES_OF(opened));

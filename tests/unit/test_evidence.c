@@ -556,7 +556,7 @@ static void debug_unknown(struct soft_gateway *g)
 }
 static void reset_unknown(struct soft_gateway *g)
 {
-    g->monitor.last_reset = 3;
+    g->monitor.last_reset = EVIDENCE_RESET_PANIC + 1;
 }
 
 static void contradictions_are_refused_by_the_encoder(void **state)

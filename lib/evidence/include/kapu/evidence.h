@@ -107,6 +107,7 @@ enum evidence_reset {
     EVIDENCE_RESET_NONE = 0,
     EVIDENCE_RESET_ALARM = 1,
     EVIDENCE_RESET_WATCHDOG = 2,
+    EVIDENCE_RESET_PANIC = 3,
 }; /* enum monitor_reset */
 
 struct evidence_finding {
