@@ -19,6 +19,12 @@ KAPU_MUST_CHECK int fusebox_board_value(const struct kapu_sha256 *h,
 KAPU_MUST_CHECK int fusebox_root_policy(const struct kapu_sha256 *h,
                                         const uint8_t root_key_hash[32], uint8_t digest[32]);
 
+/* Opens the root secret under its policy: the policy session authorises, f->session, which must be
+ * open, encrypts, and each vouches for the other. */
+KAPU_MUST_CHECK int fusebox_open_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE]);
+/* Extends the cap and sees that it has its value; f->session must be open. */
+KAPU_MUST_CHECK int fusebox_close_boot_phase(struct fusebox *f);
+
 /* Opens f->session if none is kept. */
 KAPU_MUST_CHECK int fusebox_session(struct fusebox *f);
 /* Each operation that opened f->session ends so. The result is err, or that of ending the session,

@@ -40,8 +40,7 @@ static int satisfy(struct fusebox *f, struct tpm2_session *s)
     return err == 0 ? tpm2_policy_command_code(f->tpm, s, TPM2_CC_UNSEAL) : err;
 }
 
-/* The policy session authorises; f->session encrypts, and each vouches for the other. */
-static int unseal(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
+int fusebox_open_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
 {
     struct tpm2_session s = {0};
     struct tpm2_public pub;
@@ -84,7 +83,7 @@ static int check_platform_closed(struct fusebox *f)
 }
 
 /* The answers carry MACs, so a dropped or faked extension cannot pass. */
-static int close_boot_phase(struct fusebox *f)
+int fusebox_close_boot_phase(struct fusebox *f)
 {
     const struct kapu_sha256 *h = &f->tpm->crypto->sha256;
     const struct tpm2_auth auth = {&f->session, {NULL, 0}};
@@ -115,9 +114,9 @@ int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
     if (err == 0)
         err = check_platform_closed(f);
     if (err == 0)
-        err = unseal(f, root);
+        err = fusebox_open_root(f, root);
     if (err == 0)
-        err = close_boot_phase(f);
+        err = fusebox_close_boot_phase(f);
     err = fusebox_session_done(f, err);
     if (err != 0)
         kapu_wipe(root, FUSEBOX_SECRET_SIZE);

@@ -24,6 +24,7 @@ struct facts {
     struct fusebox_board board;
     struct fusebox_health health;
     struct bootstate state;
+    struct tpm2_public ak;
     uint32_t counter, storage, certificate_bytes;
     uint8_t pcr[PCRS][32];
 };
@@ -39,6 +40,8 @@ static int collect(struct fusebox *f, struct facts *x)
         err = fusebox_init_salted(f, f->tpm, &x->board);
     if (err == 0)
         err = fusebox_health(f, &x->health);
+    if (err == 0)
+        err = fusebox_ak(f, &x->ak);
     if (err == 0)
         err = fusebox_read(f, &x->counter, &x->state);
     if (err == 0)
@@ -60,6 +63,7 @@ static void print_table(const struct facts *x)
         printf("  certificate     %u bytes\n", x->certificate_bytes);
     else
         printf("  certificate     none\n");
+    printf("attestation key   %s\n", hex(x->board.ak.b + 2, 32, text));
     printf("security counter  %u\n", x->counter);
     printf("storage counter   %u\n", x->storage);
     if (x->state.trial)
@@ -81,6 +85,7 @@ static void print_json(const struct facts *x)
 
     printf("{\"board\": \"%s\", ", uuid_text(x->board.id, text));
     printf("\"ek_name\": \"%s\", ", hex(x->board.ek.b, x->board.ek.n, text));
+    printf("\"ak_name\": \"%s\", ", hex(x->board.ak.b, x->board.ak.n, text));
     printf("\"ek_certificate_bytes\": %u, ", x->certificate_bytes);
     printf("\"security_counter\": %u, \"storage_counter\": %u, ", x->counter, x->storage);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,

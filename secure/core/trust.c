@@ -233,7 +233,7 @@ TEE_Result trust_ak(struct tpm2_public *ak)
     TEE_Result res;
 
     mutex_lock(&lock);
-    res = result_of(fusebox_ak(&box, root, ak));
+    res = result_of(fusebox_ak(&box, ak));
     mutex_unlock(&lock);
     return res;
 }

@@ -12,6 +12,7 @@ struct shop {
     struct fusebox_board board;
     struct fusebox box;
     uint8_t root[32];
+    struct tpm2_public ak; /* as the factory gave it back */
     char steps[1024];
 };
 
@@ -30,6 +31,7 @@ static int provision(struct shop *s)
     memcpy(y.root_key_hash, our_key, sizeof(our_key));
     y.ek_certificate = BYTES_STR("a certificate");
     err = fusebox_factory_provision(&y, &s->board);
+    s->ak = y.ak;
     if (err != 0)
         print_message("%s: error %d, rc 0x%x\n", y.at, err, s->e.tpm.rc);
     return err;
@@ -84,8 +86,11 @@ static void the_boards_record_survives_its_encoding_and_damage_is_noticed(void *
     assert_int_equal(fusebox_board_decode(SHA256, b, &again), 0);
     assert_memory_equal(&again, &s->board, sizeof(again));
     for (size_t i = 0; i < sizeof(b); i++) {
+        const bool version = i == 8 || i == 9;
+
         b[i] ^= 1;
-        assert_int_equal(fusebox_board_decode(SHA256, b, &again), KAPU_EINVAL);
+        assert_int_equal(fusebox_board_decode(SHA256, b, &again),
+                         version ? KAPU_EUNSUPPORTED : KAPU_EINVAL);
         b[i] ^= 1;
     }
     memset(b, 0, sizeof(b));
@@ -248,7 +253,8 @@ static void no_byte_of_a_secret_is_seen_on_the_bus(void **state)
     }
     for (const char *const *l =
              (const char *const[]){FUSEBOX_LABEL_OPTEE, FUSEBOX_LABEL_OWNER,
-                                   FUSEBOX_LABEL_ENDORSEMENT, FUSEBOX_LABEL_LOCKOUT, NULL};
+                                   FUSEBOX_LABEL_ENDORSEMENT, FUSEBOX_LABEL_LOCKOUT,
+                                   FUSEBOX_LABEL_AK, NULL};
          *l != NULL; l++) {
         assert_int_equal(fusebox_derive(SHA256, s->root, *l, derived), 0);
         assert_false(interposer_saw(&s->e.bus, (struct bytes){derived, 8}));
@@ -294,21 +300,34 @@ static void start(struct shop *s)
     ok(&s->e, fusebox_take_root(&s->box, s->root));
 }
 
-static void the_attestation_key_is_the_same_after_a_reset(void **state)
+static struct tpm2_name name_of(const struct tpm2_public *pub)
+{
+    struct tpm2_name name;
+
+    assert_int_equal(tpm2_public_name(SHA256, pub, &name), 0);
+    return name;
+}
+
+static void the_attestation_key_is_the_factorys_after_each_reset(void **state)
 {
     struct shop *s = *state;
-    struct tpm2_public ak, again;
-    struct tpm2_name name, name_again;
+    const struct tpm2_name made = name_of(&s->ak);
+    struct tpm2_public ak;
+    struct tpm2_name name;
 
-    start(s);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
-    start(s);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &again));
-    assert_int_equal(tpm2_public_name(SHA256, &ak, &name), 0);
-    assert_int_equal(tpm2_public_name(SHA256, &again, &name_again), 0);
-    assert_true(tpm2_name_equal(&name, &name_again));
+    for (unsigned i = 0; i < 2; i++) {
+        start(s);
+        ok(&s->e, fusebox_ak(&s->box, &ak));
+        name = name_of(&ak);
+        assert_true(tpm2_name_equal(&name, &made));
+    }
+    assert_true(tpm2_name_equal(&name, &s->board.ak));
     assert_int_equal(ak.attributes & (TPM2_OA_RESTRICTED | TPM2_OA_SIGN | TPM2_OA_DECRYPT),
                      TPM2_OA_RESTRICTED | TPM2_OA_SIGN);
+    assert_int_equal(ak.attributes & (TPM2_OA_FIXED_TPM | TPM2_OA_FIXED_PARENT |
+                                      TPM2_OA_SENSITIVE_DATA_ORIGIN | TPM2_OA_NO_DA),
+                     TPM2_OA_FIXED_TPM | TPM2_OA_FIXED_PARENT | TPM2_OA_SENSITIVE_DATA_ORIGIN |
+                         TPM2_OA_NO_DA);
 }
 
 static void a_quote_covers_nonce_and_pcrs(void **state)
@@ -333,17 +352,127 @@ static void a_quote_covers_nonce_and_pcrs(void **state)
     assert_memory_equal(a.pcr_digest.p, digest, sizeof(digest));
 }
 
+static int quote(struct shop *s, const uint8_t root[32])
+{
+    const uint8_t nonce[32] = {7};
+    struct tpm2_signature sig;
+    uint8_t buf[512];
+    struct wr w;
+
+    wr_init(&w, buf, sizeof(buf));
+    return fusebox_quote(&s->box, root, nonce, &w, &sig);
+}
+
 static void only_the_root_secret_uses_the_attestation_key(void **state)
 {
     struct shop *s = *state;
     uint8_t wrong[32] = {1};
-    struct tpm2_public ak;
 
     start(s);
-    refused(&s->e, fusebox_ak(&s->box, wrong, &ak), TPM2_RC_BAD_AUTH);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    refused(&s->e, quote(s, wrong), TPM2_RC_BAD_AUTH);
+    ok(&s->e, quote(s, s->root));
     fusebox_init(&s->box, &s->e.tpm, &s->board); /* a session without a salt */
-    assert_int_equal(fusebox_ak(&s->box, s->root, &ak), KAPU_EPLAIN);
+    assert_int_equal(quote(s, s->root), KAPU_EPLAIN);
+}
+
+/* Linux reaches the TPM's registers: it knows the key's handle and the storage root key. */
+static void linux_neither_uses_nor_moves_the_attestation_key(void **state)
+{
+    struct shop *s = *state;
+    char text[2048];
+
+    start(s);
+    swtpm_release(&s->e.swtpm);
+    tool(&s->e, "tpm2_readpublic -c 0x81006b02"); /* positive control: the tool reaches it */
+    tool(&s->e, "tpm2_createprimary -C n -c other.ctx");
+    for (const char *const *c =
+             (const char *const[]){
+                 "tpm2_quote -c 0x81006b02 -l sha256:0,7,8,9,14 -q 00 -m m -s s",
+                 "echo x >data && tpm2_sign -c 0x81006b02 -g sha256 -o sig data",
+                 "tpm2_certify -C 0x81006b02 -c 0x81000001 -o a -s s",
+                 "tpm2_evictcontrol -C o -c 0x81006b02", "tpm2_evictcontrol -C p -c 0x81006b02",
+                 "tpm2_changeauth -C 0x81000001 -c 0x81006b02 -r new.priv x",
+                 "tpm2_startauthsession -S d --policy-session && "
+                 "tpm2_policycommandcode -S d TPM2_CC_Duplicate && tpm2_duplicate -C other.ctx -c "
+                 "0x81006b02 -G null -p session:d -r dup.priv -s dup.seed",
+                 NULL};
+         *c != NULL; c++) {
+        if (swtpm_tool(&s->e.swtpm, text, sizeof(text), "%s", *c) == 0)
+            fail_msg("'%s' was allowed: %s", *c, text);
+    }
+    tool(&s->e, "tpm2_flushcontext -l; tpm2_flushcontext -t; true");
+    enter_secure_world(s); /* its session went with the others */
+    ok(&s->e, quote(s, s->root));
+}
+
+/* The TPM alone was reset: its platform hierarchy is open, with the empty value. */
+static void clear_by_the_platform(struct shop *s)
+{
+    assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
+    ok(&s->e, tpm2_startup(&s->e.tpm, TPM2_SU_CLEAR));
+    ok(&s->e, tpm2_clear_control(&s->e.tpm, TPM2_RH_PLATFORM, &TPM2_AUTH_CLEAR, false));
+    ok(&s->e, tpm2_clear(&s->e.tpm, TPM2_RH_PLATFORM, &TPM2_AUTH_CLEAR));
+}
+
+/* A key that an attacker makes with the template: as a primary key of that hierarchy, or (0) under
+ * a new storage root key; made persistent in the place of the factory's. */
+static void make_another_key(struct shop *s, uint32_t hierarchy, struct tpm2_public *pub)
+{
+    struct tpm2_public srk_pub;
+    struct tpm2_entity srk, ak;
+    uint8_t buf[512];
+    struct wr blob;
+
+    tpm2_template_ak(pub);
+    if (hierarchy != 0) {
+        ok(&s->e,
+           tpm2_create_primary(&s->e.tpm, hierarchy, &TPM2_AUTH_CLEAR, NO_SENSITIVE, pub, &ak));
+        ok(&s->e, tpm2_flush_context(&s->e.tpm, ak.handle));
+        return;
+    }
+    tpm2_template_srk(&srk_pub);
+    ok(&s->e, tpm2_create_primary(&s->e.tpm, TPM2_RH_OWNER, &TPM2_AUTH_CLEAR, NO_SENSITIVE,
+                                  &srk_pub, &srk));
+    wr_init(&blob, buf, sizeof(buf));
+    ok(&s->e, tpm2_create(&s->e.tpm, &srk, &TPM2_AUTH_CLEAR, NO_SENSITIVE, pub, &blob));
+    ok(&s->e, tpm2_load(&s->e.tpm, &srk, &TPM2_AUTH_CLEAR, wr_done(&blob), NULL, &ak));
+    ok(&s->e, tpm2_evict_control(&s->e.tpm, TPM2_RH_OWNER, &TPM2_AUTH_CLEAR, &ak, FUSEBOX_AK));
+    ok(&s->e, tpm2_flush_context(&s->e.tpm, ak.handle));
+    ok(&s->e, tpm2_flush_context(&s->e.tpm, srk.handle));
+}
+
+static void clearing_the_tpm_destroys_the_attestation_key_for_good(void **state)
+{
+    static const uint32_t ways[] = {TPM2_RH_ENDORSEMENT, TPM2_RH_OWNER, TPM2_RH_PLATFORM, 0};
+    struct shop *s = *state;
+    struct tpm2_public pub;
+    struct tpm2_name other, ek_name;
+    struct tpm2_entity ek;
+
+    start(s);
+    ok(&s->e, quote(s, s->root));
+    clear_by_the_platform(s);
+    refused(&s->e, fusebox_ak(&s->box, &pub), TPM2_RC_HANDLE);
+    assert_string_equal(s->box.at, "attestation key");
+    assert_string_equal(fusebox_explain(KAPU_ETPM, &s->e.tpm),
+                        "is not there: the TPM is not provisioned, or was cleared");
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        make_another_key(s, ways[i], &pub);
+        other = name_of(&pub);
+        assert_false(tpm2_name_equal(&other, &s->board.ak));
+    }
+    /* The last one lies where the factory's was: the secure world does not take it. */
+    assert_int_equal(fusebox_ak(&s->box, &pub), KAPU_EPIN);
+    assert_int_equal(quote(s, s->root), KAPU_EPIN);
+    /* What the old attack lived on, as a control: a primary key comes back after a clear. */
+    tpm2_template_ek(&pub);
+    ok(&s->e, tpm2_create_primary(&s->e.tpm, TPM2_RH_ENDORSEMENT, &TPM2_AUTH_CLEAR, NO_SENSITIVE,
+                                  &pub, &ek));
+    ek_name = ek.name;
+    assert_true(tpm2_name_equal(&ek_name, &s->board.ek));
+    ok(&s->e, tpm2_flush_context(&s->e.tpm, ek.handle));
+    assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
+    assert_int_equal(provision(s), 0);
 }
 
 static void a_credential_opens_for_this_tpm_and_its_attestation_key_only(void **state)
@@ -356,7 +485,7 @@ static void a_credential_opens_for_this_tpm_and_its_attestation_key_only(void **
     struct wr blob, seed;
 
     start(s);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    ok(&s->e, fusebox_ak(&s->box, &ak));
     for (unsigned other = 0; other < 2; other++) {
         ak.x[31] ^= (uint8_t)other;
         assert_int_equal(tpm2_public_name(SHA256, &ak, &name), 0);
@@ -448,9 +577,11 @@ int main(void)
         cmocka_unit_test(nobody_deletes_or_makes_again_a_counter_after_boot),
         cmocka_unit_test(no_byte_of_a_secret_is_seen_on_the_bus),
         cmocka_unit_test(a_cap_that_the_bus_drops_is_noticed),
-        cmocka_unit_test(the_attestation_key_is_the_same_after_a_reset),
+        cmocka_unit_test(the_attestation_key_is_the_factorys_after_each_reset),
         cmocka_unit_test(a_quote_covers_nonce_and_pcrs),
         cmocka_unit_test(only_the_root_secret_uses_the_attestation_key),
+        cmocka_unit_test(linux_neither_uses_nor_moves_the_attestation_key),
+        cmocka_unit_test(clearing_the_tpm_destroys_the_attestation_key_for_good),
         cmocka_unit_test(a_credential_opens_for_this_tpm_and_its_attestation_key_only),
         cmocka_unit_test(the_endorsement_certificate_is_what_the_factory_stored),
         cmocka_unit_test(provisioning_again_after_a_cut_at_any_step_works),

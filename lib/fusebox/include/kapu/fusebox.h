@@ -13,10 +13,14 @@
  *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
  *                      that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive
  *                      from it.
+ *   attestation key    AK: restricted signing key, made by the factory under the storage root key.
+ *                      Its value derives from the root secret. TPM2_Clear destroys it for good, as
+ *                      no seed and no template leads to it.
  *
- * The board itself has a small record ("fuses") that only the secure world can read: the name of
- * the TPM's endorsement key, a secret that pairs the board with this TPM, and where the counters
- * start. From the pairing secret the board's authorisation values derive.
+ * The board itself has a small record ("fuses") that only the secure world can read: the names of
+ * the TPM's endorsement key and of the attestation key, a secret that pairs the board with this
+ * TPM, and where the counters start. From the pairing secret the board's authorisation values
+ * derive.
  *
  * Trust: whatever the TPM's bus brings is hostile. The boot stages use sessions without encryption,
  * as nothing that they read or write is secret; commands and answers carry MACs with the board's
@@ -51,6 +55,7 @@
 #define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
 #define FUSEBOX_SRK 0x81000001u
 #define FUSEBOX_ROOT 0x81006b01u
+#define FUSEBOX_AK 0x81006b02u
 #define FUSEBOX_EK 0x81010002u
 
 #define FUSEBOX_SECRET_SIZE 32u
@@ -64,20 +69,27 @@ KAPU_MUST_CHECK int fusebox_cap_digest(const struct kapu_sha256 *h, uint8_t dige
 struct fusebox_board {
     uint8_t id[16];        /* UUID */
     struct tpm2_name ek;   /* of the TPM that the board was made with */
+    struct tpm2_name ak;   /* of the attestation key that the factory made in it */
     uint8_t pairing[32];   /* secret */
     uint64_t counter_base; /* value of the security counter that stands for 0 */
     uint64_t storage_base; /* the same of the storage counter */
 };
 
 /* "KAPUFUSE", version, fields, SHA-256 over all before it: against wear, not against attackers. */
-#define FUSEBOX_BOARD_SIZE 140u
+#define FUSEBOX_BOARD_SIZE 174u
 KAPU_MUST_CHECK int fusebox_board_encode(const struct kapu_sha256 *h, const struct fusebox_board *b,
                                          uint8_t to[FUSEBOX_BOARD_SIZE]);
-/* KAPU_ENOENT: erased, the board was never provisioned. KAPU_EINVAL: damaged, or another version.
- */
+/* KAPU_ENOENT: erased, the board was never provisioned. KAPU_EUNSUPPORTED: of another version: the
+ * factory upgrades the board. KAPU_EINVAL: damaged. */
 KAPU_MUST_CHECK int fusebox_board_decode(const struct kapu_sha256 *h,
                                          const uint8_t from[FUSEBOX_BOARD_SIZE],
                                          struct fusebox_board *b);
+
+/* The record of version 1, for the factory to upgrade the board: it has no attestation key. */
+#define FUSEBOX_BOARD_V1_SIZE 140u
+KAPU_MUST_CHECK int fusebox_board_decode_v1(const struct kapu_sha256 *h,
+                                            const uint8_t from[FUSEBOX_BOARD_V1_SIZE],
+                                            struct fusebox_board *b);
 
 /* ---- one fuse box ---- */
 
@@ -157,12 +169,10 @@ KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
 #define FUSEBOX_LABEL_AK "kapu TPM attestation key"
 
 /*
- * Attestation. The attestation key (AK) is a restricted signing key of the endorsement hierarchy
- * whose value, and the hierarchy's, only the secure world can derive. The AK's public area is of
- * this TPM, authentic.
+ * Attestation. The public area of the attestation key (AK), authentic: it has the name that the
+ * factory wrote into the board's record. KAPU_EPIN: another key is in its place.
  */
-KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
-                               struct tpm2_public *ak);
+KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, struct tpm2_public *ak);
 /* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. */
 KAPU_MUST_CHECK int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   const uint8_t nonce[32], struct wr *attest,
@@ -193,13 +203,22 @@ struct fusebox_factory {
     struct bytes ek_certificate; /* DER; empty: none is stored */
     void (*progress)(void *ctx, const char *step);
     void *ctx;
-    const char *at; /* set: the step under way, or that failed */
+    const char *at;        /* set: the step under way, or that failed */
+    struct tpm2_public ak; /* set on success: the attestation key, for the board's certificate */
 };
 
 /* Makes the endorsement key, for its certificate to be issued. Changes nothing else. */
 KAPU_MUST_CHECK int fusebox_factory_ek(struct fusebox_factory *y, struct tpm2_public *ek);
 KAPU_MUST_CHECK int fusebox_factory_provision(struct fusebox_factory *y,
                                               struct fusebox_board *board);
+/*
+ * Brings a board that an earlier release provisioned up to this one: makes what it lacks, and keeps
+ * root secret, counters and boot state, so that nothing that they protect is lost. `board` is what
+ * fusebox_board_decode_v1 gave, and gets the rest; write it to the fuses on success. The platform
+ * hierarchy must be open, as for provisioning; a run that was cut is repeated. Plays the firmware's
+ * part of a boot to open the root secret, so the TPM must be reset afterwards.
+ */
+KAPU_MUST_CHECK int fusebox_factory_upgrade(struct fusebox_factory *y, struct fusebox_board *board);
 
 /* ---- for a person ---- */
 
