@@ -553,7 +553,7 @@ MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "lib")
 
 def operator_step() -> Step:
     return Step("operator", build_operator, needs=[qcbor_step()],
-                files=[*MESON_FILES, ROOT / "operator", ROOT / "VERSION"],
+                files=[*MESON_FILES, ROOT / "operator", ROOT / "tools/sign", ROOT / "VERSION"],
                 values=[compiler_version("gcc", "--version")])
 
 

@@ -111,14 +111,29 @@ int sign_key_public(struct sign_key *k, uint8_t der[SIGN_KEY_PUBLIC_MAX], size_t
     return give(k, err, &out, der, SIGN_KEY_PUBLIC_MAX, n);
 }
 
+static unsigned int flags_of(const struct sign_key *k)
+{
+    return is_uri(k->name) ? 0 : GNUTLS_PRIVKEY_FLAG_REPRODUCIBLE;
+}
+
 int sign_key_sign(struct sign_key *k, const uint8_t *data, size_t data_n,
                   uint8_t der[SIGN_KEY_SIGNATURE_MAX], size_t *n)
 {
-    gnutls_datum_t in = {(unsigned char *)(uintptr_t)data, (unsigned int)data_n};
+    const gnutls_datum_t in = {(unsigned char *)(uintptr_t)data, (unsigned int)data_n};
     gnutls_datum_t out = {NULL, 0};
-    unsigned int flags = is_uri(k->name) ? 0 : GNUTLS_PRIVKEY_FLAG_REPRODUCIBLE;
-    int err = gnutls_privkey_sign_data2(k->handle, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, flags, &in,
-                                        &out);
+    int err = gnutls_privkey_sign_data2(k->handle, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, flags_of(k),
+                                        &in, &out);
+
+    return give(k, err, &out, der, SIGN_KEY_SIGNATURE_MAX, n);
+}
+
+int sign_key_sign_digest(struct sign_key *k, const uint8_t digest[32],
+                         uint8_t der[SIGN_KEY_SIGNATURE_MAX], size_t *n)
+{
+    const gnutls_datum_t in = {(unsigned char *)(uintptr_t)digest, 32};
+    gnutls_datum_t out = {NULL, 0};
+    int err = gnutls_privkey_sign_hash2(k->handle, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, flags_of(k),
+                                        &in, &out);
 
     return give(k, err, &out, der, SIGN_KEY_SIGNATURE_MAX, n);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ECDSA P-256 keys that sign, in a PEM file or a PKCS#11 token: what kapu-sign and kapu factory use.
+ * ECDSA P-256 keys that sign, in a PEM file or a PKCS#11 token: what kapu-sign and kapu factory
+ * use.
  *
  * A key's name is a file name or a "pkcs11:" URI (RFC 7512; the PIN comes from the URI's pin-source
  * or pin-value attribute, which no message shows). With a key file the nonce is derived from key
@@ -35,5 +36,8 @@ int sign_key_public(struct sign_key *k, uint8_t der[SIGN_KEY_PUBLIC_MAX], size_t
 /* ECDSA-Sig-Value over the SHA-256 of the data. */
 int sign_key_sign(struct sign_key *k, const uint8_t *data, size_t data_n,
                   uint8_t der[SIGN_KEY_SIGNATURE_MAX], size_t *n);
+/* The same when the SHA-256 is there already. */
+int sign_key_sign_digest(struct sign_key *k, const uint8_t digest[32],
+                         uint8_t der[SIGN_KEY_SIGNATURE_MAX], size_t *n);
 
 #endif

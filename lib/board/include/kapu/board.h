@@ -20,19 +20,19 @@
 
 #include <kapu/evidence.h>
 
-#define BOARD_NAME_SIZE 34u     /* TPM2B_NAME's contents: nameAlg SHA-256 and the digest */
-#define BOARD_PLATFORM_MAX 32u  /* bytes of a platform's name */
-#define BOARD_CONTENT_MAX 320u  /* what is signed */
+#define BOARD_NAME_SIZE 34u    /* TPM2B_NAME's contents: nameAlg SHA-256 and the digest */
+#define BOARD_PLATFORM_MAX 32u /* bytes of a platform's name */
+#define BOARD_CONTENT_MAX 320u /* what is signed */
 #define BOARD_RECORD_MAX (BOARD_CONTENT_MAX + EVIDENCE_SIGNED_MORE)
 #define BOARD_ISSUED_MAX 253402300799999u /* 9999-12-31T23:59:59.999Z */
 
 struct board_record {
-    uint8_t ek[BOARD_NAME_SIZE];          /* name of the endorsement key */
-    uint8_t ueid[EVIDENCE_UEID_SIZE];     /* what evidence calls the gateway: follows from `ek` */
-    uint8_t board[EVIDENCE_BOARD_SIZE];   /* UUID, as in the board's fuses */
-    uint8_t ak[BOARD_NAME_SIZE];          /* name of the attestation key */
+    uint8_t ek[BOARD_NAME_SIZE];           /* name of the endorsement key */
+    uint8_t ueid[EVIDENCE_UEID_SIZE];      /* what evidence calls the gateway: follows from `ek` */
+    uint8_t board[EVIDENCE_BOARD_SIZE];    /* UUID, as in the board's fuses */
+    uint8_t ak[BOARD_NAME_SIZE];           /* name of the attestation key */
     char platform[BOARD_PLATFORM_MAX + 1]; /* printable ASCII, not empty, with a zero */
-    uint64_t issued_ms;                   /* since 1970 */
+    uint64_t issued_ms;                    /* since 1970 */
 };
 
 extern const struct evidence_kind board_record_kind;
