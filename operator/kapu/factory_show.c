@@ -6,6 +6,8 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "factory_record.h"
+#include "operator.h"
 
 static const struct {
     uint32_t number;
@@ -27,7 +29,20 @@ struct facts {
     struct tpm2_public ak;
     uint32_t counter, storage, certificate_bytes;
     uint8_t pcr[PCRS][32];
+    bool has_record;
+    struct board_record record; /* its signature is the operator's to look at */
+    uint8_t kid[EVIDENCE_KID_SIZE];
 };
+
+/* Whether the record is of this board with the keys that it has now. */
+static bool record_fits(const struct facts *x)
+{
+    const struct fusebox_board *b = &x->board;
+
+    return b->ek.n == sizeof(x->record.ek) && memcmp(b->ek.b, x->record.ek, b->ek.n) == 0 &&
+           b->ak.n == sizeof(x->record.ak) && memcmp(b->ak.b, x->record.ak, b->ak.n) == 0 &&
+           memcmp(b->id, x->record.board, sizeof(b->id)) == 0;
+}
 
 static int collect(struct fusebox *f, struct facts *x)
 {
@@ -55,7 +70,7 @@ static int collect(struct fusebox *f, struct facts *x)
 
 static void print_table(const struct facts *x)
 {
-    char text[HEX_MAX];
+    char text[HEX_MAX], when[32];
 
     printf("board             %s\n", uuid_text(x->board.id, text));
     printf("endorsement key   %s\n", hex(x->board.ek.b + 2, 32, text));
@@ -64,6 +79,12 @@ static void print_table(const struct facts *x)
     else
         printf("  certificate     none\n");
     printf("attestation key   %s\n", hex(x->board.ak.b + 2, 32, text));
+    if (x->has_record) {
+        printf("board record      of %s, for %s, by key %.16s...: %s\n",
+               operator_time(x->record.issued_ms, when), x->record.platform,
+               hex(x->kid, sizeof(x->kid), text),
+               record_fits(x) ? "is this board's" : "IS ANOTHER BOARD'S, OR OLD");
+    }
     printf("security counter  %u\n", x->counter);
     printf("storage counter   %u\n", x->storage);
     if (x->state.trial)
@@ -81,12 +102,18 @@ static void print_table(const struct facts *x)
 
 static void print_json(const struct facts *x)
 {
-    char text[HEX_MAX];
+    char text[HEX_MAX], when[32];
 
     printf("{\"board\": \"%s\", ", uuid_text(x->board.id, text));
     printf("\"ek_name\": \"%s\", ", hex(x->board.ek.b, x->board.ek.n, text));
     printf("\"ak_name\": \"%s\", ", hex(x->board.ak.b, x->board.ak.n, text));
     printf("\"ek_certificate_bytes\": %u, ", x->certificate_bytes);
+    if (x->has_record) {
+        printf("\"record\": {\"issued\": \"%s\", \"platform\": \"%s\", \"kid\": \"%s\", ",
+               operator_time(x->record.issued_ms, when), x->record.platform,
+               hex(x->kid, sizeof(x->kid), text));
+        printf("\"fits\": %s}, ", record_fits(x) ? "true" : "false");
+    }
     printf("\"security_counter\": %u, \"storage_counter\": %u, ", x->counter, x->storage);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
@@ -97,7 +124,7 @@ static void print_json(const struct facts *x)
     printf("}}\n");
 }
 
-int factory_show(const char *tpm, const char *fuses, bool json)
+int factory_show(const char *tpm, const char *fuses, const char *record, bool json)
 {
     struct station s = {.socket = {-1}};
     struct facts x = {0};
@@ -106,7 +133,9 @@ int factory_show(const char *tpm, const char *fuses, bool json)
 
     if (err == KAPU_ENOENT)
         return fail("%s: this board is not provisioned", fuses);
-    if (err != 0 || station_open(&s, tpm) != 0)
+    x.has_record = record != NULL;
+    if (err != 0 || (x.has_record && record_read(record, &x.record, x.kid) != 0) ||
+        station_open(&s, tpm) != 0)
         return EXIT_FAILED;
     fusebox_init(&f, &s.tpm, &x.board);
     err = collect(&f, &x);

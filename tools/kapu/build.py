@@ -560,7 +560,7 @@ MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION
 
 def operator_step() -> Step:
     return Step("operator", build_operator, needs=[qcbor_step()],
-                files=[*MESON_FILES, ROOT / "operator"],
+                files=[*MESON_FILES, ROOT / "operator", ROOT / "tools/sign"],
                 values=[compiler_version("gcc", "--version")])
 
 

@@ -3,7 +3,9 @@
 
 Development: a key set per checkout in keys/dev, made on first use, private files mode 0600, never
 committed. Production: KAPU_KEYS names a folder with the same files, and KAPU_ROOT_KEY may name the
-root key separately, as a PEM file or a pkcs11: URI, so that it can stay in an HSM.
+root key separately, as a PEM file or a pkcs11: URI, so that it can stay in an HSM. The factory's key,
+which signs board records, is no key of a release: KAPU_FACTORY_KEY names it in the same way, else it
+is factory.pem in that folder.
 """
 
 import os
@@ -22,6 +24,9 @@ TA_BITS = 3072
 # Signs reference values, for verifiers; no gateway knows it. ECDSA P-256 too.
 REFERENCE_ROLE = "reference"
 ROLES = EC_ROLES + (TA_ROLE, REFERENCE_ROLE)
+# Signs board records (wire/board-record.cddl): the factory's, which has no key of a release, and who
+# makes releases does not have it. ECDSA P-256.
+FACTORY_ROLE = "factory"
 
 
 def development_folder() -> Path:
@@ -85,11 +90,27 @@ def key_set() -> KeySet:
                         "for this checkout's development keys")
     development = development_folder()
     development.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for role in ROLES:
+    for role in ROLES + (FACTORY_ROLE,):
         path = development / f"{role}.pem"
         if not path.exists():
             make_key(path, role)
     return KeySet(development)
+
+
+def factory_key() -> str:
+    """Where the factory's private key is: a file, or a pkcs11: URI."""
+    named = os.environ.get("KAPU_FACTORY_KEY")
+    if named and named.startswith("pkcs11:"):
+        return named
+    folder = os.environ.get("KAPU_KEYS")
+    if named:
+        path = Path(named).resolve()
+    elif folder:
+        path = Path(folder).resolve() / f"{FACTORY_ROLE}.pem"
+    else:
+        path = key_set().folder / f"{FACTORY_ROLE}.pem"
+    KeySet._check_file(path, FACTORY_ROLE)
+    return str(path)
 
 
 def reference_public() -> bytes:
