@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-#define VERSION 1u
+#define VERSION 2u
 #define HASHED_SIZE (FUSEBOX_BOARD_SIZE - KAPU_SHA256_SIZE)
 
 static const uint8_t magic[8] = {'K', 'A', 'P', 'U', 'F', 'U', 'S', 'E'};
@@ -25,6 +25,7 @@ int fusebox_board_encode(const struct kapu_sha256 *h, const struct fusebox_board
     wr_bytes(&w, BYTES_OF(b->pairing));
     wr_be64(&w, b->counter_base);
     wr_be64(&w, b->storage_base);
+    wr_be64(&w, b->starts_base);
     if (w.err != 0 || w.at != HASHED_SIZE)
         return KAPU_ESPACE;
     return h->hash(h->ctx, &hashed, 1, to + HASHED_SIZE) == 0 ? 0 : KAPU_ECRYPTO;
@@ -73,5 +74,6 @@ int fusebox_board_decode(const struct kapu_sha256 *h, const uint8_t from[FUSEBOX
     copy(&r, b->pairing, sizeof(b->pairing));
     b->counter_base = rd_be64(&r);
     b->storage_base = rd_be64(&r);
+    b->starts_base = rd_be64(&r);
     return rd_end(&r);
 }

@@ -42,7 +42,8 @@ static int forget_index(struct tpm2 *t, uint32_t index)
 
 static int step_forget(struct work *k)
 {
-    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT, FUSEBOX_NV_STORAGE};
+    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT, FUSEBOX_NV_STORAGE,
+                                    FUSEBOX_NV_STARTS};
     int err = 0;
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && err == 0; i++)
@@ -166,6 +167,11 @@ static int step_counters(struct work *k)
     return err == 0 ? make_counter(k, FUSEBOX_NV_STORAGE, &k->board->storage_base) : err;
 }
 
+static int step_starts(struct work *k)
+{
+    return make_counter(k, FUSEBOX_NV_STARTS, &k->board->starts_base);
+}
+
 static int step_state(struct work *k)
 {
     const struct bootstate first = {.slot = 0};
@@ -248,6 +254,7 @@ static const struct {
     {"storage root key", step_srk},
     {"sealing the root secret", step_seal},
     {"counters", step_counters},
+    {"storage starts", step_starts},
     {"boot state", step_state},
     {"endorsement certificate", step_certificate},
     {"hierarchies", step_hierarchies},
