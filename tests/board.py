@@ -107,12 +107,12 @@ class Board:
     def set_counter_base(self, base: int) -> None:
         """Change where the counter starts in the board's fuses: a lower base is a higher counter."""
         record = bytearray((self.folder / tpm.FUSES).read_bytes()[:-32])
-        record[-16:-8] = struct.pack(">Q", base)
+        record[-24:-16] = struct.pack(">Q", base)
         (self.folder / tpm.FUSES).write_bytes(record + hashlib.sha256(record).digest())
         tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
     def counter_base(self) -> int:
-        return struct.unpack(">Q", (self.folder / tpm.FUSES).read_bytes()[-48:-40])[0]
+        return struct.unpack(">Q", (self.folder / tpm.FUSES).read_bytes()[-56:-48])[0]
 
     def destroy(self) -> None:
         self.machine.stop()

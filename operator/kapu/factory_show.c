@@ -24,7 +24,7 @@ struct facts {
     struct fusebox_board board;
     struct fusebox_health health;
     struct bootstate state;
-    uint32_t counter, storage, certificate_bytes;
+    uint32_t counter, storage, starts, certificate_bytes;
     uint8_t pcr[PCRS][32];
 };
 
@@ -43,6 +43,8 @@ static int collect(struct fusebox *f, struct facts *x)
         err = fusebox_read(f, &x->counter, &x->state);
     if (err == 0)
         err = fusebox_read_counter(f, FUSEBOX_STORAGE, &x->storage);
+    if (err == 0)
+        err = fusebox_read_counter(f, FUSEBOX_STARTS, &x->starts);
     for (size_t i = 0; i < PCRS && err == 0; i++)
         err = fusebox_read_pcr(f, pcrs[i].number, x->pcr[i]);
     if (err == 0 && tpm2_nv_read_public(f->tpm, FUSEBOX_NV_EK_CERTIFICATE, &nv) == 0)
@@ -62,6 +64,7 @@ static void print_table(const struct facts *x)
         printf("  certificate     none\n");
     printf("security counter  %u\n", x->counter);
     printf("storage counter   %u\n", x->storage);
+    printf("storage starts    %u\n", x->starts);
     if (x->state.trial)
         printf("boot state        slot %c on trial, %u tries left\n", 'A' + x->state.slot,
                x->state.tries);
@@ -82,7 +85,8 @@ static void print_json(const struct facts *x)
     printf("{\"board\": \"%s\", ", uuid_text(x->board.id, text));
     printf("\"ek_name\": \"%s\", ", hex(x->board.ek.b, x->board.ek.n, text));
     printf("\"ek_certificate_bytes\": %u, ", x->certificate_bytes);
-    printf("\"security_counter\": %u, \"storage_counter\": %u, ", x->counter, x->storage);
+    printf("\"security_counter\": %u, \"storage_counter\": %u, \"storage_starts\": %u, ",
+           x->counter, x->storage, x->starts);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
     printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",
