@@ -9,7 +9,7 @@
 
 #include "store.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define BUSY_MS 10000
 #define CACHE_KIB 16384
 
@@ -38,9 +38,14 @@ static const char schema_kernel[] =
     " UNIQUE(pcr, release, flavour));"
     "PRAGMA user_version = 2;";
 
+/* From version 2 to 3. Gateways that were enrolled before have 0: not known. */
+static const char schema_starts[] =
+    "ALTER TABLE gateway ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;"
+    "PRAGMA user_version = 3;";
+
 #define GATEWAY                                                                                    \
     "ueid, name, board, tee, ak, tls, interval_s, enrolled_ms, appraised_ms, status, reason, "     \
-    "sequence"
+    "sequence, starts"
 
 enum statement {
     BEGIN,
@@ -71,8 +76,8 @@ static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [GATEWAY_ADD] = "INSERT INTO gateway(ueid, name, board, tee, ak, tls, interval_s, enrolled_ms)"
-                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [GATEWAY_ADD] = "INSERT INTO gateway(ueid, name, board, tee, ak, tls, interval_s, enrolled_ms,"
+                    " starts) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [GATEWAY_REMOVE] = "DELETE FROM gateway WHERE name = ?1",
     [RESULTS_REMOVE] = "DELETE FROM result WHERE ueid = (SELECT ueid FROM gateway WHERE name = ?1)",
     [GATEWAY_NAMED] = "SELECT " GATEWAY " FROM gateway WHERE name = ?1",
@@ -230,6 +235,7 @@ static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state 
         return damaged(s);
     copy_text(q, 1, g->name, sizeof(g->name));
     g->interval_s = (uint32_t)number(q, 6);
+    g->starts = (uint32_t)number(q, 12);
     out->enrolled_ms = number(q, 7);
     out->appraised = sqlite3_column_type(q, 8) != SQLITE_NULL;
     if (!out->appraised)
@@ -275,6 +281,7 @@ static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway 
     bind(q, 6, g->tls_key, sizeof(g->tls_key));
     bind_number(q, 7, g->interval_s);
     bind_number(q, 8, now_ms);
+    bind_number(q, 9, g->starts);
     err = run(s, q);
     if (err != 0 && sqlite3_errcode(s->db) == SQLITE_CONSTRAINT) {
         *taken = taken_by(s->store.said);
@@ -617,7 +624,8 @@ static int user_version(sqlite3 *db, int *version)
 static bool upgrade(sqlite3 *db, int version)
 {
     return (version != 0 || sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK) &&
-           (version > 1 || sqlite3_exec(db, schema_kernel, NULL, NULL, NULL) == SQLITE_OK);
+           (version > 1 || sqlite3_exec(db, schema_kernel, NULL, NULL, NULL) == SQLITE_OK) &&
+           (version > 2 || sqlite3_exec(db, schema_starts, NULL, NULL, NULL) == SQLITE_OK);
 }
 
 /* Two that open a new file at once: the second finds the first one's tables. */

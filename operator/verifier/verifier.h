@@ -64,6 +64,7 @@ struct verifier_result {
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
     uint32_t counter, check_number, alarms, warnings;
+    uint32_t storage_starts;
     uint64_t age_ms;
 };
 
@@ -95,6 +96,7 @@ struct verifier_gateway {
     struct evidence_key tee, ak;
     uint8_t tls_key[32]; /* SHA-256 of the SPKI */
     uint32_t interval_s; /* silence longer than this is failure */
+    uint32_t starts;     /* of its secure storage, when it was enrolled; 0: not known */
 };
 
 /* The kernel that a value of PCR 8 stands for: its symbols, packed (wire/reference.cddl). */
