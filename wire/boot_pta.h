@@ -54,5 +54,7 @@
 #define BOOT_PTA_ACTIVATE 8
 /* MO: the event log as a whole. */
 #define BOOT_PTA_EVENTS 9
+/* VO: a = storage counter of the TPM, b = how often secure storage began empty on this board. */
+#define BOOT_PTA_STORAGE 10
 
 #endif

@@ -26,6 +26,7 @@ int fusebox_board_encode(const struct kapu_sha256 *h, const struct fusebox_board
     wr_bytes(&w, BYTES_OF(b->pairing));
     wr_be64(&w, b->counter_base);
     wr_be64(&w, b->storage_base);
+    wr_be64(&w, b->starts_base);
     if (w.err != 0 || w.at != HASHED_SIZE)
         return KAPU_ESPACE;
     return h->hash(h->ctx, &hashed, 1, to + HASHED_SIZE) == 0 ? 0 : KAPU_ECRYPTO;
@@ -82,6 +83,8 @@ static int decode(const struct kapu_sha256 *h, struct bytes from, uint16_t versi
     copy(&r, b->pairing, sizeof(b->pairing));
     b->counter_base = rd_be64(&r);
     b->storage_base = rd_be64(&r);
+    if (version == VERSION)
+        b->starts_base = rd_be64(&r);
     return rd_end(&r);
 }
 

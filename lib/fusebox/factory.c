@@ -53,7 +53,8 @@ static int forget_index(struct tpm2 *t, uint32_t index)
 
 static int step_forget(struct work *k)
 {
-    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT, FUSEBOX_NV_STORAGE};
+    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT, FUSEBOX_NV_STORAGE,
+                                    FUSEBOX_NV_STARTS};
     int err = 0;
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && err == 0; i++)
@@ -251,6 +252,27 @@ static int step_counters(struct work *k)
     return err == 0 ? make_counter(k, FUSEBOX_NV_STORAGE, &k->board->storage_base) : err;
 }
 
+static int step_starts(struct work *k)
+{
+    return make_counter(k, FUSEBOX_NV_STARTS, &k->board->starts_base);
+}
+
+/* What an upgrade that was cut may have left. */
+static int step_forget_starts(struct work *k)
+{
+    return forget_index(k->t, FUSEBOX_NV_STARTS);
+}
+
+/* A board that was in use has begun its storage once. */
+static int step_starts_so_far(struct work *k)
+{
+    int err = step_starts(k);
+
+    if (err == 0)
+        k->board->starts_base--;
+    return err;
+}
+
 static int step_state(struct work *k)
 {
     const struct bootstate first = {.slot = 0};
@@ -343,6 +365,9 @@ static const struct {
     {"attestation key of an upgrade before", step_forget_ak, OLD},
     {"attestation key", step_ak, NEW | OLD},
     {"counters", step_counters, NEW},
+    {"storage starts of an upgrade before", step_forget_starts, OLD},
+    {"storage starts", step_starts, NEW},
+    {"storage starts", step_starts_so_far, OLD},
     {"boot state", step_state, NEW},
     {"endorsement certificate", step_certificate, NEW},
     {"hierarchies", step_hierarchies, NEW},

@@ -7,6 +7,7 @@
 
 /* The NV indices, as the factory makes them; written. */
 struct tpm2_nv fusebox_nv_counter(uint32_t index);
+uint32_t fusebox_counter_index(enum fusebox_counter which);
 struct tpm2_nv fusebox_nv_boot(void);
 
 /* The board's value for an object: KDFa of the pairing secret, its handle as context. */

@@ -148,8 +148,7 @@ int fusebox_read_pcr(struct fusebox *f, uint32_t pcr, uint8_t value[32])
 int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                   enum fusebox_counter which, uint32_t value)
 {
-    struct tpm2_nv nv =
-        fusebox_nv_counter(which == FUSEBOX_SECURITY ? FUSEBOX_NV_COUNTER : FUSEBOX_NV_STORAGE);
+    struct tpm2_nv nv = fusebox_nv_counter(fusebox_counter_index(which));
     uint8_t owner[32];
     uint32_t now;
     int err = fusebox_read_counter(f, which, &now);

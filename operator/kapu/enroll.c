@@ -299,10 +299,14 @@ static void show(struct enroll *e, int status, bool again)
         json_member(stdout, "gateway", e->identity.name);
         json_member(stdout, "label", e->options.label != NULL ? e->options.label : "");
         json_member(stdout, "why", e->why);
-        printf("\"verdict\": \"%s\"}\n", what);
+        printf("\"storage_starts\": %u, \"verdict\": \"%s\"}\n", e->result.storage_starts, what);
     } else {
         printf("%s: %s%s%s\n", e->identity.name[0] != '\0' ? e->identity.name : "enrolment", what,
                e->why[0] != '\0' ? ": " : "", e->why);
+        if (status == EXIT_DONE && e->result.storage_starts > 1)
+            printf("  notice: its secure storage was started %u times; each start but the first "
+                   "lost the keys before it\n",
+                   e->result.storage_starts);
         for (uint32_t i = 0; i < e->result.reasons; i++)
             printf("  %s, %s: %s\n", verifier_aspect_name(e->result.reason[i].aspect),
                    verifier_tier_name(e->result.reason[i].tier), e->result.reason[i].text);

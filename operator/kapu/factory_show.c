@@ -27,7 +27,7 @@ struct facts {
     struct fusebox_health health;
     struct bootstate state;
     struct tpm2_public ak;
-    uint32_t counter, storage, certificate_bytes;
+    uint32_t counter, storage, starts, certificate_bytes;
     uint8_t pcr[PCRS][32];
     bool has_record;
     struct board_record record; /* its signature is the operator's to look at */
@@ -61,6 +61,8 @@ static int collect(struct fusebox *f, struct facts *x)
         err = fusebox_read(f, &x->counter, &x->state);
     if (err == 0)
         err = fusebox_read_counter(f, FUSEBOX_STORAGE, &x->storage);
+    if (err == 0)
+        err = fusebox_read_counter(f, FUSEBOX_STARTS, &x->starts);
     for (size_t i = 0; i < PCRS && err == 0; i++)
         err = fusebox_read_pcr(f, pcrs[i].number, x->pcr[i]);
     if (err == 0 && tpm2_nv_read_public(f->tpm, FUSEBOX_NV_EK_CERTIFICATE, &nv) == 0)
@@ -87,6 +89,7 @@ static void print_table(const struct facts *x)
     }
     printf("security counter  %u\n", x->counter);
     printf("storage counter   %u\n", x->storage);
+    printf("storage starts    %u\n", x->starts);
     if (x->state.trial)
         printf("boot state        slot %c on trial, %u tries left\n", 'A' + x->state.slot,
                x->state.tries);
@@ -114,7 +117,8 @@ static void print_json(const struct facts *x)
                hex(x->kid, sizeof(x->kid), text));
         printf("\"fits\": %s}, ", record_fits(x) ? "true" : "false");
     }
-    printf("\"security_counter\": %u, \"storage_counter\": %u, ", x->counter, x->storage);
+    printf("\"security_counter\": %u, \"storage_counter\": %u, \"storage_starts\": %u, ",
+           x->counter, x->storage, x->starts);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
     printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",

@@ -343,7 +343,10 @@ static void fill_in(const struct identity *id, const struct enrol_terms *terms,
                     const struct enrol_answer *a, const struct evidence_claims *c,
                     enum verifier_record standing, struct verifier_gateway *g)
 {
-    *g = (struct verifier_gateway){.tee = c->key, .interval_s = a->interval_s, .record = standing};
+    *g = (struct verifier_gateway){.tee = c->key,
+                                   .interval_s = a->interval_s,
+                                   .storage_starts = c->software.storage_starts,
+                                   .record = standing};
     snprintf(g->name, sizeof(g->name), "%s", a->name);
     memcpy(g->ueid, id->ueid, sizeof(g->ueid));
     memcpy(g->board, c->boot.board, sizeof(g->board));

@@ -41,6 +41,7 @@ static const char schema_kernel[] =
 static const char schema_board[] =
     "ALTER TABLE gateway ADD COLUMN ak_name BLOB;"
     "ALTER TABLE gateway ADD COLUMN without_record TEXT;"
+    "ALTER TABLE gateway ADD COLUMN storage_starts INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE gateway ADD COLUMN tpm_resets INTEGER;"
     "ALTER TABLE gateway ADD COLUMN tpm_restarts INTEGER;"
     "ALTER TABLE gateway ADD COLUMN tpm_ms INTEGER;"
@@ -63,7 +64,7 @@ static const char *const migrations[] = {schema, schema_kernel, schema_board};
 #define GATEWAY                                                                                    \
     "SELECT g.ueid, g.name, g.board, g.tee, g.ak, g.tls, g.interval_s, g.enrolled_ms,"             \
     " g.appraised_ms, g.status, g.reason, g.sequence, g.ak_name, g.without_record, g.tpm_resets,"  \
-    " g.tpm_restarts, g.tpm_ms, g.tpm_fell, g.monitor_resets, r.board, r.ak"                       \
+    " g.tpm_restarts, g.tpm_ms, g.tpm_fell, g.monitor_resets, r.board, r.ak, g.storage_starts"     \
     " FROM gateway AS g LEFT JOIN board_record AS r ON r.ueid = g.ueid "
 #define BOARD "SELECT ek, ueid, board, ak, platform, issued_ms, kid, added_ms FROM board_record "
 
@@ -110,9 +111,10 @@ static const char *const sql[STATEMENTS] = {
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [GATEWAY_ADD] = "INSERT INTO gateway(ueid, name, board, tee, ak, tls, interval_s, ak_name,"
-                    " without_record, enrolled_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    " without_record, storage_starts, enrolled_ms)"
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [GATEWAY_RENEW] = "UPDATE gateway SET board = ?3, tee = ?4, ak = ?5, tls = ?6, interval_s = ?7,"
-                      " ak_name = ?8, without_record = ?9, tpm_resets = NULL, tpm_restarts = NULL,"
+                      " ak_name = ?8, without_record = ?9, storage_starts = ?10, tpm_resets = NULL, tpm_restarts = NULL,"
                       " tpm_ms = NULL, tpm_fell = 0 WHERE ueid = ?1 AND name = ?2",
     [GATEWAY_REMOVE] = "DELETE FROM gateway WHERE name = ?1",
     [RESULTS_REMOVE] = "DELETE FROM result WHERE ueid = (SELECT ueid FROM gateway WHERE name = ?1)",
@@ -317,6 +319,7 @@ static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state 
     copy_text(q, 13, g->without_record, sizeof(g->without_record));
     g->record = record_of(q, g);
     starts_of(q, out);
+    g->storage_starts = (uint32_t)number(q, 21);
     out->enrolled_ms = number(q, 7);
     out->appraised = sqlite3_column_type(q, 8) != SQLITE_NULL;
     if (!out->appraised)
@@ -363,6 +366,7 @@ static int write_gateway(struct sqlite_store *s, sqlite3_stmt *q, const struct v
     bind_number(q, 7, g->interval_s);
     bind(q, 8, g->ak_name, sizeof(g->ak_name));
     bind_text(q, 9, g->without_record);
+    bind_number(q, 10, g->storage_starts);
     err = run(s, q);
     if (err != 0 && sqlite3_errcode(s->db) == SQLITE_CONSTRAINT) {
         *taken = taken_by(s->store.said);
@@ -376,7 +380,7 @@ static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway 
 {
     sqlite3_stmt *q = get(s, GATEWAY_ADD);
 
-    bind_number(q, 10, now_ms);
+    bind_number(q, 11, now_ms);
     return write_gateway(s, q, g, taken);
 }
 

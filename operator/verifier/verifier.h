@@ -77,6 +77,7 @@ struct verifier_result {
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
     uint32_t counter, check_number, alarms, warnings;
+    uint32_t storage_starts;
     uint64_t age_ms;
     /* Starts of the TPM, with this evidence counted in: what the next appraisal is given. */
     struct verifier_starts starts;
@@ -129,6 +130,7 @@ struct verifier_gateway {
     enum verifier_record record; /* now: a store finds it out, and does not keep it */
     /* Why it was enrolled although it has no record; empty: it was not. */
     char without_record[VERIFIER_WHY_MAX];
+    uint32_t storage_starts; /* when it was enrolled; 0: not known */
 };
 
 /* The kernel that a value of PCR 8 stands for: its symbols, packed (wire/reference.cddl). */

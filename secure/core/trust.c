@@ -218,10 +218,13 @@ TEE_Result trust_read_state(struct bootstate *state)
     return res;
 }
 
+/* Each try of a slot, and the end of its trial, is a write of the boot stages. */
 TEE_Result trust_write_state(const struct bootstate *state)
 {
-    TEE_Result res;
+    TEE_Result res = nv_budget_take(state->trial ? 2U + state->tries : 1U);
 
+    if (res != TEE_SUCCESS)
+        return res;
     mutex_lock(&lock);
     res = result_of(fusebox_write_state(&box, state));
     mutex_unlock(&lock);

@@ -218,6 +218,13 @@ static TEE_Result get_events(TEE_Param p[TEE_NUM_PARAMS])
     return put_memory(&p[0], (struct bytes){b->log, b->log_size});
 }
 
+static TEE_Result get_storage(TEE_Param p[TEE_NUM_PARAMS])
+{
+    TEE_Result res = trust_read_counter(FUSEBOX_STORAGE, &p[0].value.a);
+
+    return res == TEE_SUCCESS ? trust_read_counter(FUSEBOX_STARTS, &p[0].value.b) : res;
+}
+
 enum caller { ANYBODY, UPDATE, ATTEST };
 
 static const struct {
@@ -236,6 +243,7 @@ static const struct {
     {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, NONE), ATTEST, quote},
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
     {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), ATTEST, get_events},
+    {BOOT_PTA_STORAGE, TEE_PARAM_TYPES(OUT, NONE, NONE, NONE), ATTEST, get_storage},
 };
 
 /* OP-TEE vouches for a TA's UUID: its signature was verified, or it is part of OP-TEE's image. */

@@ -457,7 +457,7 @@ static void a_kernel_is_kept_with_its_release_and_goes_with_it(void **state)
     assert_int_equal(kernel_size(same.pcr[EVIDENCE_PCR_LINUX], &size), KAPU_ENOENT);
 }
 
-/* Version 1 had no kernels. */
+/* Version 1 had no kernels, version 2 no storage starts. */
 static void a_store_of_an_older_kapu_is_taken_over(void **state)
 {
     const struct verifier_reference ref = with_kernel("1", 1, 0x1000);
@@ -469,20 +469,32 @@ static void a_store_of_an_older_kapu_is_taken_over(void **state)
     store_close(fleet.store);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(
-        sqlite3_exec(db, "DROP TABLE kernel; PRAGMA user_version = 1", NULL, NULL, NULL),
+        sqlite3_exec(db,
+                     "DROP TABLE kernel; DROP TABLE board_record; DROP TABLE tpm_start;"
+                     "DROP TABLE audit; ALTER TABLE gateway DROP COLUMN ak_name;"
+                     "ALTER TABLE gateway DROP COLUMN without_record;"
+                     "ALTER TABLE gateway DROP COLUMN storage_starts;"
+                     "ALTER TABLE gateway DROP COLUMN tpm_resets;"
+                     "ALTER TABLE gateway DROP COLUMN tpm_restarts;"
+                     "ALTER TABLE gateway DROP COLUMN tpm_ms;"
+                     "ALTER TABLE gateway DROP COLUMN tpm_fell;"
+                     "ALTER TABLE gateway DROP COLUMN monitor_resets;"
+                     "PRAGMA user_version = 1",
+                     NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(db);
     fleet.store = open_store();
     assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
+    assert_int_equal(s.gateway.storage_starts, 0); /* not known */
     assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1), 0);
     assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
     store_close(fleet.store);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     assert_null(store_sqlite_open(path, (char[256]){0}, 256)); /* of one that is to come */
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     fleet.store = open_store();
 }

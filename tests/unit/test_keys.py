@@ -12,17 +12,15 @@ from kapu.errors import KapuError
 from kapu.paths import ROOT
 
 ROLES = keys.ROLES
-REAL_TA_BITS = keys.TA_BITS
 TOKEN = "pkcs11:token=hsm;object=root"
 
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path, monkeypatch):
-    """An empty checkout, without the user's key settings, and quick RSA keys."""
+    """An empty checkout, without the user's key settings."""
     monkeypatch.delenv("KAPU_KEYS", raising=False)
     monkeypatch.delenv("KAPU_ROOT_KEY", raising=False)
     monkeypatch.setattr(keys, "ROOT", tmp_path)
-    monkeypatch.setattr(keys, "TA_BITS", 1024)
 
 
 @pytest.fixture
@@ -52,12 +50,16 @@ def test_development_keys_are_only_their_owners_whatever_the_umask(mask):
     assert len(list(made.folder.iterdir())) == len(ROLES)
 
 
-def test_development_keys_are_p256_and_rsa_3072(monkeypatch):
-    monkeypatch.setattr(keys, "TA_BITS", REAL_TA_BITS)
+def test_development_keys_are_p256():
     made = keys.key_set()
     for role in ROLES:
-        text = keys.openssl("pkey", "-in", made[role], "-noout", "-text")
-        assert (b"(3072 bit" if role == keys.TA_ROLE else b"prime256v1") in text
+        assert b"prime256v1" in keys.openssl("pkey", "-in", made[role], "-noout", "-text")
+
+
+def test_a_key_for_trusted_applications_of_an_earlier_release_does_no_harm(production):
+    (production / "ta.pem").touch(mode=0o600)
+    assert "ta" not in ROLES
+    assert keys.key_set()["linux"] == str(production / "linux.pem")
 
 
 def test_a_second_call_keeps_the_keys():

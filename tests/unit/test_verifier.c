@@ -56,7 +56,7 @@ static const struct verifier_references references = {find, of_release, kernel, 
 static struct verifier_gateway enrolled(const struct soft_gateway *g)
 {
     struct verifier_gateway v = {
-        .name = "one", .tee = g->tee.pub, .ak = g->ak.pub, .interval_s = 60};
+        .name = "one", .tee = g->tee.pub, .ak = g->ak.pub, .interval_s = 60, .storage_starts = 1};
 
     memcpy(v.ueid, g->claims.ueid, sizeof(v.ueid));
     memcpy(v.board, g->claims.boot.board, sizeof(v.board));
@@ -346,6 +346,44 @@ static void a_gateway_cannot_say_another_version_or_counter_than_it_booted(void 
     gateway.claims.software.version = BYTES_STR("0.9.0");
     appraise(message_of(&gateway));
     expect(VERIFIER_CONTRAINDICATED, "booted release 0.5.0");
+}
+
+/* Storage lost its keys, so the token is signed by one that nobody knows. */
+static void storage_started_anew_is_told_when_the_tpm_vouches_for_the_token(void **state)
+{
+    static const char told[] = "was started anew since enrolment (starts: 1 then, 2 now)";
+    struct soft_gateway before = gateway;
+
+    (void)state;
+    gateway.tee = other.tee;
+    gateway.claims.software.storage_starts = 2;
+    {
+        const struct verifier_gateway g = enrolled(&before);
+        const struct verifier_request q = {message_of(&gateway), nonce, &g, &references, &policy};
+
+        assert_int_equal(verifier_appraise(&q, &result), 0);
+        expect(VERIFIER_CONTRAINDICATED, told);
+        expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
+        assert_false(result.authentic);
+        gateway.ak = other.ak; /* anybody can make up such a token */
+        assert_int_equal(verifier_appraise(&(struct verifier_request){message_of(&gateway), nonce,
+                                                                      &g, &references, &policy},
+                                           &result),
+                         0);
+        expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
+        assert_false(said(told));
+    }
+}
+
+static void storage_starts_are_compared_with_those_at_enrolment(void **state)
+{
+    (void)state;
+    gateway.claims.software.storage_starts = 2; /* and its keys are there: cut off between both */
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, "was started anew since enrolment (starts: 1 then, 2 now)");
+    gateway.claims.software.storage_starts = 0;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "went back: 1 at enrolment, 0 now");
 }
 
 static void debugging_and_a_foreign_chain_are_refused(void **state)
@@ -700,6 +738,8 @@ int main(void)
         TEST(a_release_that_is_too_old_is_refused),
         TEST(a_gateway_cannot_say_another_version_or_counter_than_it_booted),
         TEST(debugging_and_a_foreign_chain_are_refused),
+        TEST(storage_started_anew_is_told_when_the_tpm_vouches_for_the_token),
+        TEST(storage_starts_are_compared_with_those_at_enrolment),
         TEST(a_trial_is_warned_of_unless_policy_allows_it),
         TEST(a_finding_is_said_in_words_that_a_person_understands),
         TEST(a_finding_is_said_with_its_place),

@@ -32,6 +32,7 @@ struct identity {
 };
 TEE_Result boot_identity(struct identity *id);
 TEE_Result boot_state(struct evidence_software *s);
+TEE_Result boot_storage(struct evidence_software *s);
 TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32]);
 /* *n: room in `log`, and then its bytes. */
 TEE_Result boot_events(uint8_t *log, size_t *n);

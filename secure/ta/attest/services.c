@@ -76,6 +76,18 @@ TEE_Result boot_state(struct evidence_software *s)
     return res;
 }
 
+TEE_Result boot_storage(struct evidence_software *s)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    res = call(boot, BOOT_PTA_STORAGE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), p);
+    s->storage_counter = p[0].value.a;
+    s->storage_starts = p[0].value.b;
+    return res;
+}
+
 static void put_word(uint8_t *to, uint32_t w)
 {
     for (unsigned i = 0; i < 4; i++)

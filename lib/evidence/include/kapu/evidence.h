@@ -168,6 +168,9 @@ struct evidence_software {
     uint8_t slot;                          /* 0 or 1 */
     bool trial;
     uint8_t tries; /* left on trial */
+    /* Secure storage, from counters of the TPM: commits to it, and how often it began empty in the
+     * life of this board. */
+    uint32_t storage_counter, storage_starts;
 };
 
 struct evidence_claims {

@@ -6,7 +6,7 @@
  *
  *   security counter   NV counter. Read with the board's value, raised only by the owner, whose
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
- *                      which BL2 closes: nobody can delete them after that.
+ *   storage starts     which BL2 closes: nobody can delete them after that.
  *   boot state         NV, 8 bytes (kapu/bootstate.h). Read and written with the board's value.
  *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
  *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
@@ -53,6 +53,7 @@
 #define FUSEBOX_NV_COUNTER 0x01406b01u
 #define FUSEBOX_NV_BOOT 0x01406b02u
 #define FUSEBOX_NV_STORAGE 0x01406b03u
+#define FUSEBOX_NV_STARTS 0x01406b04u
 #define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
 #define FUSEBOX_SRK 0x81000001u
 #define FUSEBOX_ROOT 0x81006b01u
@@ -74,10 +75,11 @@ struct fusebox_board {
     uint8_t pairing[32];   /* secret */
     uint64_t counter_base; /* value of the security counter that stands for 0 */
     uint64_t storage_base; /* the same of the storage counter */
+    uint64_t starts_base;  /* the same of the storage starts */
 };
 
 /* "KAPUFUSE", version, fields, SHA-256 over all before it: against wear, not against attackers. */
-#define FUSEBOX_BOARD_SIZE 174u
+#define FUSEBOX_BOARD_SIZE 182u
 KAPU_MUST_CHECK int fusebox_board_encode(const struct kapu_sha256 *h, const struct fusebox_board *b,
                                          uint8_t to[FUSEBOX_BOARD_SIZE]);
 /* KAPU_ENOENT: erased, the board was never provisioned. KAPU_EUNSUPPORTED: of another version: the
@@ -168,7 +170,8 @@ KAPU_MUST_CHECK int fusebox_random(struct fusebox *f, uint8_t *to, size_t n);
 /* The SHA-256 PCRs, authentic. */
 KAPU_MUST_CHECK int fusebox_read_pcr(struct fusebox *f, uint32_t pcr, uint8_t value[32]);
 
-enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE };
+/* STORAGE rises with each commit to secure storage, STARTS each time that it is created anew. */
+enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE, FUSEBOX_STARTS };
 
 /* A counter relative to its base. KAPU_ERANGE: below its base, or more than 32 bits above it. */
 KAPU_MUST_CHECK int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which,
