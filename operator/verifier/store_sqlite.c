@@ -114,7 +114,8 @@ static const char *const sql[STATEMENTS] = {
                     " without_record, storage_starts, enrolled_ms)"
                     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [GATEWAY_RENEW] = "UPDATE gateway SET board = ?3, tee = ?4, ak = ?5, tls = ?6, interval_s = ?7,"
-                      " ak_name = ?8, without_record = ?9, storage_starts = ?10, tpm_resets = NULL, tpm_restarts = NULL,"
+                      " ak_name = ?8, without_record = ?9, storage_starts = ?10, tpm_resets = "
+                      "NULL, tpm_restarts = NULL,"
                       " tpm_ms = NULL, tpm_fell = 0 WHERE ueid = ?1 AND name = ?2",
     [GATEWAY_REMOVE] = "DELETE FROM gateway WHERE name = ?1",
     [RESULTS_REMOVE] = "DELETE FROM result WHERE ueid = (SELECT ueid FROM gateway WHERE name = ?1)",
