@@ -25,11 +25,12 @@
 
 #include "kapu/bytes.h"
 
-#define SHELL "/bin/bash"
+#define SHELL "/usr/bin/bash"
 #define OUTPUT_FOLDER "/run"
 #define COMMAND_MAX (64u << 10) /* a single argument of execve() may have 128 KiB */
 #define HEAD 8
 #define REPLY_HEAD 16
+#define REPLY_MARK 0x5550414bu /* "KAPU" */
 #define CHUNK 4096
 #define NOBODY_THERE_MS 200
 
@@ -108,7 +109,7 @@ static int answer(int port, uint32_t id, uint32_t status, int output)
 
     if (fstat(output, &file) != 0 || file.st_size > UINT32_MAX)
         return 0;
-    memcpy(head, "KAPU", 4);
+    put_u32(head, REPLY_MARK);
     put_u32(head + 4, id);
     put_u32(head + 8, status);
     put_u32(head + 12, (uint32_t)file.st_size);
