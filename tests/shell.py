@@ -10,6 +10,7 @@ import os
 import struct
 import time
 
+from kapu import load
 from kapu.errors import KapuError
 from kapu.qemu import Machine, connect
 
@@ -38,7 +39,7 @@ class Shell:
         """The command's output; with `check`, a failing command raises with what it said."""
         text = command.encode()
         assert len(text) <= COMMAND_MAX, f"a command of {len(text)} bytes"
-        number = next(IDS)
+        number, timeout = next(IDS), timeout * load.factor()
         deadline = time.monotonic() + timeout
         try:
             self.socket.settimeout(timeout)

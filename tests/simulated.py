@@ -152,8 +152,8 @@ class Fleet:
         return row
 
 
-def client(program: str, port: int, operator: Operator, *words, certificate: Path | None = None,
-           key: Path | None = None, timeout: float = 20) -> subprocess.CompletedProcess:
+def client_command(program: str, port: int, operator: Operator, *words,
+                   certificate: Path | None = None, key: Path | None = None) -> list[str]:
     """mosquitto_pub or mosquitto_sub, as somebody who is not kapu."""
     command = [program, "-h", "localhost", "-p", str(port), "-V", "5", "--cafile",
                str(operator.folder / "ca.pem")]
@@ -161,5 +161,10 @@ def client(program: str, port: int, operator: Operator, *words, certificate: Pat
         command += ["-i", f"test-{secrets.token_hex(8)}"]
     if certificate:
         command += ["--cert", str(certificate), "--key", str(key)]
-    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False,
-                          timeout=timeout)
+    return [*command, *map(str, words)]
+
+
+def client(*words, timeout: float = 20, **identity) -> subprocess.CompletedProcess:
+    """The same, until it ends."""
+    return subprocess.run(client_command(*words, **identity), capture_output=True, text=True,
+                          check=False, timeout=timeout)

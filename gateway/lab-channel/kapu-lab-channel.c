@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kapu-lab-channel: runs commands that come over a port of its own, one after the other, and returns
- * what they said. Tests use it; the console stays for what the gateway says by itself. Lab flavour only:
- * whoever holds the host's end of the port is root here.
+/* kapu-lab-channel: runs commands that come over a port of its own, one after the other, and
+ * returns what they said. Tests use it; the console stays for what the gateway says by itself. Lab
+ * flavour only: whoever holds the host's end of the port is root here.
  *
  *     request   id, length, command           numbers are u32, little-endian
  *     reply     "KAPU", id, status, length, output
  *
- * A status is as a shell says it: 128 more than the signal that ended the command. The output is all
- * that the command wrote to standard output and standard error until it ended; what it leaves running
- * in the background is not waited for. A reply begins with a mark, so that a reader which missed the
- * end of an earlier one, because the gateway was reset meanwhile, finds the next. tests/shell.py is the
- * other end.
+ * A status is as a shell says it: 128 more than the signal that ended the command. The output is
+ * all that the command wrote to standard output and standard error until it ended; what it leaves
+ * running in the background is not waited for. A reply begins with a mark, so that a reader which
+ * missed the end of an earlier one, because the gateway was reset meanwhile, finds the next.
+ * tests/shell.py is the other end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,11 +25,12 @@
 
 #include "kapu/bytes.h"
 
-#define SHELL "/bin/bash"
+#define SHELL "/usr/bin/bash"
 #define OUTPUT_FOLDER "/run"
 #define COMMAND_MAX (64u << 10) /* a single argument of execve() may have 128 KiB */
 #define HEAD 8
 #define REPLY_HEAD 16
+#define REPLY_MARK 0x5550414bu /* "KAPU" */
 #define CHUNK 4096
 #define NOBODY_THERE_MS 200
 
@@ -68,8 +69,8 @@ static int transmit(int port, const void *from, size_t n)
     return 1;
 }
 
-/* In a session of its own, without a terminal, with its output in a file that has no name: what it leaves
- * in the background may hold that open for as long as it likes. */
+/* In a session of its own, without a terminal, with its output in a file that has no name: what it
+ * leaves in the background may hold that open for as long as it likes. */
 static uint32_t run(const char *command, int output)
 {
     pid_t child = fork();
@@ -77,7 +78,8 @@ static uint32_t run(const char *command, int output)
 
     if (child == 0) {
         null = open("/dev/null", O_RDONLY);
-        if (setsid() < 0 || null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+        if (setsid() < 0 || null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 ||
+            dup2(output, 2) < 0)
             _exit(126);
         close(null);
         close(output);
@@ -107,7 +109,7 @@ static int answer(int port, uint32_t id, uint32_t status, int output)
 
     if (fstat(output, &file) != 0 || file.st_size > UINT32_MAX)
         return 0;
-    memcpy(head, "KAPU", 4);
+    put_u32(head, REPLY_MARK);
     put_u32(head + 4, id);
     put_u32(head + 8, status);
     put_u32(head + 12, (uint32_t)file.st_size);
@@ -136,7 +138,8 @@ static int serve(int port)
         return 0;
     length = kapu_le32(head + 4);
     if (length > COMMAND_MAX) {
-        fprintf(stderr, "kapu-lab-channel: a command of %u bytes, at most %u\n", length, COMMAND_MAX);
+        fprintf(stderr, "kapu-lab-channel: a command of %u bytes, at most %u\n", length,
+                COMMAND_MAX);
         exit(1);
     }
     if (!receive(port, command, length))

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from board import VERDICT, Board
+from kapu import load
 from kapu.gdb import Gdb
 from kapu.qemu import Qmp
 from thirds import third_of
@@ -48,7 +49,7 @@ class Debugged(Board):
         self.gdb.write(SLOT_A, head)
         seen = len(self.machine.text())
         self.qmp.command("cont")
-        deadline = time.monotonic() + HANG_SECONDS
+        deadline = time.monotonic() + HANG_SECONDS * load.factor()
         while time.monotonic() < deadline:
             text = self.machine.text()[seen:]
             if re.search(VERDICT, text[:text.rfind("\n") + 1], re.MULTILINE):

@@ -2,7 +2,7 @@
 """Makes this machine as busy as a slower one, for as long as a block lasts.
 
 KAPU_TEST_LOAD=4 leaves tests about a quarter of each core: three processes for each core do nothing but
-count, at normal priority.
+count, at normal priority. Whoever waits for a gateway then waits four times as long.
 """
 
 import os
@@ -15,6 +15,14 @@ from .schedule import cores_of_host
 BUSY = "while True: pass"
 
 
+def factor() -> int:
+    """How much slower the machine is made; 1: not at all."""
+    text = os.environ.get("KAPU_TEST_LOAD", "1")
+    if not text.isdigit() or not 1 <= int(text) <= 16:
+        raise KapuError(f"KAPU_TEST_LOAD is '{text}'; it is a number from 1 to 16")
+    return int(text)
+
+
 class Load:
     """Processes that keep cores busy; ended by their own numbers when the block ends."""
 
@@ -24,11 +32,8 @@ class Load:
 
     @classmethod
     def wanted(cls) -> "Load":
-        """As the environment has it; none is the same as 1."""
-        text = os.environ.get("KAPU_TEST_LOAD", "1")
-        if not text.isdigit() or not 1 <= int(text) <= 16:
-            raise KapuError(f"KAPU_TEST_LOAD is '{text}'; it is a number from 1 to 16")
-        return cls(int(text))
+        """As the environment has it."""
+        return cls(factor())
 
     def __enter__(self) -> "Load":
         for _ in range(self.count):

@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import tpm
+from . import load, tpm
 from .errors import KapuError
 from .paths import host_environment
 from .processes import end_process, read_pid
@@ -219,6 +219,7 @@ class Machine:
 
         Only complete lines count, unless `partial` (for a prompt). Raises when the time is over, or when QEMU has ended and the console does not match.
         """
+        timeout *= load.factor()
         expression = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + timeout
         while True:
@@ -238,6 +239,7 @@ class Machine:
 
     def wait_for_end(self, timeout: float) -> None:
         """Wait until QEMU ends by itself (a reset, with reboot=False)."""
+        timeout *= load.factor()
         deadline = time.monotonic() + timeout
         while self.pid():
             if time.monotonic() > deadline:
