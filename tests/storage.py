@@ -2,9 +2,7 @@
 """What an attacker with the board's disk does to secure storage, while the board is off."""
 
 import contextlib
-import hashlib
 import json
-import struct
 import subprocess
 from pathlib import Path
 
@@ -15,8 +13,6 @@ from kapu.paths import host_environment
 DATA_OFFSET = (FIRST_MIB + 2 * ROOT_PARTITION_MIB) * MIB
 DATA_SIZE = 256 * MIB
 FOLDER = "/lib/tee"  # of the data partition, which is /var
-# Counters in the board's record: where each starts, from its end without the digest.
-BASES = {"security": -24, "storage": -16, "starts": -8}
 
 
 def read_data(instance: Instance) -> bytes:
@@ -98,19 +94,6 @@ def make_var_anew(instance: Instance) -> None:
 
 def copy_data(source: Instance, target: Instance) -> None:
     write_data(target, read_data(source))
-
-
-def age(instance: Instance, counter: str, by: int) -> None:
-    """Make a board's counter higher than it is, by lowering where it starts in the fuses."""
-    fuses, place = instance.folder / tpm.FUSES, BASES[counter]
-    record = bytearray(fuses.read_bytes()[:-32])
-    end = len(record) + place + 8
-    base = struct.unpack(">Q", record[end - 8:end])[0]
-    record[end - 8:end] = struct.pack(">Q", base - by)
-    mode = fuses.stat().st_mode
-    fuses.write_bytes(record + hashlib.sha256(record).digest())
-    fuses.chmod(mode)
-    tpm.burn(fuses, instance.folder / "rom.img")
 
 
 def counters(instance: Instance) -> tuple[int, int]:
