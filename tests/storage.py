@@ -92,10 +92,6 @@ def make_var_anew(instance: Instance) -> None:
     path.unlink()
 
 
-def copy_data(source: Instance, target: Instance) -> None:
-    write_data(target, read_data(source))
-
-
 def counters(instance: Instance) -> tuple[int, int]:
     """Commits and starts, as the TPM has them; the board is off."""
     facts = json.loads(tpm.show(instance.folder, True))
