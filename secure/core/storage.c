@@ -45,7 +45,7 @@ TEE_Result storage_start(void)
     if (res == TEE_SUCCESS)
         res = trust_raise_counter(FUSEBOX_STARTS, starts + 1);
     if (res == TEE_SUCCESS)
-        IMSG("kapu: secure storage starts empty, for the %" PRIu32 ". time on this board",
+        IMSG("kapu: secure storage starts empty (starts on this board: %" PRIu32 ")",
              starts + 1);
     return res;
 }

@@ -161,15 +161,14 @@ def add_to_attest(step: Step, base: Path, work: Path) -> None:
                                     f"#define RELEASE_DEBUG {DEBUG_STATUS[step.values[0]]}\n")
 
 
-TA_ADDITIONS = {"monitor": add_to_monitor, "attest": add_to_attest}
-
-
 def build_ta(step: Step, out: Path, base: Path, name: str) -> Path:
     """A trusted application of ours, with the development kit that OP-TEE's build left. Nothing
     signs it: it is part of an image that is signed and measured."""
     work = ta_tree(base, out, name)
-    if name in TA_ADDITIONS:
-        TA_ADDITIONS[name](step, base, work)
+    if name == "monitor":
+        add_to_monitor(step, base, work)
+    elif name == "attest":
+        add_to_attest(step, base, work)
     elf = f"out/{TA_UUIDS[name]}.stripped.elf"
     step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
              f"TA_DEV_KIT_DIR={base / 'out/export-ta_arm64'}", "O=out", elf)
