@@ -20,6 +20,8 @@
 #define HANDOVER_COUNTER_RELEASE 0xf14
 /* Bytes of event log. */
 #define HANDOVER_LOG_SIZE 0xf18
+/* BL31's stack canary, 8 bytes; BL31 wipes it. */
+#define HANDOVER_CANARY 0xf20
 /* Random seeds for the secure world: 8 bytes for its address layout, 32 for its generator. */
 #define HANDOVER_LAYOUT_SEED 0xf40
 #define HANDOVER_RANDOM_SEED 0xf48
