@@ -29,6 +29,8 @@
 #define HANDOVER_PANIC_ELR 0xf28
 #define HANDOVER_PANIC_EL3 0x6b617031U
 #define HANDOVER_PANIC_CORE 0x6b617032U
+/* BL31's stack canary, 8 bytes; BL31 wipes it. */
+#define HANDOVER_CANARY 0xf30
 /* Random seeds for the secure world: 8 bytes for its address layout, 32 for its generator. */
 #define HANDOVER_LAYOUT_SEED 0xf40
 #define HANDOVER_RANDOM_SEED 0xf48

@@ -32,14 +32,22 @@ static void say(struct link *l, const char *what, const char *why)
     snprintf(l->said, sizeof(l->said), "%s: %s", what, why);
 }
 
+static void subscribe(struct link *l)
+{
+    int err = mosquitto_subscribe_v5(l->client, NULL, l->filter, QOS, 0, NULL);
+
+    if (err != MOSQ_ERR_SUCCESS)
+        say(l, "cannot subscribe", mosquitto_strerror(err));
+}
+
 /* ---- what libmosquitto calls ---- */
 
 static void on_connect(struct mosquitto *m, void *ctx, int reason, int flags,
                        const mosquitto_property *properties)
 {
     struct link *l = ctx;
-    int err;
 
+    (void)m;
     (void)flags;
     (void)properties;
     if (reason != 0) {
@@ -50,9 +58,8 @@ static void on_connect(struct mosquitto *m, void *ctx, int reason, int flags,
     }
     l->connected = true;
     l->wait_ms = WAIT_FIRST_MS;
-    err = mosquitto_subscribe_v5(m, NULL, l->filter, QOS, 0, NULL);
-    if (err != MOSQ_ERR_SUCCESS)
-        say(l, "cannot subscribe", mosquitto_strerror(err));
+    if (l->filter[0] != '\0')
+        subscribe(l);
 }
 
 static void on_subscribe(struct mosquitto *m, void *ctx, int mid, int n, const int *granted,
@@ -260,6 +267,30 @@ void link_turn(struct link *l, int ms)
         say(l, "no TLS connection to the broker",
             err == MOSQ_ERR_SUCCESS ? "it went away" : mosquitto_strerror(err));
     try_later(l);
+}
+
+/*
+ * Unsubscribing would not do: what the broker has queued of the old topic comes first, and if that
+ * is a flood, the queue stays full and what is waited for is dropped. A new session has no queue.
+ */
+void link_hear(struct link *l, const char *filter)
+{
+    bool first = l->filter[0] == '\0';
+
+    if (strcmp(l->filter, filter) == 0)
+        return;
+    snprintf(l->filter, sizeof(l->filter), "%s", filter);
+    l->up = false;
+    if (!l->connected)
+        return;
+    if (first) {
+        subscribe(l);
+        return;
+    }
+    l->connected = false;
+    (void)mosquitto_disconnect_v5(l->client, 0, NULL);
+    l->waiting = true;
+    l->next_try_ms = 0;
 }
 
 int link_publish(struct link *l, const char *topic, struct bytes correlation, uint32_t expiry_s,

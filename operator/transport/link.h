@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The connection below requests: one libmosquitto client that comes back when the broker does, is
- * subscribed whenever it says that it is up, and hands over each message once.
+ * subscribed to one topic whenever it says that it is up, and hands over each message once.
  */
 #ifndef KAPU_LINK_H
 #define KAPU_LINK_H
@@ -12,13 +12,13 @@
 
 struct link {
     struct mosquitto *client;
-    char filter[PROTOCOL_TOPIC_SIZE + 64]; /* what to subscribe to */
-    bool connected, up;                    /* up: subscribed too */
-    uint32_t ups;                          /* how often it came up */
-    bool waiting;                          /* for the time of the next try */
-    uint64_t next_try_ms, began_ms;        /* of the last try */
-    uint32_t wait_ms;                      /* between two tries */
-    bool refused;                          /* by the broker, for good */
+    char filter[PROTOCOL_TOPIC_SIZE]; /* what to subscribe to; empty: nothing yet */
+    bool connected, up;               /* up: subscribed too */
+    uint32_t ups;                     /* how often it came up */
+    bool waiting;                     /* for the time of the next try */
+    uint64_t next_try_ms, began_ms;   /* of the last try */
+    uint32_t wait_ms;                 /* between two tries */
+    bool refused;                     /* by the broker, for good */
     char said[256];
     /* An answer to what was published last. */
     int published_mid;
@@ -31,6 +31,9 @@ struct link {
 
 KAPU_MUST_CHECK int link_open(struct link *l, const struct transport_options *o);
 void link_close(struct link *l);
+/* From now on hear this topic alone, with nothing left in the broker's queue of another. The link
+ * is up again once the broker has agreed. */
+void link_hear(struct link *l, const char *filter);
 /* One turn: waits at most `ms` for something to happen. */
 void link_turn(struct link *l, int ms);
 /* QoS 1, with correlation data and expiry. */

@@ -56,6 +56,15 @@ static void on_message(void *ctx, const char *topic, struct bytes correlation, s
         take(t, name, body);
 }
 
+/* Hear one gateway's replies, or those of all. */
+static void hear(struct transport *t, const char *name)
+{
+    char topic[PROTOCOL_TOPIC_SIZE];
+
+    protocol_topic(t->place, name, PROTOCOL_REPLY, topic);
+    link_hear(&t->link, topic);
+}
+
 static bool turn_until(struct transport *t, uint64_t end_ms)
 {
     uint64_t now = link_now_ms();
@@ -69,7 +78,6 @@ static bool turn_until(struct transport *t, uint64_t end_ms)
 struct transport *transport_open(const struct transport_options *o, enum protocol_place place,
                                  uint32_t timeout_ms, char *why, size_t why_n)
 {
-    char topic[PROTOCOL_TOPIC_SIZE];
     struct transport *t = calloc(1, sizeof(*t));
     uint64_t end = link_now_ms() + timeout_ms;
 
@@ -80,15 +88,12 @@ struct transport *transport_open(const struct transport_options *o, enum protoco
     t->place = place;
     t->link.message = on_message;
     t->link.ctx = t;
-    protocol_topic(place, "+", PROTOCOL_REPLY, topic);
-    snprintf(t->link.filter, sizeof(t->link.filter), "%s%s%s%s", o->share != NULL ? "$share/" : "",
-             o->share != NULL ? o->share : "", o->share != NULL ? "/" : "", topic);
     snprintf(t->link.said, sizeof(t->link.said), "the broker does not answer");
     if (link_open(&t->link, o) == 0) {
-        while (!t->link.up && !t->link.refused && turn_until(t, end))
+        while (!t->link.connected && !t->link.refused && turn_until(t, end))
             ;
     }
-    if (t->link.up)
+    if (t->link.connected)
         return t;
     snprintf(why, why_n, "%s (%s, port %u)", t->link.said, o->host, o->port);
     transport_close(t);
@@ -142,6 +147,7 @@ int transport_request(struct transport *t, const char *name, struct bytes body, 
     t->taken = false;
     t->to = reply;
     t->asked = name;
+    hear(t, name);
     do {
         uint64_t now = link_now_ms();
 
@@ -164,6 +170,7 @@ int transport_listen(struct transport *t, uint32_t timeout_ms, struct transport_
     t->taken = false;
     t->to = hello;
     t->listening = true;
+    hear(t, "+");
     while (!t->taken && !t->link.refused && turn_until(t, end))
         ;
     t->listening = false;

@@ -22,10 +22,6 @@ struct transport_options {
     const char *host; /* as the broker's certificate has it */
     uint16_t port;
     const char *ca, *certificate, *key; /* files, PEM */
-    /* Verifiers that share work give the same name; each reply goes to one of them, so only for
-     * replies that any may take. A name that gateways cannot guess: with it they could draw replies
-     * to themselves, where they end. NULL: all replies come here. */
-    const char *share;
 };
 
 struct transport_message {
@@ -37,19 +33,22 @@ struct transport_message {
 
 struct transport;
 
-/* Connects, and subscribes to all replies of that place; NULL after saying why in `why`. */
+/* Connects; NULL after saying why in `why`. */
 struct transport *transport_open(const struct transport_options *o, enum protocol_place place,
                                  uint32_t timeout_ms, char *why, size_t why_n);
 void transport_close(struct transport *t);
 
 /*
  * Sends a request and waits for its reply. It may reach the gateway more than once, with the same
- * correlation data; the first reply counts.
+ * correlation data; the first reply counts. Only that gateway's replies are subscribed to: the
+ * broker queues a bounded number of messages for a client and drops the rest, so a gateway that
+ * floods its topic must not share a queue with others. Asking another gateway takes a new session.
  */
 KAPU_MUST_CHECK int transport_request(struct transport *t, const char *name, struct bytes body,
                                       uint32_t timeout_ms, struct transport_message *reply);
 
-/* Waits for what a gateway says without being asked (a hello). */
+/* Waits for what a gateway says without being asked (a hello), of all that there are. One that
+ * floods can hide the others here, so do not look for a gateway whose name is known. */
 KAPU_MUST_CHECK int transport_listen(struct transport *t, uint32_t timeout_ms,
                                      struct transport_message *hello);
 

@@ -12,8 +12,10 @@ import struct
 import pytest
 
 from board import BASE
-from kapu import build, certs
+from kapu import build, certs, windows
 from kapu.build import security_counter
+from kapu.errors import KapuError
+from kapu.instance import SLOT_SIZE
 from kapu.keys import ROLES, KeySet, key_set, make_key
 from kapu.paths import ROOT
 from kapu.steps import Progress
@@ -131,12 +133,99 @@ def test_a_signed_image_in_the_place_of_another_halts(board, one, other):
     assert_halts(board, one, reason(one))
 
 
-@pytest.mark.parametrize("name, limit", [("bl2", 0x35000), ("bl31", 0x70000),
-                                         ("device-tree", 0x10000)])
-def test_an_image_larger_than_its_place_in_memory_halts(board, name, limit):
+# Which image's place in memory a certificate goes through before it is verified.
+THROUGH = {"tb-fw-cert": "bl2", "trusted-key-cert": "bl31", "soc-fw-key-cert": "bl31", "soc-fw-cert": "bl31",
+           "tos-fw-key-cert": "optee", "tos-fw-cert": "optee", "nt-fw-key-cert": "device-tree",
+           "nt-fw-cert": "device-tree"} | {name: name for name in IMAGES}
+BOUNDED = [name for name, image in THROUGH.items() if image != "linux"]
+TOO_LARGE = "larger than its place in memory"
+# BL31's place once was larger, over data of BL1 that is in use.
+FORMER_BL31 = (0x5e001, 0x70000, 0x70001)
+
+
+@pytest.fixture(scope="session")
+def places(firmware):
+    return windows.load_windows(firmware.release.tfa.out)
+
+
+@pytest.mark.parametrize("name, where", [
+    *((name, where) for name in BOUNDED for where in ("exactly", "just above")),
+    *((name, where) for name in BOUNDED if name in IMAGES for where in ("just below", "far above"))])
+def test_an_image_larger_than_its_place_in_memory_halts(board, places, name, where):
+    """What fits is read, and refused for what it is; what does not fit is not even read."""
+    limit = places[THROUGH[name]].size
+    size = limit + {"just below": -1, "exactly": 0, "just above": 1, "far above": limit // 2}[where]
     for slot in "ab":
-        set_entry(board, slot, name, size=limit * 2)
-    assert_halts(board, name, "larger than its place in memory")
+        set_entry(board, slot, name, offset=4096, size=size)
+    assert_halts(board, name, TOO_LARGE if size > limit else reason(name))
+
+
+@pytest.mark.parametrize("size", FORMER_BL31)
+def test_bl31_may_not_reach_into_the_data_of_the_rom(board, places, size):
+    assert places["bl31"].size == 0x5e000
+    for slot in "ab":
+        set_entry(board, slot, "bl31", offset=4096, size=size)
+    assert_halts(board, "bl31", TOO_LARGE)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_size_beyond_the_slot_or_beyond_32_or_64_bits_halts(board, name):
+    """Linux's place is larger than a slot, so that the slot is its limit."""
+    offset = board.place("a", name).offset
+    board.flip(BASE["b"], 0xff)  # the other slot is no way out
+    for size in (SLOT_SIZE - offset + 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 4096, (1 << 63) + 4096,
+                 (1 << 64) - 1, (1 << 64) - offset, (1 << 64) - offset + 64):
+        set_entry(board, "a", name, offset=offset, size=size)
+        console = board.run()
+        assert f"kapu: slot A refused: BL2 certificate: {MALFORMED}" in console, f"{size:#x}"
+        assert "kapu: HALT" in console and "Booting BL2" not in console, f"{size:#x}"
+
+
+def test_linux_up_to_the_end_of_the_slot_is_read_and_refused_for_its_hash(board, places):
+    assert places["linux"].size >= SLOT_SIZE
+    for slot in "ab":
+        set_entry(board, slot, "linux", offset=4096, size=SLOT_SIZE - 4096)
+    assert_halts(board, "linux", WRONG_HASH)
+
+
+def padded(firmware, folder, name: str, size: int):
+    """An image of exactly this size that works as the build's does."""
+    content = firmware.images[name].read_bytes()
+    assert len(content) < size
+    path = folder / f"{name}-{size:x}"
+    path.write_bytes(content.ljust(size, b"\0" if name == "device-tree" else b"\xa5"))
+    return path
+
+
+@pytest.mark.parametrize("name", ["bl2", "bl31", "optee", "device-tree"])
+def test_a_signed_image_that_fills_its_place_boots(board, firmware, places, tmp_path, name):
+    image = padded(firmware, tmp_path, name, places[name].size)
+    package = firmware.make(tmp_path / "large", images={name: image})
+    for slot in "ab":
+        board.write_package(slot, package)
+    assert "kapu: slot A: all images verified" in board.run()
+    assert "Primary CPU switching to normal world boot" in board.run_secure()
+
+
+def test_a_signed_linux_that_fills_the_slot_boots(board, firmware, tmp_path):
+    others = firmware.package.stat().st_size - firmware.images["linux"].stat().st_size
+    image = padded(firmware, tmp_path, "linux", SLOT_SIZE - others)
+    package = firmware.make(tmp_path / "large", images={"linux": image})
+    assert package.stat().st_size > SLOT_SIZE - 64
+    board.write_package("a", package)
+    assert "kapu: slot A: all images verified" in board.run()
+    with pytest.raises(KapuError, match="a slot has"):
+        image = padded(firmware, tmp_path, "linux", SLOT_SIZE - others + 64)
+        firmware.make(tmp_path / "larger", images={"linux": image})
+
+
+@pytest.mark.parametrize("name, more", [("bl2", 1), ("bl31", 1), ("optee", 1), ("device-tree", 1),
+                                        *(("bl31", size - 0x5e000) for size in FORMER_BL31[1:])])
+def test_a_signed_image_larger_than_its_place_gives_way_to_the_other_slot(board, firmware, places,
+                                                                          tmp_path, name, more):
+    image = padded(firmware, tmp_path, name, places[name].size + more)
+    board.write_package("a", firmware.make(tmp_path / "large", images={name: image}))
+    assert_slot_b_boots(board, name, TOO_LARGE)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,12 @@
  *   largest            as much as the broker takes, and no answer either
  *   wrong-topic        the good answer, but on another gateway's topic
  *   slow               the good answer after a second
+ *   flood              messages nobody asked for on its own topic, as fast as the broker takes
+ * them: flood-lossy        the same with QoS 0 flood-large        the largest messages
+ *   flood-large-lossy  the largest with QoS 0
+ *   flood-retained     retained messages
+ *   flood-connections  connections, each left with a will
+ *   deaf               takes nothing off the line
  *   forget             its certificate is lost
  *   drop-certificate   certificates are not taken
  */
@@ -28,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -324,6 +331,8 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
     free(correlation);
 }
 
+static void on_publish(struct mosquitto *m, void *ctx, int mid);
+
 static void connect_to(enum protocol_place place)
 {
     sim.place = place;
@@ -334,6 +343,7 @@ static void connect_to(enum protocol_place place)
     mosquitto_subscribe_v5_callback_set(sim.client, on_subscribe);
     mosquitto_disconnect_v5_callback_set(sim.client, on_disconnect);
     mosquitto_message_v5_callback_set(sim.client, on_message);
+    mosquitto_publish_callback_set(sim.client, on_publish);
     need(mosquitto_tls_set(sim.client, sim.ca, NULL,
                            place == PROTOCOL_ENROLLED ? sim.certificate : NULL,
                            place == PROTOCOL_ENROLLED ? sim.key : NULL, NULL) == MOSQ_ERR_SUCCESS,
@@ -363,10 +373,74 @@ static void hello(void)
     publish(wr_done(&w), NULL, 0);
 }
 
+/* ---- floods ---- */
+
+#define BURST 200
+#define UNANSWERED_MAX 64
+
+static struct {
+    int sent, answered; /* what it answers as one should counts too: below 0 is no harm */
+} flood;
+
+static void on_publish(struct mosquitto *m, void *ctx, int mid)
+{
+    (void)m;
+    (void)ctx;
+    (void)mid;
+    flood.answered++;
+}
+
+static void flood_sent(void)
+{
+    if (++flood.sent == (does("flood-connections") ? 5 : 1000))
+        say("flooding");
+}
+
+static void flood_connections(void)
+{
+    char topic[PROTOCOL_TOPIC_SIZE];
+
+    protocol_topic(sim.place, sim.name, PROTOCOL_REPLY, topic);
+    (void)mosquitto_will_set(sim.client, topic, 4, "will", 1, false);
+    (void)mosquitto_reconnect(sim.client);
+    for (int i = 0; i < 50 && !sim.up; i++)
+        (void)mosquitto_loop(sim.client, TURN_MS, 1);
+    (void)shutdown(mosquitto_socket(sim.client), SHUT_RDWR); /* without a DISCONNECT */
+    sim.up = false;
+    flood_sent();
+}
+
+static void flood_messages(void)
+{
+    static uint8_t body[PROTOCOL_BODY_MAX];
+    size_t n = strstr(sim.behaviour, "large") != NULL ? sizeof(body) : 16;
+    int qos = strstr(sim.behaviour, "lossy") != NULL ? 0 : 1;
+    char topic[PROTOCOL_TOPIC_SIZE];
+
+    protocol_topic(sim.place, sim.name, PROTOCOL_REPLY, topic);
+    for (int i = 0; i < BURST && sim.up && flood.sent - flood.answered < UNANSWERED_MAX; i++) {
+        if (mosquitto_publish_v5(sim.client, NULL, topic, (int)n, body, qos, does("flood-retained"),
+                                 NULL) != MOSQ_ERR_SUCCESS)
+            return;
+        flood_sent();
+    }
+}
+
 static void turn(void)
 {
+    if (does("deaf")) {
+        usleep(TURN_MS * 1000);
+        return;
+    }
+    if (does("flood-connections")) {
+        flood_connections();
+        return;
+    }
+    if (strncmp(sim.behaviour, "flood", 5) == 0)
+        flood_messages();
     if (mosquitto_loop(sim.client, TURN_MS, 1) != MOSQ_ERR_SUCCESS) {
         sim.up = false;
+        flood.answered = flood.sent;
         usleep(100000);
         (void)mosquitto_reconnect(sim.client);
     }

@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import allow, certs, fetch, kernelimage, profile, reference, symbols
+from . import allow, certs, fetch, kernelimage, profile, reference, symbols, windows
 from .errors import KapuError
 from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, development_folder, key_set, operator_ca,
                    reference_public)
@@ -238,6 +238,7 @@ def build_tfa(step: Step, out: Path) -> None:
     for name in ("bl1", "bl2", "bl31"):
         shutil.copy(built / f"{name}.bin", out)
         shutil.copy(built / name / f"{name}.elf", out)
+    windows.prove(out)
     shutil.copy(tree / "tools" / "fiptool" / "fiptool", out)
     shutil.rmtree(tree)
     shutil.rmtree(mbedtls)

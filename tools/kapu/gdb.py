@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Just enough of the GDB remote protocol to write a board's memory from outside."""
+"""Just enough of the GDB remote protocol to read and write a board's memory from outside, as the
+processor sees it, and to stop it at an address."""
 
 from pathlib import Path
 
@@ -36,6 +37,23 @@ class Gdb:
             part = data[at:at + 512]
             answer = self.command(f"M{address + at:x},{len(part):x}:{part.hex()}")
             assert answer == b"OK", answer
+
+    def read(self, address: int, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            part = min(512, size - len(data))
+            answer = self.command(f"m{address + len(data):x},{part:x}")
+            assert len(answer) == 2 * part, answer
+            data += bytes.fromhex(answer.decode())
+        return data
+
+    def run_to(self, address: int) -> None:
+        """Let the board run until it is about to execute this address."""
+        assert self.command(f"Z1,{address:x},4") == b"OK"
+        self.socket.sendall(b"$c#63")
+        stopped = self._receive()
+        assert stopped.startswith(b"T05"), stopped
+        assert self.command(f"z1,{address:x},4") == b"OK"
 
     def close(self) -> None:
         self.socket.close()

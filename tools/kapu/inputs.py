@@ -50,9 +50,13 @@ class Inputs:
 
 
 def note_open(event: str, arguments: tuple) -> None:
+    if event != "open":
+        return
     inputs = getattr(Inputs.of_thread, "running", None)
-    if event == "open" and inputs and not isinstance(arguments[0], int):
-        inputs.note(arguments[0])
+    path, mode = arguments[:2]
+    # A relative name for os.open(), without a mode, may be below another folder (dir_fd).
+    if inputs and not isinstance(path, int) and (mode is not None or os.path.isabs(path)):
+        inputs.note(path)
 
 
 sys.addaudithook(note_open)

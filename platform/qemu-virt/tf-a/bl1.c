@@ -14,7 +14,20 @@
 #include "slot_io.h"
 #include "trust.h"
 
+/* Where the build finds BL2's window (windows.py): TF-A's own descriptor cannot be found by name.
+ */
+static image_desc_t bl2_to_load = BL2_IMAGE_DESC;
+CASSERT(__builtin_offsetof(image_desc_t, image_info.image_base) == 24, assert_place_of_image_base);
+CASSERT(__builtin_offsetof(image_desc_t, image_info.image_max_size) == 36,
+        assert_place_of_image_max_size);
+
 static meminfo_t secure_ram;
+
+/* BL1 loads nothing else. */
+image_desc_t *bl1_plat_get_image_desc(unsigned int image_id)
+{
+    return image_id == BL2_IMAGE_ID ? &bl2_to_load : NULL;
+}
 
 meminfo_t *bl1_plat_sec_mem_layout(void)
 {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What BL2 loads, where it goes, and what runs after what. */
 #include <common/desc_image_load.h>
+#include <lib/cassert.h>
 #include <plat/common/platform.h>
 
 #include <platform_def.h>
 
-static bl_mem_params_node_t images[] = {
+static bl_mem_params_node_t images_to_load[] = {
     {
         .image_id = BL31_IMAGE_ID,
         SET_STATIC_PARAM_HEAD(ep_info, PARAM_EP, VERSION_2, entry_point_info_t,
@@ -15,7 +16,8 @@ static bl_mem_params_node_t images[] = {
         SET_STATIC_PARAM_HEAD(image_info, PARAM_EP, VERSION_2, image_info_t,
                               IMAGE_ATTRIB_PLAT_SETUP),
         .image_info.image_base = BL31_BASE,
-        .image_info.image_max_size = BL31_LIMIT - BL31_BASE,
+        /* Not up to BL31_LIMIT: BL1's data lies there and is in use until BL31 runs. */
+        .image_info.image_max_size = BL31_PROGBITS_LIMIT - BL31_BASE,
         .next_handoff_image_id = BL32_IMAGE_ID,
     },
     {
@@ -55,7 +57,14 @@ static bl_mem_params_node_t images[] = {
     },
 };
 
-REGISTER_BL_IMAGE_DESCS(images)
+REGISTER_BL_IMAGE_DESCS(images_to_load)
+
+/* Where the build finds the windows, to prove that none covers memory in use (windows.py). */
+CASSERT(sizeof(images_to_load[0]) == 184, assert_size_of_image_descriptor);
+CASSERT(__builtin_offsetof(bl_mem_params_node_t, image_info.image_base) == 16,
+        assert_place_of_image_base);
+CASSERT(__builtin_offsetof(bl_mem_params_node_t, image_info.image_max_size) == 28,
+        assert_place_of_image_max_size);
 
 bl_load_info_t *plat_get_bl_image_load_info(void)
 {

@@ -23,6 +23,7 @@
 
 #include <platform_def.h>
 
+#include "canary.h"
 #include "device_tree.h"
 #include "handover.h"
 #include "seed.h"
@@ -134,6 +135,17 @@ static int seed_optee(void)
     return err;
 }
 
+static int seed_bl31(void)
+{
+    uint8_t canary[CANARY_SIZE];
+    int err = canary_derive(CANARY_BL31, canary);
+
+    if (err == 0)
+        write_words(KAPU_HANDOVER_BASE + HANDOVER_CANARY, canary, sizeof(canary));
+    zeromem(canary, sizeof(canary));
+    return err;
+}
+
 /* Slot A's command line stands in place; slot B's replaces it. */
 static int keep_command_line(void)
 {
@@ -178,6 +190,8 @@ int device_tree_complete(void)
         err = fdt_pack(tree);
     if (err == 0)
         err = seed_optee();
+    if (err == 0)
+        err = seed_bl31();
     /* The seeds must not stay where any program in Linux that reads memory might find them. */
     zero_normalmem(hardware, PLAT_QEMU_DT_MAX_SIZE);
     flush_dcache_range(KAPU_HARDWARE_DT_BASE, PLAT_QEMU_DT_MAX_SIZE);

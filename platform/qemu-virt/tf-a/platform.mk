@@ -47,7 +47,13 @@ KAPU_VERIFY_SOURCES	:= drivers/auth/auth_mod.c			\
 			   $(KAPU_PLAT)/reset.c				\
 			   $(KAPU_PLAT)/seed.c				\
 			   $(KAPU_PLAT)/tpm.c				\
+			   $(KAPU_PLAT)/memory_use.S			\
+			   $(KAPU_BOOT)/canary.c				\
 			   $(KAPU_LIB_SOURCES)
+
+# Its stack canary is a constant and a counter; ours comes from a seed.
+PLAT_BL_COMMON_SOURCES	:= $(filter-out plat/qemu/common/qemu_stack_protector.c,	\
+			   $(PLAT_BL_COMMON_SOURCES))
 
 # common.mk brings QEMU's own storage and boot flow along; kapu has its own.
 KAPU_UNUSED		:= drivers/io/io_semihosting.c			\
@@ -91,6 +97,7 @@ BL31_SOURCES		+= $(GICV3_SOURCES)				\
 			   drivers/gpio/gpio.c				\
 			   $(KAPU_BOOT)/normal_world.c			\
 			   $(KAPU_PLAT)/panic.S				\
+			   $(KAPU_BOOT)/canary_bl31.c			\
 			   $(KAPU_PLAT)/power.c
 
 # TF-A's power control is taken over, not copied.

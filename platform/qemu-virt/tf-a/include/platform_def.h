@@ -21,6 +21,8 @@
  * tells BL2 its memory). */
 #define KAPU_HANDOVER_BASE SHARED_RAM_BASE
 #define KAPU_EVENT_LOG_BASE (BL_RAM_BASE + 0x1000)
+/* OP-TEE's (platform.h there): kept over resets, so nothing may be loaded over it. */
+#define KAPU_LAST_WORDS_BASE (BL_RAM_BASE + 0x2000)
 
 /* QEMU's first device on the platform bus: tpm-tis-device, the only one. Five localities. */
 #define KAPU_TPM_BASE 0x0c000000
@@ -34,6 +36,7 @@
 
 /* QEMU puts its own device tree at the start of RAM. Linux and its signed tree come after it. */
 #define KAPU_HARDWARE_DT_BASE NS_DRAM0_BASE
+#define KAPU_NORMAL_RAM_SIZE 0x40000000 /* of every gateway; TF-A's NS_DRAM0_SIZE is QEMU's limit */
 #undef NS_IMAGE_OFFSET
 #undef NS_IMAGE_MAX_SIZE
 #define NS_IMAGE_OFFSET (NS_DRAM0_BASE + 0x00200000)
