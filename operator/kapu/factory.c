@@ -59,8 +59,7 @@ const char *uuid_text(const uint8_t id[16], char text[HEX_MAX])
     return text;
 }
 
-/* Exactly n bytes from hexadecimal digits; dashes between them are passed over. */
-static int unhex(const char *text, uint8_t *to, size_t n)
+int unhex(const char *text, uint8_t *to, size_t n)
 {
     size_t digits = 0;
 
@@ -97,30 +96,54 @@ static uint8_t *read_file(const char *path, size_t limit, size_t *n)
     return data;
 }
 
+/* The record's bytes, n of at most FUSEBOX_BOARD_SIZE. */
+static int read_record(const char *path, uint8_t record[FUSEBOX_BOARD_SIZE], size_t *n)
+{
+    FILE *file = fopen(path, "rb");
+
+    *n = 0;
+    if (file == NULL)
+        return errno == ENOENT ? KAPU_ENOENT : KAPU_EINVAL;
+    *n = fread(record, 1, FUSEBOX_BOARD_SIZE, file);
+    fclose(file);
+    return 0;
+}
+
+int fuses_read_v1(const char *path, struct fusebox_board *board)
+{
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    size_t n;
+    int err = read_record(path, record, &n);
+
+    if (err == 0)
+        err = n == FUSEBOX_BOARD_V1_SIZE
+                  ? fusebox_board_decode_v1(&crypto_openssl.sha256, record, board)
+                  : KAPU_EINVAL;
+    kapu_wipe(record, sizeof(record));
+    return err;
+}
+
 int fuses_read(const char *path, struct fusebox_board *board)
 {
     uint8_t record[FUSEBOX_BOARD_SIZE];
-    size_t n = 0;
-    FILE *file = fopen(path, "rb");
-    int err;
+    size_t n;
+    int err = read_record(path, record, &n);
 
-    if (file == NULL && errno == ENOENT)
-        return KAPU_ENOENT;
-    if (file != NULL) {
-        n = fread(record, 1, sizeof(record), file);
-        fclose(file);
-    }
-    err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
-                              : KAPU_EINVAL;
+    if (err == 0)
+        err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
+                                  : KAPU_EINVAL;
     kapu_wipe(record, sizeof(record));
     if (err == 0 || err == KAPU_ENOENT)
         return err;
-    (void)fail("%s is not the record of a board, or is damaged", path);
+    if (fuses_read_v1(path, board) == 0)
+        (void)fail("%s: an earlier release provisioned this board: run kapu factory upgrade", path);
+    else
+        (void)fail("%s is not the record of a board, or is damaged", path);
+    kapu_wipe(board, sizeof(*board));
     return -1;
 }
 
-/* Whole or not at all, and readable by its owner only: it holds the pairing secret. */
-static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE])
+int file_write(const char *path, struct bytes data, unsigned int mode)
 {
     char temporary[4096];
     int fd, ok;
@@ -129,15 +152,20 @@ static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE
         errno = ENAMETOOLONG;
         return -1;
     }
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ok = fd >= 0 && write(fd, record, FUSEBOX_BOARD_SIZE) == (ssize_t)FUSEBOX_BOARD_SIZE &&
-         fsync(fd) == 0;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    ok = fd >= 0 && write(fd, data.p, data.n) == (ssize_t)data.n && fsync(fd) == 0;
     if (fd >= 0)
         ok = close(fd) == 0 && ok;
     if (ok && rename(temporary, path) == 0)
         return 0;
     (void)unlink(temporary);
     return -1;
+}
+
+/* Readable by its owner only: it holds the pairing secret. */
+static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE])
+{
+    return file_write(path, (struct bytes){record, FUSEBOX_BOARD_SIZE}, 0600);
 }
 
 static void progress(void *ctx, const char *step)
@@ -210,6 +238,47 @@ out:
     return status;
 }
 
+/* A board of the earlier release gets what it lacks, and keeps the rest. */
+static int upgrade(const struct options *o)
+{
+    struct fusebox_factory y = {.progress = progress};
+    struct station s = {.socket = {-1}};
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    struct fusebox_board board;
+    char text[HEX_MAX];
+    int err, status = EXIT_FAILED;
+
+    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
+        return fail(
+            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
+    err = fuses_read_v1(o->fuses, &board);
+    if (err != 0)
+        return fail("%s: %s", o->fuses,
+                    err == KAPU_ENOENT ? "this board is not provisioned"
+                                       : "is not the record of a board of the earlier release");
+    if (station_open(&s, o->tpm) != 0)
+        goto out;
+    y.tpm = &s.tpm;
+    err = fusebox_factory_upgrade(&y, &board);
+    if (err != 0) {
+        status = failed(&y, err);
+        goto out;
+    }
+    err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
+    if (err == 0 && write_fuses(o->fuses, record) == 0) {
+        printf("upgraded board %s\n", uuid_text(board.id, text));
+        status = EXIT_DONE;
+    } else {
+        status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
+    }
+out:
+    kapu_wipe(&board, sizeof(board));
+    kapu_wipe(record, sizeof(record));
+    kapu_wipe(s.buf, sizeof(s.buf));
+    tpm_socket_close(&s.socket);
+    return status;
+}
+
 /* The endorsement key's point, for whoever issues its certificate. */
 static int show_ek(const struct options *o)
 {
@@ -237,10 +306,13 @@ static int show_ek(const struct options *o)
 static const char help[] =
     "usage: kapu factory provision --tpm SOCKET --fuses FILE --id UUID --root-key-hash HEX\n"
     "                              [--ek-certificate FILE] [--again]\n"
+    "       kapu factory upgrade   --tpm SOCKET --fuses FILE --root-key-hash HEX\n"
     "       kapu factory ek        --tpm SOCKET [--json]\n"
     "       kapu factory show      --tpm SOCKET --fuses FILE [--json]\n\n"
     "  provision  make the TPM's keys, counters and boot state, and the record for the board's "
     "fuses\n"
+    "  upgrade    give a board that an earlier release provisioned what it lacks; it keeps the "
+    "rest\n"
     "  ek         the public endorsement key, for its certificate to be issued\n"
     "  show       identity, counters, boot state and PCRs of a provisioned board\n\n"
     "  --tpm SOCKET           Unix socket that takes TPM commands (swtpm's server)\n"
@@ -316,6 +388,8 @@ int command_factory(int argc, char **argv)
     }
     if (strcmp(verb, "provision") == 0)
         return provision(&o);
+    if (strcmp(verb, "upgrade") == 0)
+        return upgrade(&o);
     if (strcmp(verb, "ek") == 0)
         return show_ek(&o);
     if (strcmp(verb, "show") == 0)

@@ -110,6 +110,14 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
              *(["--again"] if again else [])], "factory")
 
 
+def upgrade(folder: Path, root_key_hash: str) -> None:
+    """The factory step on a board of an earlier release, which is off: it keeps all that it has."""
+    tool = operator_tool()
+    with served(folder) as socket:
+        run([tool, "factory", "upgrade", "--tpm", socket, "--fuses", folder / FUSES,
+             "--root-key-hash", root_key_hash], "factory")
+
+
 def show(folder: Path, as_json: bool) -> str:
     """What the TPM of a board that is off holds."""
     tool = operator_tool()
