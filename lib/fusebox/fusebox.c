@@ -233,12 +233,14 @@ int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state)
 
 int fusebox_write_state(struct fusebox *f, const struct bootstate *state)
 {
-    uint8_t b[BOOTSTATE_SIZE];
+    uint8_t b[BOOTSTATE_SIZE], is[BOOTSTATE_SIZE];
     struct index x;
     int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
 
     bootstate_encode(state, b);
     if (err == 0)
+        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, is, sizeof(is));
+    if (err == 0 && memcmp(b, is, sizeof(b)) != 0)
         err = tpm2_nv_write(f->tpm, x.nv.index, &x.auth, &x.nv, 0, BYTES_OF(b));
     return index_close(f, &x, err);
 }

@@ -11,8 +11,9 @@
 
 #include "internal.h"
 
-#define ATTEMPTS 3u /* the first may fail with a session that is lost, or a bus that is disturbed  \
-                     */
+#define ATTEMPTS                                                                                   \
+    3u /* the first may fail with a session that is lost, or a bus that is disturbed               \
+        */
 
 static int read_clock(struct fusebox *f, struct fusebox_measured *m)
 {

@@ -73,7 +73,7 @@ void watchdog_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n
 void watchdog_found(const char *text, size_t n);
 /* The monitor TA is gone: nobody will make a deep check again. */
 void __noreturn watchdog_bereft(void);
-/* The watch found something: a deep check must follow soon. Interrupt context. */
+/* Something was found that a deep check must tell of soon. Any context. */
 void watchdog_hurry(void);
 /* Resets the board if it is time. Interrupt context. */
 void watchdog_tick(void);

@@ -82,9 +82,10 @@ void watchdog_bereft(void)
 
 void watchdog_hurry(void)
 {
-    cpu_spin_lock(&lock);
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+
     sooner(monitor_now() + monitor_ms(PLATFORM_HURRY_S * 1000));
-    cpu_spin_unlock(&lock);
+    cpu_spin_unlock_xrestore(&lock, masked);
 }
 
 void watchdog_tick(void)

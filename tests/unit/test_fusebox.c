@@ -122,11 +122,145 @@ static void counters_rise_by_the_root_secret_only_and_never_fall(void **state)
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_STORAGE, &counter));
     assert_int_equal(counter, 0);
     refused(&s->e, fusebox_raise(&s->box, wrong, FUSEBOX_SECURITY, 4), TPM2_RC_BAD_AUTH);
-    assert_int_equal(fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, 4 + FUSEBOX_RAISE_MAX),
-                     KAPU_EARG);
     shop_boot(s, shop_key);
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));
     assert_int_equal(counter, 3);
+}
+
+static unsigned int writes; /* NV_Write commands on the bus */
+
+static void count_writes(struct interposer *i, uint8_t *cmd, size_t *n)
+{
+    (void)cmd;
+    (void)n;
+    writes += i->code == TPM2_CC_NV_WRITE || i->code == TPM2_CC_NV_INCREMENT;
+}
+
+static void a_state_is_written_only_when_it_is_another(void **state)
+{
+    const struct bootstate first = {.slot = 0}, trial = {.slot = 1, .trial = true, .tries = 3},
+                           fewer = {.slot = 1, .trial = true, .tries = 2};
+    struct shop *s = *state;
+    struct bootstate got;
+    uint32_t counter, left;
+
+    shop_start(s);
+    ok(&s->e, fusebox_write_state(&s->box, &first));
+    s->e.bus.on_command = count_writes;
+    for (unsigned i = 0; i < 10; i++)
+        ok(&s->e, fusebox_write_state(&s->box, &first));
+    assert_int_equal(writes, 0);
+    for (unsigned i = 0; i < 10; i++)
+        ok(&s->e, fusebox_write_state(&s->box, &trial));
+    assert_int_equal(writes, 1);
+    ok(&s->e, fusebox_write_state(&s->box, &fewer));
+    assert_int_equal(writes, 2);
+    ok(&s->e, fusebox_read(&s->box, &counter, &got));
+    assert_memory_equal(&got, &fewer, sizeof(got));
+    for (unsigned i = 0; i < 10; i++)
+        ok(&s->e, fusebox_confirm(&s->box, s->root, 0, counter, &left));
+    assert_int_equal(writes, 3);
+    ok(&s->e, fusebox_read(&s->box, &counter, &got));
+    assert_memory_equal(&got, &first, sizeof(got));
+    s->e.bus.on_command = NULL;
+}
+
+/* ---- confirming a release ---- */
+
+static void expect_fuses(struct shop *s, const struct bootstate *state, uint32_t counter)
+{
+    struct bootstate got;
+    uint32_t is;
+
+    ok(&s->e, fusebox_read(&s->box, &is, &got));
+    assert_int_equal(is, counter);
+    assert_memory_equal(&got, state, sizeof(got));
+}
+
+static void confirm(struct shop *s, uint8_t slot, uint32_t counter)
+{
+    uint32_t left = 0, before;
+
+    do {
+        before = left;
+        ok(&s->e, fusebox_confirm(&s->box, s->root, slot, counter, &left));
+        assert_true(before == 0 || left < before);
+    } while (left > 0);
+}
+
+/* The TPM's counter stands for `counter` from now on: as if the board had begun there. */
+static void pretend_counter(struct shop *s, uint32_t counter)
+{
+    uint32_t is;
+
+    ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &is));
+    s->board.counter_base = s->board.counter_base + is - counter;
+}
+
+static void a_confirmed_release_has_its_counter_however_far_it_is(void **state)
+{
+    static const uint32_t counters[] = {1, 256, 257, 300, FUSEBOX_RAISE_MAX};
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = {.slot = 1};
+    struct shop *s = *state;
+
+    shop_start(s);
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        pretend_counter(s, 0);
+        ok(&s->e, fusebox_write_state(&s->box, &trial));
+        confirm(s, 1, counters[i]);
+        expect_fuses(s, &good, counters[i]);
+    }
+    pretend_counter(s, 10); /* below the TPM's: nothing to raise */
+    confirm(s, 1, 3);
+    expect_fuses(s, &good, 10);
+}
+
+static void a_release_whose_counter_is_too_far_away_is_not_confirmed(void **state)
+{
+    static const uint32_t counters[] = {FUSEBOX_RAISE_MAX + 1, 5000, UINT32_MAX};
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2};
+    struct shop *s = *state;
+    uint32_t left;
+
+    shop_start(s);
+    pretend_counter(s, 0);
+    ok(&s->e, fusebox_write_state(&s->box, &trial));
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        assert_int_equal(fusebox_confirm(&s->box, s->root, 1, counters[i], &left), KAPU_EARG);
+        assert_int_equal(left, 0);
+        expect_fuses(s, &trial, 0);
+    }
+    assert_int_equal(fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, FUSEBOX_RAISE_MAX + 1),
+                     KAPU_EARG);
+    pretend_counter(s, 1); /* one step nearer, and it is */
+    ok(&s->e, fusebox_confirm(&s->box, s->root, 1, FUSEBOX_RAISE_MAX + 1, &left));
+    assert_int_equal(left, FUSEBOX_RAISE_MAX - FUSEBOX_RAISE_PART);
+    expect_fuses(s, &(struct bootstate){.slot = 1}, 1 + FUSEBOX_RAISE_PART);
+}
+
+static void a_confirmation_that_was_cut_goes_on_with_the_next(void **state)
+{
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = {.slot = 1};
+    struct shop *s = *state;
+    uint32_t counter, left;
+
+    shop_start(s);
+    pretend_counter(s, 0);
+    ok(&s->e, fusebox_write_state(&s->box, &trial));
+    for (unsigned cut = 2; cut < 40; cut += 6) { /* before, while and after the state is written */
+        int err = 0;
+
+        s->e.bus.cut_after = cut;
+        for (left = 1; left > 0 && err == 0;)
+            err = fusebox_confirm(&s->box, s->root, 1, 300, &left);
+        s->e.bus.cut_after = 0;
+        assert_int_equal(err, KAPU_EIO);
+        shop_start(s);
+    }
+    ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));
+    assert_in_range(counter, 1, 299); /* it was cut on the way */
+    confirm(s, 1, 300);
+    expect_fuses(s, &good, 300);
 }
 
 /* What Linux could do with the TPM's registers: everything but knowing a value. */
@@ -520,6 +654,10 @@ int main(void)
         cmocka_unit_test(another_tpm_is_not_taken_for_the_boards),
         cmocka_unit_test(boot_stages_read_and_write_state_with_the_boards_value_only),
         cmocka_unit_test(counters_rise_by_the_root_secret_only_and_never_fall),
+        cmocka_unit_test(a_state_is_written_only_when_it_is_another),
+        cmocka_unit_test(a_confirmed_release_has_its_counter_however_far_it_is),
+        cmocka_unit_test(a_release_whose_counter_is_too_far_away_is_not_confirmed),
+        cmocka_unit_test(a_confirmation_that_was_cut_goes_on_with_the_next),
         cmocka_unit_test(nobody_deletes_or_makes_again_a_counter_after_boot),
         cmocka_unit_test(no_byte_of_a_secret_is_seen_on_the_bus),
         cmocka_unit_test(a_cap_that_the_bus_drops_is_noticed),

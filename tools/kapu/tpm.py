@@ -114,6 +114,14 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
              *(["--again"] if again else [])], "factory")
 
 
+def upgrade(folder: Path, root_key_hash: str) -> None:
+    """The factory step on a board of an earlier release, which is off: it keeps all that it has."""
+    tool = operator_tool()
+    with served(folder) as socket:
+        run([tool, "factory", "upgrade", "--tpm", socket, "--fuses", folder / FUSES,
+             "--root-key-hash", root_key_hash], "factory")
+
+
 def factory_public() -> bytes:
     """The public half of the key that signs board records, as PEM: for operators."""
     return run([operator_tool(), "factory", "key", "--factory-key", keys.factory_key()],

@@ -127,6 +127,7 @@ KAPU_MUST_CHECK int fusebox_start(struct fusebox *f);
 
 /* Security counter and boot state, authentic. */
 KAPU_MUST_CHECK int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state);
+/* Reads before, and writes only another value: NV memory wears out. */
 KAPU_MUST_CHECK int fusebox_write_state(struct fusebox *f, const struct bootstate *state);
 
 /* BL2, last: closes the platform hierarchy until the next reset. The secure world checks it. */
@@ -177,13 +178,26 @@ enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE, FUSEBOX_STARTS };
 KAPU_MUST_CHECK int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which,
                                          uint32_t *value);
 
-/* Most that a counter rises in one call: a TPM counts in single steps. */
-#define FUSEBOX_RAISE_MAX 256u
+/* Most that a counter ever rises at once: a TPM counts in single steps, each a write of its NV
+ * memory. Releases have a security counter of at most this (tools/kapu/build.py). */
+#define FUSEBOX_RAISE_MAX 4095u
+/* Steps that a TPM does in about a second. */
+#define FUSEBOX_RAISE_PART 32u
 
 /* Raises a counter to `value`; nothing happens when it is there already or beyond.
  * KAPU_EARG: more than FUSEBOX_RAISE_MAX steps. A cut on the way leaves it in between. */
 KAPU_MUST_CHECK int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   enum fusebox_counter which, uint32_t value);
+
+/*
+ * Confirms the release in `slot`: its slot is no longer on trial, and the security counter rises to
+ * `counter`. Does a part of it, of at most FUSEBOX_RAISE_PART steps, and says in *left how many
+ * steps are still to be done: call it until that is 0. State first: a cut on the way leaves a
+ * confirmed slot that can be confirmed again; the other way round it would leave a trial whose
+ * fall-back is refused. KAPU_EARG: more than FUSEBOX_RAISE_MAX steps; nothing was changed.
+ */
+KAPU_MUST_CHECK int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                                    uint8_t slot, uint32_t counter, uint32_t *left);
 
 /* Derives a value for one use from the root secret: KDFa (Part 1, 11.4.10.2) with its label. */
 KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
