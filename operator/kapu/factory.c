@@ -61,8 +61,7 @@ const char *uuid_text(const uint8_t id[16], char text[HEX_MAX])
     return text;
 }
 
-/* Exactly n bytes from hexadecimal digits; dashes between them are passed over. */
-static int unhex(const char *text, uint8_t *to, size_t n)
+int unhex(const char *text, uint8_t *to, size_t n)
 {
     size_t digits = 0;
 

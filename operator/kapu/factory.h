@@ -27,6 +27,8 @@ int fuses_read(const char *path, struct fusebox_board *board);
 
 /* n bytes (at most 64) as hexadecimal digits. */
 const char *hex(const uint8_t *p, size_t n, char text[HEX_MAX]);
+/* Exactly n bytes from hexadecimal digits; dashes between them are passed over. 0 or -1. */
+int unhex(const char *text, uint8_t *to, size_t n);
 /* A UUID in its usual form: 37 characters with the end. */
 const char *uuid_text(const uint8_t id[16], char text[HEX_MAX]);
 

@@ -13,6 +13,10 @@
 #define IDENTITY(a, ...)                                                                           \
     verifier_reason((a)->r, VERIFIER_IDENTITY, VERIFIER_CONTRAINDICATED, __VA_ARGS__)
 
+/* What the operator has to do when a board comes back with new keys. */
+#define AFTER_FACTORY                                                                              \
+    "; if the board was at the factory: kapu board add FILE, then kapu enroll --renew %s"
+
 /* Malformed, or of another kind: nothing in it counts. */
 static int refuse(struct appraisal *a, const char *what, int err)
 {
@@ -26,7 +30,8 @@ static int refuse(struct appraisal *a, const char *what, int err)
         IDENTITY(a, "the %s, or a part of it, is larger than is allowed", what);
         break;
     case KAPU_EPIN:
-        IDENTITY(a, "the %s is signed by another key than the one enrolled", what);
+        IDENTITY(a, "the %s is signed by another key than the one enrolled" AFTER_FACTORY, what,
+                 a->q->gateway->name);
         break;
     case KAPU_EAUTH:
         IDENTITY(a, "the signature of the %s does not verify", what);
@@ -86,7 +91,8 @@ static int appraise_quote(struct appraisal *a, struct tpm2_attest *quote, bool *
         SHA->hash(SHA->ctx, &a->message.attest, 1, digest) != 0)
         return KAPU_ECRYPTO;
     if (openssl_p256_verify(ak->x, ak->y, digest, a->message.quote_signature) != 0) {
-        IDENTITY(a, "the TPM quote is not signed by the enrolled attestation key");
+        IDENTITY(a, "the TPM quote is not signed by the enrolled attestation key" AFTER_FACTORY,
+                 a->q->gateway->name);
         return 0;
     }
     if (tpm2_attest_parse(a->message.attest, quote) != 0 || quote->type != TPM2_ST_ATTEST_QUOTE) {
@@ -165,6 +171,8 @@ static int appraise(struct appraisal *a)
     if (err != 0)
         return err;
     appraise_monitor(a);
+    appraise_record(a);
+    appraise_starts(a, quote.clock.resets, quote.clock.restarts);
     affirm_the_rest(a->r);
     return 0;
 }
