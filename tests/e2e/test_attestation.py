@@ -36,6 +36,7 @@ class Attested:
         self.instance = watched_instance(folder / "gw", flavour)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
+        self.operated.know_board(self.instance.folder)
         self.machine.forwards = self.operated.operator.forwards()
         self.machine.start()
 

@@ -116,8 +116,10 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
 
 def factory_public() -> bytes:
     """The public half of the key that signs board records, as PEM: for operators."""
-    return run([operator_tool(), "factory", "key", "--factory-key", keys.factory_key()],
-               "the factory key").encode()
+    key = keys.factory_key()
+    if not key.startswith("pkcs11:"):
+        return keys.openssl("pkey", "-in", key, "-pubout")
+    return run([operator_tool(), "factory", "key", "--factory-key", key], "the factory key").encode()
 
 
 def show(folder: Path, as_json: bool) -> str:
