@@ -52,7 +52,7 @@
 /* VO: a, b = low and high word of the milliseconds since the secure world started. VO: a =
  * milliseconds left of the watchdog's time, b = MONITOR_TIME_*. */
 #define MONITOR_PTA_TIME 5
-#define MONITOR_TIME_FOUND 1u /* the watch found something */
+#define MONITOR_TIME_FOUND 1u /* the watch found something, or a quote the TPM changed */
 #define MONITOR_TIME_RESET 2u /* the board will reset because of alarms */
 
 /* MO: text that the run before this one remembered; VO: a = enum monitor_reset, b = resets by the
@@ -72,5 +72,11 @@ enum monitor_reset {
 
 /* VO: a = pages that the watch found changed and had no room for, since the last call. */
 #define MONITOR_PTA_MISSED 8
+
+/* VO: a = PCRs that were seen not to hold what this boot measured (bit i: PCR i), b = MONITOR_TPM_*.
+ * What was seen stays until the board resets. */
+#define MONITOR_PTA_TPM 9
+#define MONITOR_TPM_RESET 1u  /* the TPM was reset since, or lost the secure world's session */
+#define MONITOR_TPM_SILENT 2u /* it does not answer now, or not authentically */
 
 #endif

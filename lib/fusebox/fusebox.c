@@ -38,8 +38,17 @@ int fusebox_session(struct fusebox *f)
                               NULL);
 }
 
+/* Only a reset of the TPM, or somebody else on its bus, ends a kept session. */
+static bool is_lost(const struct fusebox *f, int err)
+{
+    return f->salted && err == KAPU_ETPM &&
+           (f->tpm->rc == TPM2_RC_INITIALIZE ||
+            (f->tpm->rc >= TPM2_RC_REFERENCE_S0 && f->tpm->rc <= TPM2_RC_REFERENCE_S6));
+}
+
 int fusebox_session_done(struct fusebox *f, int err)
 {
+    f->lost = f->lost || is_lost(f, err);
     return f->salted && err == 0 ? 0 : fusebox_session_end(f, &f->session, err);
 }
 
@@ -208,12 +217,14 @@ int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state)
 
 int fusebox_write_state(struct fusebox *f, const struct bootstate *state)
 {
-    uint8_t b[BOOTSTATE_SIZE];
+    uint8_t b[BOOTSTATE_SIZE], is[BOOTSTATE_SIZE];
     struct index x;
     int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
 
     bootstate_encode(state, b);
     if (err == 0)
+        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, is, sizeof(is));
+    if (err == 0 && memcmp(b, is, sizeof(b)) != 0)
         err = tpm2_nv_write(f->tpm, x.nv.index, &x.auth, &x.nv, 0, BYTES_OF(b));
     return index_close(f, &x, err);
 }

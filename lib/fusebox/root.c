@@ -169,3 +169,24 @@ int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
     kapu_wipe(owner, sizeof(owner));
     return fusebox_session_done(f, err);
 }
+
+int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], uint8_t slot,
+                    uint32_t counter, uint32_t *left)
+{
+    const struct bootstate good = {.slot = slot};
+    uint32_t now = 0, to;
+    int err = fusebox_read_counter(f, FUSEBOX_SECURITY, &now);
+
+    *left = 0;
+    if (err != 0)
+        return err;
+    if (counter > now && counter - now > FUSEBOX_RAISE_MAX)
+        return KAPU_EARG;
+    to = counter > now && counter - now > FUSEBOX_RAISE_PART ? now + FUSEBOX_RAISE_PART : counter;
+    err = fusebox_write_state(f, &good);
+    if (err == 0)
+        err = fusebox_raise(f, root, FUSEBOX_SECURITY, to);
+    if (err == 0)
+        *left = counter - to;
+    return err;
+}

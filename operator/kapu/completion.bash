@@ -29,7 +29,7 @@ _kapu() {
         enroll) words='--name --interval --timeout --json --operator --help' ;;
         evidence) words='show --key --ak --extract --json --help' files=yes ;;
         factory)
-            words='provision ek show --tpm --fuses --id --root-key-hash --ek-certificate --again --json --help'
+            words='provision upgrade ek show --tpm --fuses --id --root-key-hash --ek-certificate --again --json --help'
             ;;
         fleet) words='--json --operator --help' ;;
         forget) words="$(_kapu_gateways "$1") --operator --help" ;;

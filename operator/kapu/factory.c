@@ -98,25 +98,50 @@ static uint8_t *read_file(const char *path, size_t limit, size_t *n)
     return data;
 }
 
+/* The record's bytes, n of at most FUSEBOX_BOARD_SIZE. */
+static int read_record(const char *path, uint8_t record[FUSEBOX_BOARD_SIZE], size_t *n)
+{
+    FILE *file = fopen(path, "rb");
+
+    *n = 0;
+    if (file == NULL)
+        return errno == ENOENT ? KAPU_ENOENT : KAPU_EINVAL;
+    *n = fread(record, 1, FUSEBOX_BOARD_SIZE, file);
+    fclose(file);
+    return 0;
+}
+
+int fuses_read_v1(const char *path, struct fusebox_board *board)
+{
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    size_t n;
+    int err = read_record(path, record, &n);
+
+    if (err == 0)
+        err = n == FUSEBOX_BOARD_V1_SIZE
+                  ? fusebox_board_decode_v1(&crypto_openssl.sha256, record, board)
+                  : KAPU_EINVAL;
+    kapu_wipe(record, sizeof(record));
+    return err;
+}
+
 int fuses_read(const char *path, struct fusebox_board *board)
 {
     uint8_t record[FUSEBOX_BOARD_SIZE];
-    size_t n = 0;
-    FILE *file = fopen(path, "rb");
-    int err;
+    size_t n;
+    int err = read_record(path, record, &n);
 
-    if (file == NULL && errno == ENOENT)
-        return KAPU_ENOENT;
-    if (file != NULL) {
-        n = fread(record, 1, sizeof(record), file);
-        fclose(file);
-    }
-    err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
-                              : KAPU_EINVAL;
+    if (err == 0)
+        err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
+                                  : KAPU_EINVAL;
     kapu_wipe(record, sizeof(record));
     if (err == 0 || err == KAPU_ENOENT)
         return err;
-    (void)fail("%s is not the record of a board, or is damaged", path);
+    if (fuses_read_v1(path, board) == 0)
+        (void)fail("%s: an earlier release provisioned this board: run kapu factory upgrade", path);
+    else
+        (void)fail("%s is not the record of a board, or is damaged", path);
+    kapu_wipe(board, sizeof(*board));
     return -1;
 }
 
@@ -161,6 +186,16 @@ static int failed(const struct fusebox_factory *y, int err)
                 y->tpm->rc);
 }
 
+static bool has_record_options(const struct options *o)
+{
+    if (o->record != NULL && o->factory_key != NULL && o->platform != NULL &&
+        record_platform_is_good(o->platform))
+        return true;
+    (void)fail("--record, --factory-key and --platform must be given: without a signed record of "
+               "the board no operator enrols it");
+    return false;
+}
+
 static int provision(const struct options *o)
 {
     struct fusebox_board board = {0}, old;
@@ -171,10 +206,8 @@ static int provision(const struct options *o)
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
 
-    if (o->record == NULL || o->factory_key == NULL || o->platform == NULL ||
-        !record_platform_is_good(o->platform))
-        return fail("provisioning needs --record, --factory-key and --platform: without a signed "
-                    "record of the board no operator enrols it");
+    if (!has_record_options(o))
+        return EXIT_FAILED;
     if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
         return fail(
             "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
@@ -236,16 +269,60 @@ static int issue_again(const struct options *o)
         return fail("%s: this board is not provisioned", o->fuses);
     if (err != 0)
         return EXIT_FAILED;
-    if (o->record == NULL || o->factory_key == NULL || o->platform == NULL ||
-        !record_platform_is_good(o->platform))
-        status = fail("a record needs --record, --factory-key and --platform");
-    else if (record_issuer_open(&issuer, o->factory_key) == 0 &&
-             record_issue(&issuer, &board, o->platform, o->record) == 0)
+    if (has_record_options(o) && record_issuer_open(&issuer, o->factory_key) == 0 &&
+        record_issue(&issuer, &board, o->platform, o->record) == 0)
         status = EXIT_DONE;
     if (status == EXIT_DONE)
         printf("record of board %s\n", uuid_text(board.id, text));
     record_issuer_close(&issuer);
     kapu_wipe(&board, sizeof(board));
+    return status;
+}
+
+/* A board of the earlier release gets what it lacks, and keeps the rest. */
+static int upgrade(const struct options *o)
+{
+    struct fusebox_factory y = {.progress = progress};
+    struct record_issuer issuer = {0};
+    struct station s = {.socket = {-1}};
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    struct fusebox_board board;
+    char text[HEX_MAX];
+    int err, status = EXIT_FAILED;
+
+    if (!has_record_options(o))
+        return EXIT_FAILED;
+    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
+        return fail(
+            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
+    err = fuses_read_v1(o->fuses, &board);
+    if (err != 0)
+        return fail("%s: %s", o->fuses,
+                    err == KAPU_ENOENT ? "this board is not provisioned"
+                                       : "is not the record of a board of the earlier release");
+    if (station_open(&s, o->tpm) != 0)
+        goto out;
+    y.tpm = &s.tpm;
+    err = fusebox_factory_upgrade(&y, &board);
+    if (err != 0) {
+        status = failed(&y, err);
+        goto out;
+    }
+    if (record_issue(&issuer, &board, o->platform, o->record) != 0)
+        goto out;
+    err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
+    if (err == 0 && write_fuses(o->fuses, record) == 0) {
+        printf("upgraded board %s\n", uuid_text(board.id, text));
+        status = EXIT_DONE;
+    } else {
+        status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
+    }
+out:
+    kapu_wipe(&board, sizeof(board));
+    kapu_wipe(record, sizeof(record));
+    kapu_wipe(s.buf, sizeof(s.buf));
+    tpm_socket_close(&s.socket);
+    record_issuer_close(&issuer);
     return status;
 }
 
@@ -277,6 +354,8 @@ static const char help[] =
     "usage: kapu factory provision --tpm SOCKET --fuses FILE --id UUID --root-key-hash HEX\n"
     "                              --record FILE --factory-key KEY --platform NAME\n"
     "                              [--ek-certificate FILE] [--again]\n"
+    "       kapu factory upgrade   --tpm SOCKET --fuses FILE --root-key-hash HEX\n"
+    "                              --record FILE --factory-key KEY --platform NAME\n"
     "       kapu factory ek        --tpm SOCKET [--json]\n"
     "       kapu factory show      --tpm SOCKET --fuses FILE [--record FILE] [--json]\n"
     "       kapu factory record    --fuses FILE --record FILE --factory-key KEY --platform NAME\n"
@@ -284,6 +363,8 @@ static const char help[] =
     "  provision  make the TPM's keys, counters and boot state, the signed record of the board "
     "for\n"
     "             operators, and the record for the board's fuses\n"
+    "  upgrade    give a board that an earlier release provisioned what it lacks; it keeps the "
+    "rest\n"
     "  ek         the public endorsement key, for its certificate to be issued\n"
     "  show       identity, counters, boot state and PCRs of a provisioned board\n"
     "  record     sign a record of a provisioned board anew\n"
@@ -384,6 +465,8 @@ int command_factory(int argc, char **argv)
         return needs(verb, strcmp(verb, "ek") != 0 ? "--tpm and --fuses" : "--tpm");
     if (strcmp(verb, "provision") == 0)
         return provision(&o);
+    if (strcmp(verb, "upgrade") == 0)
+        return upgrade(&o);
     if (strcmp(verb, "ek") == 0)
         return show_ek(&o);
     if (strcmp(verb, "show") == 0)

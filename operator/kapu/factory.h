@@ -24,6 +24,8 @@ int file_write(const char *path, struct bytes data, unsigned int mode);
 
 /* Reads the board's record. 0; KAPU_ENOENT: no file, or an erased record; else -1 after saying. */
 int fuses_read(const char *path, struct fusebox_board *board);
+/* The same of a board that an earlier release provisioned; KAPU_E*, and says nothing. */
+int fuses_read_v1(const char *path, struct fusebox_board *board);
 
 /* n bytes (at most 64) as hexadecimal digits. */
 const char *hex(const uint8_t *p, size_t n, char text[HEX_MAX]);

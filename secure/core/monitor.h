@@ -65,7 +65,7 @@ void watch_figures(struct watch_figures *f);
 
 /* A deep check has ended; reset_s > 0: reset the board after that time, come what may. */
 void watchdog_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
-/* The watch found something: a deep check must follow soon. Interrupt context. */
+/* Something was found that a deep check must tell of soon. Any context. */
 void watchdog_hurry(void);
 /* Resets the board if it is time. Interrupt context. */
 void watchdog_tick(void);

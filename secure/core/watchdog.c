@@ -46,9 +46,10 @@ void watchdog_done(uint32_t alarms, uint32_t reset_s, const char *what, size_t n
 
 void watchdog_hurry(void)
 {
-    cpu_spin_lock(&lock);
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+
     sooner(monitor_now() + monitor_ms(PLATFORM_HURRY_S * 1000));
-    cpu_spin_unlock(&lock);
+    cpu_spin_unlock_xrestore(&lock, masked);
 }
 
 void watchdog_tick(void)

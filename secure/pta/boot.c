@@ -92,17 +92,9 @@ static TEE_Result complete(TEE_Param p[TEE_NUM_PARAMS] __unused)
     return TEE_SUCCESS;
 }
 
-/* State first: a cut before the counter has risen leaves a confirmed slot that can be confirmed
- * again; the other way round it would leave a trial whose fall-back is refused. */
 static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS] __unused)
 {
-    const struct trust_boot *b = trust_boot();
-    const struct bootstate good = {.slot = b->state.slot};
-    TEE_Result res = trust_write_state(&good);
-
-    if (res != TEE_SUCCESS)
-        return res;
-    return trust_raise_counter(FUSEBOX_SECURITY, b->counter_release);
+    return trust_confirm();
 }
 
 static TEE_Result try_slot(TEE_Param p[TEE_NUM_PARAMS])
@@ -178,7 +170,7 @@ static TEE_Result quote(TEE_Param p[TEE_NUM_PARAMS])
         return TEE_ERROR_BAD_PARAMETERS;
     memcpy(nonce, p[0].memref.buffer, sizeof(nonce));
     wr_init(&w, attest, sizeof(attest));
-    res = trust_quote(nonce, &w, &sig);
+    res = trust_quote(nonce, p[3].value.a, &w, &sig);
     if (res == TEE_SUCCESS) {
         const struct bytes all[] = {wr_done(&w), BYTES_OF(signature)};
 
@@ -210,6 +202,8 @@ static TEE_Result get_events(TEE_Param p[TEE_NUM_PARAMS])
 {
     const struct trust_boot *b = trust_boot();
 
+    p[1].value.a = trust_told();
+    p[1].value.b = 0;
     return put_memory(&p[0], (struct bytes){b->log, b->log_size});
 }
 
@@ -228,9 +222,9 @@ static const struct {
     {BOOT_PTA_CONFIRM, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), UPDATE, confirm},
     {BOOT_PTA_TRY, TEE_PARAM_TYPES(IN, NONE, NONE, NONE), UPDATE, try_slot},
     {BOOT_PTA_IDENTITY, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, MEM_OUT), ATTEST, get_identity},
-    {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, NONE), ATTEST, quote},
+    {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, IN), ATTEST, quote},
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
-    {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), ATTEST, get_events},
+    {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), ATTEST, get_events},
 };
 
 /* OP-TEE vouches for a TA's UUID: its signature was verified, or it is part of OP-TEE's image. */

@@ -12,6 +12,8 @@
 #include <trace.h>
 #include <util.h>
 
+#include <kapu/trust.h>
+
 #include "monitor.h"
 #include "monitor_ta.h"
 
@@ -128,6 +130,16 @@ static TEE_Result missed(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
+static struct trust_tpm given; /* what the deep check under way was told; calls do not overlap */
+
+static TEE_Result check_tpm(TEE_Param p[TEE_NUM_PARAMS])
+{
+    trust_check_tpm(&given);
+    p[0].value.a = given.pcrs;
+    p[0].value.b = (given.reset ? MONITOR_TPM_RESET : 0) | (given.silent ? MONITOR_TPM_SILENT : 0);
+    return TEE_SUCCESS;
+}
+
 /* On the secure console; the text ends with a zero. */
 static void say_lines(const char *text)
 {
@@ -147,6 +159,9 @@ static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
 
     if (res == TEE_SUCCESS) {
         watchdog_done(p[0].value.a, p[0].value.b, text, p[1].memref.size);
+        if (p[0].value.a > 0)
+            trust_tell(given.pcrs, given.reset);
+        given = (struct trust_tpm){};
         say_lines(text);
     }
     free(text);
@@ -161,7 +176,8 @@ static TEE_Result time_now(TEE_Param p[TEE_NUM_PARAMS])
     p[0].value.a = (uint32_t)ms;
     p[0].value.b = (uint32_t)(ms >> 32);
     p[1].value.a = watchdog_left_ms(&will_reset);
-    p[1].value.b = (watch_found() ? MONITOR_TIME_FOUND : 0) | (will_reset ? MONITOR_TIME_RESET : 0);
+    p[1].value.b = (watch_found() || trust_wants_check() ? MONITOR_TIME_FOUND : 0) |
+                   (will_reset ? MONITOR_TIME_RESET : 0);
     return TEE_SUCCESS;
 }
 
@@ -206,6 +222,7 @@ static const struct {
     {MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), last},
     {MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), figures},
     {MONITOR_PTA_MISSED, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), missed},
+    {MONITOR_PTA_TPM, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), check_tpm},
 };
 
 static TEE_Result open_session(uint32_t types __unused, TEE_Param p[TEE_NUM_PARAMS] __unused,

@@ -47,7 +47,7 @@ COMMAND_LINE_MAX = 2048  # COMMAND_LINE_SIZE of Linux on arm64
 ROM_SIZE = 128 * 1024   # BL1's part of flash 0 (SEC_ROM_SIZE of the platform)
 FLASH_SIZE = 64 << 20   # QEMU virt has two flashes of this size
 SLOT_SIZE = 32 << 20    # KAPU_SLOT_SIZE of the platform
-SECURITY_COUNTER_MAX = (1 << 31) - 1  # what a certificate carries as a positive number of 32 bits
+SECURITY_COUNTER_MAX = 4095  # FUSEBOX_RAISE_MAX of kapu/fusebox.h
 
 
 def settings(path: Path) -> list[str]:
@@ -493,7 +493,8 @@ def security_counter() -> int:
     text = (ROOT / "SECURITY_COUNTER").read_text().strip()
     if not text.isdigit() or int(text) > SECURITY_COUNTER_MAX:
         raise KapuError(f"SECURITY_COUNTER says '{text}'; it is a number from 0 to "
-                        f"{SECURITY_COUNTER_MAX}")
+                        f"{SECURITY_COUNTER_MAX}: a board's TPM counts in single steps, and "
+                        "refuses to confirm a release that is further away")
     return int(text)
 
 

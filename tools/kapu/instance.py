@@ -103,6 +103,12 @@ class Instance:
         if (self.folder / "rom.img").exists():
             tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
+    def upgrade(self) -> None:
+        """The factory step on a board of an earlier release: it keeps its keys and counters."""
+        release = release_folder(self.facts["flavour"])
+        tpm.upgrade(self.folder, (release / "root-key.sha256").read_text().strip())
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
+
     def write_release(self) -> None:
         """The current build of this flavour: ROM, and firmware and root image in both slots."""
         release = release_folder(self.facts["flavour"])

@@ -26,7 +26,8 @@
  * as nothing that they read or write is secret; commands and answers carry MACs with the board's
  * values. The secure world uses a session salted by the pinned endorsement key, which it keeps: a
  * salt costs two multiplications on a curve. An operation that fails ends it, the next opens
- * another. There is no fall-back from one kind to the other, and none to plain.
+ * another; a session that the TPM no longer knows is remembered, as only a reset or somebody else
+ * ends one. There is no fall-back from one kind to the other, and none to plain.
  *
  * Errors: 0 or KAPU_E*; fusebox_explain says it to a person. `at` names what was being done.
  */
@@ -98,6 +99,7 @@ struct fusebox {
     const struct fusebox_board *board;
     const char *at;              /* what was being done last, for a person */
     bool salted;                 /* the session is salted by the endorsement key, and kept */
+    bool lost;                   /* the TPM did not know a kept session any more; stays */
     struct tpm2_session session; /* handle 0: none */
     struct tpm2_public ek_pub; /* when salted: read from the TPM, and found to be the pinned one */
 };
@@ -123,6 +125,7 @@ KAPU_MUST_CHECK int fusebox_start(struct fusebox *f);
 
 /* Security counter and boot state, authentic. */
 KAPU_MUST_CHECK int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state);
+/* Reads before, and writes only another value: NV memory wears out. */
 KAPU_MUST_CHECK int fusebox_write_state(struct fusebox *f, const struct bootstate *state);
 
 /* BL2, last: closes the platform hierarchy until the next reset. The secure world checks it. */
@@ -137,6 +140,29 @@ KAPU_MUST_CHECK int fusebox_close_platform(struct fusebox *f);
  */
 KAPU_MUST_CHECK int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE]);
 
+/*
+ * What the TPM holds from the end of the boot phase to the next reset: the PCRs of FUSEBOX_PCRS, in
+ * the order of their numbers, and how often it was reset.
+ */
+#define FUSEBOX_PCR_COUNT 5u
+struct fusebox_measured {
+    uint8_t pcr[FUSEBOX_PCR_COUNT][32];
+    uint32_t resets, restarts;
+};
+
+/* Right after fusebox_take_root: the PCRs as the event log `log` has them, the TPM's counts as they
+ * are. KAPU_EUNSUPPORTED: the log has events of other PCRs. Else errors of the log's parser. */
+KAPU_MUST_CHECK int fusebox_expect(struct fusebox *f, struct bytes log, struct fusebox_measured *m);
+
+struct fusebox_difference {
+    uint32_t pcrs; /* bit i: PCR i */
+    bool reset;    /* the TPM was reset, restarted or suspended, or lost the session kept with it */
+};
+/* Looks, authentically, whether the TPM still holds that; tries more than once. On an error the
+ * TPM's values are not known, but d->reset counts all the same. Two commands in the good case. */
+KAPU_MUST_CHECK int fusebox_check(struct fusebox *f, const struct fusebox_measured *m,
+                                  struct fusebox_difference *d);
+
 /* n bytes of the TPM's generator, encrypted on the bus. */
 KAPU_MUST_CHECK int fusebox_random(struct fusebox *f, uint8_t *to, size_t n);
 
@@ -149,13 +175,26 @@ enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE };
 KAPU_MUST_CHECK int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which,
                                          uint32_t *value);
 
-/* Most that a counter rises in one call: a TPM counts in single steps. */
-#define FUSEBOX_RAISE_MAX 256u
+/* Most that a counter ever rises at once: a TPM counts in single steps, each a write of its NV
+ * memory. Releases have a security counter of at most this (tools/kapu/build.py). */
+#define FUSEBOX_RAISE_MAX 4095u
+/* Steps that a TPM does in about a second. */
+#define FUSEBOX_RAISE_PART 32u
 
 /* Raises a counter to `value`; nothing happens when it is there already or beyond.
  * KAPU_EARG: more than FUSEBOX_RAISE_MAX steps. A cut on the way leaves it in between. */
 KAPU_MUST_CHECK int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   enum fusebox_counter which, uint32_t value);
+
+/*
+ * Confirms the release in `slot`: its slot is no longer on trial, and the security counter rises to
+ * `counter`. Does a part of it, of at most FUSEBOX_RAISE_PART steps, and says in *left how many
+ * steps are still to be done: call it until that is 0. State first: a cut on the way leaves a
+ * confirmed slot that can be confirmed again; the other way round it would leave a trial whose
+ * fall-back is refused. KAPU_EARG: more than FUSEBOX_RAISE_MAX steps; nothing was changed.
+ */
+KAPU_MUST_CHECK int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                                    uint8_t slot, uint32_t counter, uint32_t *left);
 
 /* Derives a value for one use from the root secret: KDFa (Part 1, 11.4.10.2) with its label. */
 KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
@@ -173,7 +212,10 @@ KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
  * factory wrote into the board's record. KAPU_EPIN: another key is in its place.
  */
 KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, struct tpm2_public *ak);
-/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. */
+/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. As the AK is not of the
+ * endorsement hierarchy, the TPM adds a secret constant of this key to its reset count, restart
+ * count and firmware version (Part 2, 10.12; modulo 2^32 and 2^64): differences between two quotes
+ * are true, the values are not. */
 KAPU_MUST_CHECK int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   const uint8_t nonce[32], struct wr *attest,
                                   struct tpm2_signature *sig);
