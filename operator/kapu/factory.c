@@ -186,6 +186,16 @@ static int failed(const struct fusebox_factory *y, int err)
                 y->tpm->rc);
 }
 
+static bool has_record_options(const struct options *o)
+{
+    if (o->record != NULL && o->factory_key != NULL && o->platform != NULL &&
+        record_platform_is_good(o->platform))
+        return true;
+    (void)fail("--record, --factory-key and --platform must be given: without a signed record of "
+               "the board no operator enrols it");
+    return false;
+}
+
 static int provision(const struct options *o)
 {
     struct fusebox_board board = {0}, old;
@@ -196,10 +206,8 @@ static int provision(const struct options *o)
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
 
-    if (o->record == NULL || o->factory_key == NULL || o->platform == NULL ||
-        !record_platform_is_good(o->platform))
-        return fail("provisioning needs --record, --factory-key and --platform: without a signed "
-                    "record of the board no operator enrols it");
+    if (!has_record_options(o))
+        return EXIT_FAILED;
     if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
         return fail(
             "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
@@ -261,11 +269,8 @@ static int issue_again(const struct options *o)
         return fail("%s: this board is not provisioned", o->fuses);
     if (err != 0)
         return EXIT_FAILED;
-    if (o->record == NULL || o->factory_key == NULL || o->platform == NULL ||
-        !record_platform_is_good(o->platform))
-        status = fail("a record needs --record, --factory-key and --platform");
-    else if (record_issuer_open(&issuer, o->factory_key) == 0 &&
-             record_issue(&issuer, &board, o->platform, o->record) == 0)
+    if (has_record_options(o) && record_issuer_open(&issuer, o->factory_key) == 0 &&
+        record_issue(&issuer, &board, o->platform, o->record) == 0)
         status = EXIT_DONE;
     if (status == EXIT_DONE)
         printf("record of board %s\n", uuid_text(board.id, text));
@@ -278,12 +283,15 @@ static int issue_again(const struct options *o)
 static int upgrade(const struct options *o)
 {
     struct fusebox_factory y = {.progress = progress};
+    struct record_issuer issuer = {0};
     struct station s = {.socket = {-1}};
     uint8_t record[FUSEBOX_BOARD_SIZE];
     struct fusebox_board board;
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
 
+    if (!has_record_options(o))
+        return EXIT_FAILED;
     if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
         return fail(
             "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
@@ -300,6 +308,8 @@ static int upgrade(const struct options *o)
         status = failed(&y, err);
         goto out;
     }
+    if (record_issue(&issuer, &board, o->platform, o->record) != 0)
+        goto out;
     err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
     if (err == 0 && write_fuses(o->fuses, record) == 0) {
         printf("upgraded board %s\n", uuid_text(board.id, text));
@@ -312,6 +322,7 @@ out:
     kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
     tpm_socket_close(&s.socket);
+    record_issuer_close(&issuer);
     return status;
 }
 
@@ -344,6 +355,7 @@ static const char help[] =
     "                              --record FILE --factory-key KEY --platform NAME\n"
     "                              [--ek-certificate FILE] [--again]\n"
     "       kapu factory upgrade   --tpm SOCKET --fuses FILE --root-key-hash HEX\n"
+    "                              --record FILE --factory-key KEY --platform NAME\n"
     "       kapu factory ek        --tpm SOCKET [--json]\n"
     "       kapu factory show      --tpm SOCKET --fuses FILE [--record FILE] [--json]\n"
     "       kapu factory record    --fuses FILE --record FILE --factory-key KEY --platform NAME\n"

@@ -37,6 +37,7 @@ class Attested:
         prepare(self.instance)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
+        self.operated.know_board(self.instance.folder)
         self.machine.forwards = self.operated.operator.forwards()
         self.machine.start()
 

@@ -55,8 +55,12 @@ static const struct verifier_references references = {find, of_release, kernel, 
 
 static struct verifier_gateway enrolled(const struct soft_gateway *g)
 {
-    struct verifier_gateway v = {
-        .name = "one", .tee = g->tee.pub, .ak = g->ak.pub, .interval_s = 60, .storage_starts = 1};
+    struct verifier_gateway v = {.name = "one",
+                                 .tee = g->tee.pub,
+                                 .ak = g->ak.pub,
+                                 .interval_s = 60,
+                                 .storage_starts = 1,
+                                 .record = VERIFIER_RECORD_GOOD};
 
     memcpy(v.ueid, g->claims.ueid, sizeof(v.ueid));
     memcpy(v.board, g->claims.boot.board, sizeof(v.board));
@@ -88,7 +92,11 @@ static struct bytes message_of(struct soft_gateway *g)
 static void appraise(struct bytes message)
 {
     const struct verifier_gateway g = enrolled(&gateway);
-    const struct verifier_request q = {message, nonce, &g, &references, &policy};
+    const struct verifier_request q = {.message = message,
+                                       .nonce = nonce,
+                                       .gateway = &g,
+                                       .references = &references,
+                                       .policy = &policy};
 
     assert_int_equal(verifier_appraise(&q, &result), 0);
 }
@@ -194,7 +202,8 @@ static void evidence_of_another_gateway_is_refused(void **state)
 static void a_quote_of_another_tpm_is_refused(void **state)
 {
     const struct verifier_gateway g = enrolled(&gateway);
-    struct verifier_request q = {{NULL, 0}, nonce, &g, &references, &policy};
+    struct verifier_request q = {
+        .nonce = nonce, .gateway = &g, .references = &references, .policy = &policy};
 
     (void)state;
     gateway.ak = other.ak; /* what signs the quote, not what is enrolled */

@@ -100,6 +100,12 @@ def issue_certificate(ek: dict, name: str, folder: Path) -> Path:
     return folder / "ek.cert"
 
 
+def record_options(folder: Path) -> list:
+    """What the factory needs to sign a record of the board in that folder."""
+    return ["--record", folder / RECORD, "--factory-key", keys.factory_key(), "--platform",
+            build.PLATFORM.name]
+
+
 def provision(folder: Path, identity: str, root_key_hash: str, again: bool = False) -> None:
     """The factory step on the board in `folder`, which is off."""
     tool = operator_tool()
@@ -109,9 +115,15 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
     with served(folder) as socket:
         run([tool, "factory", "provision", "--tpm", socket, "--fuses", folder / FUSES, "--id",
              identity, "--root-key-hash", root_key_hash, "--ek-certificate", certificate,
-             "--record", folder / RECORD, "--factory-key", keys.factory_key(), "--platform",
-             build.PLATFORM.name,
-             *(["--again"] if again else [])], "factory")
+             *record_options(folder), *(["--again"] if again else [])], "factory")
+
+
+def factory_public() -> bytes:
+    """The public half of the key that signs board records, as PEM: for operators."""
+    key = keys.factory_key()
+    if not key.startswith("pkcs11:"):
+        return keys.openssl("pkey", "-in", key, "-pubout")
+    return run([operator_tool(), "factory", "key", "--factory-key", key], "the factory key").encode()
 
 
 def upgrade(folder: Path, root_key_hash: str) -> None:
@@ -120,12 +132,6 @@ def upgrade(folder: Path, root_key_hash: str) -> None:
     with served(folder) as socket:
         run([tool, "factory", "upgrade", "--tpm", socket, "--fuses", folder / FUSES,
              "--root-key-hash", root_key_hash], "factory")
-
-
-def factory_public() -> bytes:
-    """The public half of the key that signs board records, as PEM: for operators."""
-    return run([operator_tool(), "factory", "key", "--factory-key", keys.factory_key()],
-               "the factory key").encode()
 
 
 def show(folder: Path, as_json: bool) -> str:

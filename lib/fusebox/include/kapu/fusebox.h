@@ -252,7 +252,8 @@ struct fusebox_factory {
     struct tpm2_public ak; /* set on success: the attestation key, for the board's certificate */
 };
 
-/* Makes the endorsement key, for its certificate to be issued. Changes nothing else. */
+/* The endorsement key, for its certificate to be issued: made, or that of a provisioning before.
+ * Changes nothing else. */
 KAPU_MUST_CHECK int fusebox_factory_ek(struct fusebox_factory *y, struct tpm2_public *ek);
 KAPU_MUST_CHECK int fusebox_factory_provision(struct fusebox_factory *y,
                                               struct fusebox_board *board);
