@@ -132,6 +132,13 @@ static void take_from_el3(void)
     last.n = n > 0 ? (size_t)n : 0;
 }
 
+static size_t first_line(void)
+{
+    const char *end = memchr(last.text, '\n', last.n);
+
+    return end == NULL ? last.n : (size_t)(end - last.text);
+}
+
 static TEE_Result last_words_init(void)
 {
     const struct kept *k = kept();
@@ -145,8 +152,10 @@ static TEE_Result last_words_init(void)
     take_from_el3();
     loaded = true;
     put(MONITOR_RESET_NONE, last.resets, "", 0); /* said once */
-    if (last.why != MONITOR_RESET_NONE)
+    if (last.why != MONITOR_RESET_NONE) {
         IMSG("kapu: the monitor reset the board; %" PRIu32 " times since power-on", last.resets);
+        IMSG("kapu: it said: %.*s", (int)first_line(), last.text);
+    }
     return TEE_SUCCESS;
 }
 service_init(last_words_init);
