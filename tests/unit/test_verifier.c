@@ -368,17 +368,25 @@ static void storage_started_anew_is_told_when_the_tpm_vouches_for_the_token(void
     gateway.claims.software.storage_starts = 2;
     {
         const struct verifier_gateway g = enrolled(&before);
-        const struct verifier_request q = {message_of(&gateway), nonce, &g, &references, &policy};
+        const struct verifier_request q = {.message = message_of(&gateway),
+                                           .nonce = nonce,
+                                           .gateway = &g,
+                                           .references = &references,
+                                           .policy = &policy};
 
         assert_int_equal(verifier_appraise(&q, &result), 0);
         expect(VERIFIER_CONTRAINDICATED, told);
         expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
         assert_false(result.authentic);
         gateway.ak = other.ak; /* anybody can make up such a token */
-        assert_int_equal(verifier_appraise(&(struct verifier_request){message_of(&gateway), nonce,
-                                                                      &g, &references, &policy},
-                                           &result),
-                         0);
+        assert_int_equal(
+            verifier_appraise(&(struct verifier_request){.message = message_of(&gateway),
+                                                         .nonce = nonce,
+                                                         .gateway = &g,
+                                                         .references = &references,
+                                                         .policy = &policy},
+                              &result),
+            0);
         expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
         assert_false(said(told));
     }
