@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
+#include <mbedtls/sha256.h>
+
 #include <arch_helpers.h>
 #include <lib/utils.h>
 #include <plat/common/platform.h>
 
 #include "canary.h"
-#include "crypto.h"
 #include "platform.h"
+
+#define SEED_SIZE 32
 
 int canary_derive(enum canary_stage stage, uint8_t canary[CANARY_SIZE])
 {
     static const char label[] = "kapu stack canary";
-    const uint8_t of = (uint8_t)stage;
-    uint8_t seed[32], digest[32];
-    const struct bytes part[] = {
-        BYTES_OF(seed), {(const uint8_t *)label, sizeof(label)}, {&of, sizeof(of)}};
-    int err = platform_random_seed(seed);
+    uint8_t input[SEED_SIZE + sizeof(label) + 1];
+    uint8_t digest[32];
+    int err = platform_random_seed(input);
 
+    memcpy(input + SEED_SIZE, label, sizeof(label));
+    input[sizeof(input) - 1] = (uint8_t)stage;
     if (err == 0)
-        err = boot_crypto.sha256.hash(NULL, part, ARRAY_SIZE(part), digest);
+        err = mbedtls_sha256(input, sizeof(input), digest, 0);
     if (err == 0)
         memcpy(canary, digest, CANARY_SIZE);
-    zeromem(seed, sizeof(seed));
+    zeromem(input, sizeof(input));
     zeromem(digest, sizeof(digest));
     return err;
 }

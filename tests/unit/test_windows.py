@@ -2,13 +2,17 @@
 """tools/kapu/windows.py: a load window over memory in use fails the build, which names both."""
 
 import re
+import shutil
+import struct
 import subprocess
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
-from kapu import windows
+from kapu import build, windows
 from kapu.errors import KapuError
 from kapu.paths import ROOT
+from kapu.steps import Quiet
 from kapu.windows import BL1_TABLE, BL2_TABLE, Region, Stage, conflicts, start_conflicts
 
 SECURE, NORMAL = Region("secure", 0x0e000000, 0x1000000), Region("normal", 0x40000000, 0x40000000)
@@ -134,3 +138,53 @@ def test_op_tee_means_the_same_addresses_as_the_boot_stages():
     for name, there in (("EVENT_LOG", "KAPU_EVENT_LOG_BASE"), ("LAST_WORDS", "KAPU_LAST_WORDS_BASE")):
         offset = re.search(rf"#define {there} \(BL_RAM_BASE \+ (0x[0-9a-f]+)\)", ours).group(1)
         assert int(theirs[f"PLATFORM_{name}"], 16) == bl_ram + int(offset, 16)
+
+
+# ---- the stages that were built
+
+@pytest.fixture(scope="module")
+def built():
+    release = build.release()
+    release.tfa.build(Quiet())
+    return release.tfa.out
+
+
+def patched(built, folder, image: int, base: int | None = None, size: int | None = None):
+    """The built stages with another window for an image in BL2's table."""
+    for name in ("bl1", "bl2", "bl31"):
+        shutil.copy(built / f"{name}.elf", folder)
+    path = folder / "bl2.elf"
+    with open(path, "rb") as file:
+        elf = ELFFile(file)
+        table = elf.get_section_by_name(".symtab").get_symbol_by_name("images_to_load")[0]
+        data = elf.get_section_by_name(".data")
+        at = table["st_value"] - data["sh_addr"] + data["sh_offset"]
+    content = bytearray(path.read_bytes())
+    row = next(r for r in range(at, at + table["st_size"], BL2_TABLE["row"])
+               if int.from_bytes(content[r:r + 4], "little") == image)
+    if base is not None:
+        struct.pack_into("<Q", content, row + BL2_TABLE["base"], base)
+    if size is not None:
+        struct.pack_into("<I", content, row + BL2_TABLE["max"], size)
+    path.write_bytes(content)
+    return folder
+
+
+def test_the_built_stages_are_proved(built, tmp_path):
+    windows.prove(built)
+    windows.prove(patched(built, tmp_path, 3, size=0x5e000))  # as it is: patching alone breaks nothing
+
+
+@pytest.mark.parametrize("image, change, said", [
+    (3, {"size": 0x70000}, r"load window of bl31 .* covers BL1 \.data"),  # as it was
+    (3, {"size": 0x5e001}, r"load window of bl31 .* covers BL1 \.data"),
+    (3, {"base": 0x0e070000, "size": 0x1000}, r"load window of bl31 .* covers BL2 \.rodata"),
+    (4, {"base": 0x0e003000, "size": 0x1000}, "load window of optee .* covers last_words"),
+    (4, {"base": 0x0e000000, "size": 0x1000}, "load window of optee .* covers mailbox_and_handover"),
+    (5, {"base": 0x400fffff}, "load window of linux .* covers hardware_device_tree"),
+    (5, {"size": 0x3e01000}, "load windows of device-tree .* and linux .* overlap"),
+    (27, {"base": 0x0e100000}, "load window of device-tree .* is not in normal"),
+])
+def test_the_built_stages_with_another_window_are_refused(built, tmp_path, image, change, said):
+    with pytest.raises(KapuError, match=said):
+        windows.prove(patched(built, tmp_path, image, **change))

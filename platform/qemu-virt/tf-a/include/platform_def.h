@@ -36,7 +36,8 @@
 
 /* QEMU puts its own device tree at the start of RAM. Linux and its signed tree come after it. */
 #define KAPU_HARDWARE_DT_BASE NS_DRAM0_BASE
-#define KAPU_NORMAL_RAM_SIZE 0x40000000 /* of every gateway; TF-A's NS_DRAM0_SIZE is QEMU's limit */
+/* Of every gateway; TF-A's NS_DRAM0_SIZE is what QEMU could have. */
+#define KAPU_NORMAL_RAM_SIZE 0x40000000
 #undef NS_IMAGE_OFFSET
 #undef NS_IMAGE_MAX_SIZE
 #define NS_IMAGE_OFFSET (NS_DRAM0_BASE + 0x00200000)
