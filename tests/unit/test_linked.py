@@ -36,11 +36,11 @@ def calls_of(elf) -> dict[str, set[str]]:
 
 
 def without_caller(calls: dict[str, set[str]], cut: str = "") -> list[str]:
-    """Functions of the libraries that no function from outside them leads to; `cut` is no such function."""
+    """Functions of the libraries that no function from outside them leads to, or only by way of `cut`."""
     open_ends = [name for name in calls if not OWN.match(name) and name != cut] + list(BY_POINTER)
     reached = set(open_ends)
     while open_ends:
-        for name in calls.get(open_ends.pop(), set()) - reached:
+        for name in calls.get(open_ends.pop(), set()) - reached - {cut}:
             reached.add(name)
             open_ends.append(name)
     return sorted(name for name in calls if OWN.match(name) and name not in reached)
