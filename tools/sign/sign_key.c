@@ -119,7 +119,7 @@ static unsigned int flags_of(const struct sign_key *k)
 int sign_key_sign(struct sign_key *k, const uint8_t *data, size_t data_n,
                   uint8_t der[SIGN_KEY_SIGNATURE_MAX], size_t *n)
 {
-    const gnutls_datum_t in = {(unsigned char *)(uintptr_t)data, (unsigned int)data_n};
+    const gnutls_datum_t in = {(unsigned char *)data, (unsigned int)data_n};
     gnutls_datum_t out = {NULL, 0};
     int err = gnutls_privkey_sign_data2(k->handle, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, flags_of(k),
                                         &in, &out);
@@ -130,7 +130,7 @@ int sign_key_sign(struct sign_key *k, const uint8_t *data, size_t data_n,
 int sign_key_sign_digest(struct sign_key *k, const uint8_t digest[32],
                          uint8_t der[SIGN_KEY_SIGNATURE_MAX], size_t *n)
 {
-    const gnutls_datum_t in = {(unsigned char *)(uintptr_t)digest, 32};
+    const gnutls_datum_t in = {(unsigned char *)digest, 32};
     gnutls_datum_t out = {NULL, 0};
     int err = gnutls_privkey_sign_hash2(k->handle, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, flags_of(k),
                                         &in, &out);
