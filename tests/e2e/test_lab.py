@@ -10,6 +10,7 @@ from kapu.build import KERNEL_ENVIRONMENT, UPDATE_TA, release
 from kapu.errors import KapuError
 from kapu.instance import Instance
 from kapu.paths import BUILD, ROOT, host_environment
+from kapu.qemu import connect
 from shell import Shell
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
@@ -43,7 +44,18 @@ def test_it_says_that_it_is_not_secure(lab):
 
 
 def test_the_console_is_a_root_shell(lab):
-    assert lab.run("id -u") == "0"
+    lab.machine.wait_for("kapu-lab# ", 60, partial=True)
+    console = connect(lab.machine.console_socket)
+    console.sendall(b"echo uid-$(id -u)-\n")
+    lab.machine.wait_for("uid-0-", 60)
+    console.close()
+
+
+def test_what_the_kernel_says_meanwhile_is_not_in_a_result(lab):
+    """It is on the console at the same time, where results once were read."""
+    said = lab.run("for i in 1 2 3 4 5; do echo '<1>kapu-test: noise' > /dev/kmsg; echo line $i; done; id -u")
+    assert said.splitlines() == [f"line {i}" for i in range(1, 6)] + ["0"]
+    lab.machine.wait_for("kapu-test: noise", 60)
 
 
 def test_the_root_image_is_verified_here_too(lab):
