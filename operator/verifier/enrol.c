@@ -276,9 +276,8 @@ static int check_answer(const struct fleet *f, const struct identity *id,
     if (err == 0)
         err = check_activation(f, id, &c, a->tls_spki, why);
     if (err == 0) {
-        *g = (struct verifier_gateway){.tee = c.key,
-                                       .interval_s = a->interval_s,
-                                       .starts = c.software.storage_starts};
+        *g = (struct verifier_gateway){
+            .tee = c.key, .interval_s = a->interval_s, .starts = c.software.storage_starts};
         snprintf(g->name, sizeof(g->name), "%s", a->name);
         memcpy(g->ueid, id->ueid, sizeof(g->ueid));
         memcpy(g->board, c.boot.board, sizeof(g->board));

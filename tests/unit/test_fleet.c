@@ -468,12 +468,11 @@ static void a_store_of_an_older_kapu_is_taken_over(void **state)
     (void)state;
     store_close(fleet.store);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(db,
-                     "DROP TABLE kernel; ALTER TABLE gateway DROP COLUMN starts;"
-                     "PRAGMA user_version = 1",
-                     NULL, NULL, NULL),
-        SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TABLE kernel; ALTER TABLE gateway DROP COLUMN starts;"
+                                  "PRAGMA user_version = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     sqlite3_close(db);
     fleet.store = open_store();
     assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
