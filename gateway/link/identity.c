@@ -29,7 +29,8 @@ bool identity_is_there(struct bytes spki)
     bool there = certificate != NULL && is_for(certificate, spki);
 
     if (certificate != NULL && !there)
-        say("the certificate is for a key that is gone: the secure world's storage was started anew, "
+        say("the certificate is for a key that is gone: the secure world's storage was started "
+            "anew, "
             "or lost that key; enrol this gateway again");
     X509_free(certificate);
     if (file != NULL)

@@ -57,8 +57,8 @@ static void boot(FILE *to, const struct evidence_claims *c)
             c->software.counter_release, c->software.counter_tpm,
             c->software.slot == 0 ? 'a' : 'b');
     fprintf(to, "\"trial\": %s, \"tries\": %u, ", yes(c->software.trial), c->software.tries);
-    fprintf(to, "\"storage_counter\": %u, \"storage_starts\": %u}, ",
-            c->software.storage_counter, c->software.storage_starts);
+    fprintf(to, "\"storage_counter\": %u, \"storage_starts\": %u}, ", c->software.storage_counter,
+            c->software.storage_starts);
     text(to, "tee", c->tee, ", ");
 }
 

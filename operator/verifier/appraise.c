@@ -63,8 +63,9 @@ static void explain_other_key(struct appraisal *a)
         tpm2_attest_parse(a->message.attest, &quote) != 0 || quote.type != TPM2_ST_ATTEST_QUOTE ||
         quote.nonce.n != sizeof(nonce) || !kapu_equal(quote.nonce.p, nonce, sizeof(nonce)))
         return;
-    IDENTITY(a, "its secure storage was started anew since enrolment (starts: %u then, %u now), so "
-                "its keys are other ones: enrol it again if you know why",
+    IDENTITY(a,
+             "its secure storage was started anew since enrolment (starts: %u then, %u now), so "
+             "its keys are other ones: enrol it again if you know why",
              g->storage_starts, a->claims.software.storage_starts);
 }
 

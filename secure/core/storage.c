@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Freshness of secure storage: OP-TEE keeps a counter in its files' directory, and here the least
- * that it accepts. Files that were put back from an older copy are refused. A commit whose raise was
- * cut off is paid for already, so raising costs nothing here.
+ * that it accepts. Files that were put back from an older copy are refused. A commit whose raise
+ * was cut off is paid for already, so raising costs nothing here.
  */
 #include <kernel/nv_counter.h>
 #include <trace.h>
@@ -45,7 +45,6 @@ TEE_Result storage_start(void)
     if (res == TEE_SUCCESS)
         res = trust_raise_counter(FUSEBOX_STARTS, starts + 1);
     if (res == TEE_SUCCESS)
-        IMSG("kapu: secure storage starts empty (starts on this board: %" PRIu32 ")",
-             starts + 1);
+        IMSG("kapu: secure storage starts empty (starts on this board: %" PRIu32 ")", starts + 1);
     return res;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A kept budget from any bytes: what is accepted encodes to the same again, and gives no more than a
- * burst, whatever the time. */
+/* A kept budget from any bytes: what is accepted encodes to the same again, and gives no more than
+ * a burst, whatever the time. */
 #include <kapu/nvbudget.h>
 
 #include <stdlib.h>

@@ -9,7 +9,7 @@ struct pta_stats_alloc;
 #include <tee/tee_fs.h>
 #include <tee/tee_pobj.h>
 
-#define FILES 16        /* file number, from 1 on; 0 is the directory */
+#define FILES 16 /* file number, from 1 on; 0 is the directory */
 #define FILE_MAX 131072
 
 struct disk {

@@ -102,9 +102,11 @@ void soft_gateway_init(struct soft_gateway *g, const char *name, const char *rel
     memcpy(c->boot.board, hash, sizeof(c->boot.board));
     c->oemboot = true;
     c->dbgstat = EVIDENCE_DEBUG_DISABLED_SINCE_BOOT;
-    c->software = (struct evidence_software){
-        .version = text_of("0.5.0"), .counter_release = 3, .counter_tpm = 3,
-        .storage_counter = 17, .storage_starts = 1};
+    c->software = (struct evidence_software){.version = text_of("0.5.0"),
+                                             .counter_release = 3,
+                                             .counter_tpm = 3,
+                                             .storage_counter = 17,
+                                             .storage_starts = 1};
     c->tee = text_of("OP-TEE 4.10.0-2");
     c->monitor = &g->monitor;
     boot(g, release);

@@ -364,6 +364,8 @@ static void a_genuine_gateway_is_enrolled_and_gets_its_certificate(void **state)
     X509_STORE_free(trusted);
 
     assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "gw-1", &s), 0);
+    assert_int_equal(s.gateway.storage_starts, board.g.claims.software.storage_starts);
+    assert_int_equal(s.gateway.storage_starts, 1);
     fleet_trust(&fleet.policy, &s, fleet_now_ms(&fleet), &t);
     assert_int_equal(t.trust, TRUST_YES);
     usleep(2000);

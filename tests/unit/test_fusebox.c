@@ -119,8 +119,11 @@ static void counters_rise_by_the_root_secret_only_and_never_fall(void **state)
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, 1));
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));
     assert_int_equal(counter, 3);
+    ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_STARTS, 2));
+    ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_STARTS, &counter));
+    assert_int_equal(counter, 2);
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_STORAGE, &counter));
-    assert_int_equal(counter, 0);
+    assert_int_equal(counter, 0); /* each by itself */
     refused(&s->e, fusebox_raise(&s->box, wrong, FUSEBOX_SECURITY, 4), TPM2_RC_BAD_AUTH);
     shop_boot(s, shop_key);
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OP-TEE's core must not have: options that are off with a reason in secure/optee/config.mk, read from what
-was built, and what they would bring, looked for in the symbols of the core.
+"""What OP-TEE's core must not have: options that are off with a reason in secure/optee/config.mk, read from
+what was built, and what they would bring, looked for in the symbols of the core.
 """
 
 import re

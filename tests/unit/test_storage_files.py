@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OP-TEE's storage in files, as it is built into the gateway, run on the host over a disk that is damaged or cut
-at each write (tests/storage_files). Without our patch it shows the faults that the patch is for.
+"""OP-TEE's storage in files, as it is built into the gateway, run on the host over a disk that is damaged or
+cut at each write (tests/storage_files). Without our patch it shows the faults that the patch is for.
 """
 
 import re

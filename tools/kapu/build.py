@@ -4,7 +4,7 @@
     fetch -> packages, programs -> root image -> device tree (has the root hash)
              linux -> kernel profile --+-> trusted applications -> optee --+
              root image -> allow-list -+   (with optee-base)               |
-             tf-a, linux, device tree -------------------------------------+-> firmware (FIP, ROM), reference values
+             tf-a, linux, device tree -------------------------------------+-> firmware, reference values
 """
 
 import hashlib

@@ -6,22 +6,23 @@
  * 24 hours without a power cycle (docs/threat-model.md puts that beside what a chip endures).
  *
  * The caller keeps the encoded bucket where it outlives a warm reset, else resetting the board
- * would fill it. After power-on there is none: nvbudget_decode() says so, and nvbudget_start() makes
- * one that is not full.
+ * would fill it. After power-on there is none: nvbudget_decode() says so, and nvbudget_start()
+ * makes one that is not full.
  *
  * Trust: `now_ms` is a clock that Linux cannot set. It may start again from any value at a reset:
  * a clock that went back adds nothing. The memory with the encoded bucket has anything in it after
- * power-on; only what nvbudget_encode() wrote is taken. It must not be writable by the normal world.
+ * power-on; only what nvbudget_encode() wrote is taken. It must not be writable by the normal
+ * world.
  */
 #ifndef KAPU_NVBUDGET_H
 #define KAPU_NVBUDGET_H
 
 #include <kapu/bytes.h>
 
-#define NVBUDGET_BURST 64u              /* tokens of a full bucket */
-#define NVBUDGET_AT_POWER_ON 32u        /* tokens after power-on: a first boot needs half of them */
-#define NVBUDGET_TOKEN_MS (900u * 1000) /* until a spent token is back: 15 minutes */
-#define NVBUDGET_DAY_MS (24u * 3600 * 1000)
+#define NVBUDGET_BURST 64u        /* tokens of a full bucket */
+#define NVBUDGET_AT_POWER_ON 32u  /* tokens after power-on: a first boot takes 14 */
+#define NVBUDGET_TOKEN_MS 900000u /* until a spent token is back: 15 minutes */
+#define NVBUDGET_DAY_MS 86400000u
 #define NVBUDGET_WRITES_A_DAY_MAX (NVBUDGET_BURST + NVBUDGET_DAY_MS / NVBUDGET_TOKEN_MS)
 
 struct nvbudget {
