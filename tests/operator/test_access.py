@@ -2,6 +2,7 @@
 """The brokers: who may connect, who may say and hear what. Clients here are other people's."""
 
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -204,7 +205,14 @@ def test_a_gateways_certificate_does_not_make_a_broker(fleet, tmp_path):
                                "-quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     try:
-        time.sleep(0.5)
+        end = time.monotonic() + 30
+        while True:  # until it listens
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < end
+                time.sleep(0.1)
         check = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile",
                                 fleet.operator.folder / "ca.pem", "-verify_return_error",
                                 "-purpose", "sslserver"], check=False, capture_output=True,
