@@ -42,8 +42,8 @@ class WatchedMachine(Machine):
                         "-gdb", f"unix:{self.folder / 'gdb.sock'},server=on,wait=off"]
 
 
-def watched_instance(folder: Path, flavour: str = "gateway") -> Instance:
-    instance = Instance.create(folder, flavour)
+def watched_instance(folder: Path, flavour: str = "gateway", **options) -> Instance:
+    instance = Instance.create(folder, flavour, **options)
     plain = instance.machine
     instance.machine = WatchedMachine(folder, mac=instance.facts["mac"],
                                       cores=instance.facts["cores"], cpu=instance.facts["cpu"],

@@ -23,7 +23,6 @@ RESET_SECONDS = 60
 ASKED = 0x44000000  # of panic.patch: the device tree of the running kernel, which is in use no more
 MAGIC = 0x6b617474
 TICK, CALL = 0, 1   # in the interrupt of the secure timer; in a thread, called by the monitor TA
-STARTED = re.compile(r"kapu: PCR 14")  # OP-TEE says so when its devices are about to start
 SAID = re.compile(r"kapu: it said: (.*)$")
 
 # how: what it is, and what is remembered

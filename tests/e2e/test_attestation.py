@@ -31,9 +31,9 @@ NOP = struct.pack("<I", 0xd503201f)
 class Attested:
     """A gateway in QEMU, enrolled as "first"; prepare(instance) comes before its first start."""
 
-    def __init__(self, folder, flavour, prepare=lambda instance: None):
+    def __init__(self, folder, flavour, prepare=lambda instance: None, **options):
         self.flavour = flavour
-        self.instance = watched_instance(folder / "gw", flavour)
+        self.instance = watched_instance(folder / "gw", flavour, **options)
         prepare(self.instance)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
@@ -238,3 +238,18 @@ def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     assert lab.operated.fleet()["first"]["trust"] == "trusted"
     status, result = lab.attest_when_back()
     assert (status, result["verdict"]) == (0, "trusted"), result
+
+
+def test_cores_that_keep_the_secure_world_off_user_memory_attest(tmp_path):
+    """CFG_PAN on cores that have FEAT_PAN: the attest TA's memory is reached where it is meant to be. Anything else
+    would be a panic."""
+    made = Attested(tmp_path, "gateway", cpu="max")
+    try:
+        made.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+        enrolled = made.enrol()
+        assert enrolled.returncode == 0, enrolled.stdout + enrolled.stderr
+        status, result = made.attest_when_back()
+        assert status == 0, result
+        assert "RESET" not in made.machine.text(secure=True)
+    finally:
+        made.close()
