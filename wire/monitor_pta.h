@@ -80,8 +80,8 @@ enum monitor_reset {
 /* VO: a = pages that the watch found changed and had no room for, since the last call. */
 #define MONITOR_PTA_MISSED 8
 
-/* VO: a = PCRs that were seen not to hold what this boot measured (bit i: PCR i), b = MONITOR_TPM_*.
- * What was seen stays until the board resets. */
+/* VO: a = PCRs that were seen not to hold what this boot measured (bit i: PCR i), b =
+ * MONITOR_TPM_*. What was seen stays until the board resets. */
 #define MONITOR_PTA_TPM 9
 #define MONITOR_TPM_RESET 1u  /* the TPM was reset since, or lost the secure world's session */
 #define MONITOR_TPM_SILENT 2u /* it does not answer now, or not authentically */
