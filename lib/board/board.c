@@ -29,16 +29,24 @@ static bool fits(const struct board_record *r)
            r->issued_ms <= BOARD_ISSUED_MAX;
 }
 
+/* Up to its end, or all of it when it has none, which is then too long. */
+static struct bytes platform_of(const struct board_record *r)
+{
+    size_t n = 0;
+
+    while (n < sizeof(r->platform) && r->platform[n] != '\0')
+        n++;
+    return (struct bytes){(const uint8_t *)r->platform, n};
+}
+
 int board_record_encode(const struct board_record *r, struct wr *out)
 {
-    const char *end = memchr(r->platform, 0, sizeof(r->platform));
+    const struct bytes platform = platform_of(r);
     struct enc e;
 
     enc_begin(&e, out);
-    if (!fits(r) || end == NULL || end == r->platform) {
+    if (!fits(r) || platform.n == 0)
         enc_fail(&e, KAPU_EARG);
-        end = r->platform;
-    }
     QCBOREncode_OpenMap(&e.q);
     QCBOREncode_AddUInt64ToMapN(&e.q, VERSION, FORMAT);
     QCBOREncode_AddBytesToMapN(&e.q, EK, ub(BYTES_OF(r->ek)));
@@ -46,8 +54,7 @@ int board_record_encode(const struct board_record *r, struct wr *out)
     QCBOREncode_AddBytesToMapN(&e.q, BOARD, ub(BYTES_OF(r->board)));
     QCBOREncode_AddBytesToMapN(&e.q, AK, ub(BYTES_OF(r->ak)));
     QCBOREncode_AddInt64(&e.q, PLATFORM);
-    enc_text(&e, (struct bytes){(const uint8_t *)r->platform, (size_t)(end - r->platform)},
-             BOARD_PLATFORM_MAX);
+    enc_text(&e, platform, BOARD_PLATFORM_MAX);
     QCBOREncode_AddUInt64ToMapN(&e.q, ISSUED, r->issued_ms);
     QCBOREncode_CloseMap(&e.q);
     return enc_end(&e);
