@@ -29,14 +29,14 @@ static bool fits(const struct board_record *r)
            r->issued_ms <= BOARD_ISSUED_MAX;
 }
 
-/* Without its end; n is 0 when there is none. */
+/* Up to its end, or all of it when it has none, which is then too long. */
 static struct bytes platform_of(const struct board_record *r)
 {
     size_t n = 0;
 
     while (n < sizeof(r->platform) && r->platform[n] != '\0')
         n++;
-    return (struct bytes){(const uint8_t *)r->platform, n < sizeof(r->platform) ? n : 0};
+    return (struct bytes){(const uint8_t *)r->platform, n};
 }
 
 int board_record_encode(const struct board_record *r, struct wr *out)

@@ -380,7 +380,8 @@ static int run(struct enroll *e)
 
 static const char help[] =
     "usage: kapu enroll [GATEWAY] [--name TEXT] [--interval SECONDS] [--timeout SECONDS] [--json]\n"
-    "                   [--without-record --reason TEXT] [--operator DIR]\n"
+    "                   [--operator DIR]\n"
+    "       kapu enroll GATEWAY --without-record --reason TEXT [...]\n"
     "       kapu enroll --renew GATEWAY [--interval SECONDS] [--timeout SECONDS] [--json]\n"
     "                   [--without-record --reason TEXT] [--operator DIR]\n\n"
     "Waits for a gateway without a certificate, has it prove that its keys live in the TPM of a\n"
@@ -464,6 +465,8 @@ static int parse(int argc, char **argv, struct options *o)
     if (optind == argc - 1)
         o->gateway = argv[optind++];
     if (optind != argc || o->without_record != (o->reason != NULL))
+        return EXIT_USAGE;
+    if (o->without_record && o->gateway == NULL) /* the reason is of one gateway, not of any */
         return EXIT_USAGE;
     if (o->renew) /* it may be called by its label, which it keeps */
         return o->gateway != NULL && o->label == NULL ? 0 : EXIT_USAGE;

@@ -144,6 +144,11 @@ static void appraise(struct fleet *f, unsigned i)
     const struct bytes in = {message[i], message_n[i]};
     struct store_state state;
     uint8_t nonce[32];
+    const struct verifier_request q = {.message = in,
+                                       .nonce = nonce,
+                                       .gateway = &state.gateway,
+                                       .references = &refs,
+                                       .policy = &f->policy};
     char name[32];
 
     snprintf(name, sizeof(name), "gateway-%u", i);
@@ -151,13 +156,7 @@ static void appraise(struct fleet *f, unsigned i)
     need(verifier_nonce_of(in, nonce) == 0 &&
              nonce_check(&f->key, state.gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce) == 0,
          "the nonce is not good");
-    need(verifier_appraise(&(struct verifier_request){.message = in,
-                                                      .nonce = nonce,
-                                                      .gateway = &state.gateway,
-                                                      .references = &refs,
-                                                      .policy = &f->policy},
-                           &result) == 0 &&
-             result.status == VERIFIER_AFFIRMING,
+    need(verifier_appraise(&q, &result) == 0 && result.status == VERIFIER_AFFIRMING,
          "a good gateway is not affirmed");
 }
 

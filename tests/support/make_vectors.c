@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 {
     static uint8_t buf[EVIDENCE_MESSAGE_MAX];
     const bool board = argc == 3 && strcmp(argv[2], "board") == 0;
-    const char *name;
+    const char *name = "";
     struct wr w;
 
     if (argc != 2 && !board) {

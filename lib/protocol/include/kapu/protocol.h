@@ -17,7 +17,7 @@
  *             correlation data (QoS 0): so an operator finds gateways whose names nobody told.
  *
  * Which requests there are where: on the enrolment topics identify, enrol, certify; on the others
- * attest. Any of them can be answered by an error.
+ * attest, and for a renewal identify and enrol. Any of them can be answered by an error.
  *
  * Trust: both decoders take hostile bytes, and refuse whatever is not the one right encoding, as in
  * kapu/evidence.h. Decoded structs hold views into the input; nothing here looks into certificates,
