@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
+from kapu import load
 from kapu.errors import KapuError
 
 CHECK = re.compile(r"kapu: deep check (\d+): (clean|(\d+) alarms, (\d+) warnings), "
@@ -44,7 +45,7 @@ class Monitor:
 
     def wait(self, pattern: re.Pattern, timeout: float) -> re.Match:
         """The next line that matches; what came before it is passed over."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * load.factor()
         while True:
             for n, line in enumerate(self.lines()):
                 found = pattern.search(line)
@@ -63,7 +64,7 @@ class Monitor:
         check = DeepCheck(int(found[1]), int(found[6]))
         expected = int(found[3] or 0) + int(found[4] or 0)
         while len(check.findings) < expected:
-            line = self.wait(FINDING_OR_MORE, 10)
+            line = self.wait(FINDING_OR_MORE, 60)
             if line["more"]:
                 break
             check.findings.append({"severity": line[2], "id": line[3], "object": line[4],

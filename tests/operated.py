@@ -5,6 +5,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from kapu import tpm
 from kapu.broker import BROKERS, Operator
 from kapu.paths import BUILD, host_environment
 
@@ -24,6 +25,11 @@ class Operated:
             self.operator.start(broker)
         known = self.kapu("reference", "add", BUILD / flavour / "reference.cbor")
         assert known.returncode == 0, known.stderr
+
+    def know_board(self, folder: Path) -> None:
+        """The manufacturer's record of the board in that folder comes to the operator."""
+        done = self.kapu("board", "add", folder / tpm.RECORD)
+        assert done.returncode == 0, done.stderr
 
     def kapu(self, *words, timeout: float = 180) -> subprocess.CompletedProcess:
         return subprocess.run([self.kapu_program, *map(str, words), "--operator",

@@ -1,65 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types commands into the lab flavour's root shell over the console socket."""
+"""Runs commands as root in the lab flavour, over a port that only commands and their results use.
+
+Nothing is read from the console, where kernel and services speak too. gateway/lab-channel is the other
+end, and says what a message looks like.
+"""
 
 import itertools
-import re
-import threading
+import os
+import struct
 import time
 
+from kapu import load
 from kapu.errors import KapuError
 from kapu.qemu import Machine, connect
 
-PROMPT = "kapu-lab# "
-NUMBERS = itertools.count()
+MARK = b"KAPU"
+HEAD = struct.Struct("<II")
+COMMAND_MAX = 64 << 10
+IDS = itertools.count(int.from_bytes(os.urandom(3), "little"))  # no two runs use the same
 
 
 class Shell:
-    """A root shell on the console. Leave it open as long as commands are to be typed."""
+    """A root shell in a lab that runs. Each command is a bash of its own: a `cd` does not outlive it."""
 
     def __init__(self, machine: Machine, timeout: float = 300):
-        machine.wait_for(re.escape(PROMPT), timeout, partial=True)
         self.machine = machine
-        self.socket = connect(machine.console_socket)
-        # What nobody reads stops the gateway's serial port: read all; the log file has it too.
-        threading.Thread(target=self._drain, daemon=True).start()
-        self._silence(timeout)
+        self._open(timeout)
 
-    def _silence(self, timeout: float) -> None:
-        """What else is said on the console would fall into commands' output: the kernel's messages stay in
-        dmesg, and the report of the gateway's status at the end of its start is waited for."""
-        self.run("dmesg -n 1", timeout, check=False)
+    def _open(self, timeout: float) -> None:
+        """Connect, and wait for the end of the gateway's start. QEMU keeps a command until somebody in
+        the gateway opens the port, which happens when the services are up."""
+        self.socket = connect(self.machine.channel_socket)
+        self._received = b""
         self.run("systemctl is-system-running --wait", timeout, check=False)
-
-    def _drain(self) -> None:
-        self.socket.settimeout(None)
-        try:
-            while self.socket.recv(65536):
-                pass
-        except OSError:
-            pass  # closed
+        self.machine.is_ready()
 
     def run(self, command: str, timeout: float = 120, check: bool = True) -> str:
         """The command's output; with `check`, a failing command raises with what it said."""
-        mark = f"done-{next(NUMBERS)}"
-        seen = len(self.machine.text())
-        # the quotes keep the echo of the command line from looking like its end
-        self.socket.sendall(f"{command}; echo -e \"\\n\"{mark[:4]}\"\"{mark[4:]} $?\n".encode())
-        found = self.machine.wait_for(rf"^{mark} (\d+)\s*$", timeout, start=seen)
-        text = self.machine.text()[seen:][:found.start()].replace("\r", "")
-        output = text.split("\n", 1)[1] if "\n" in text else ""
-        if check and found.group(1) != "0":
-            raise KapuError(f"'{command}' failed with status {found.group(1)}: {output}")
-        return output.strip()
+        text = command.encode()
+        assert len(text) <= COMMAND_MAX, f"a command of {len(text)} bytes"
+        number, timeout = next(IDS), timeout * load.factor()
+        deadline = time.monotonic() + timeout
+        try:
+            self.socket.settimeout(timeout)
+            self.socket.sendall(HEAD.pack(number, len(text)) + text)
+            status, output = self._reply(number, deadline)
+        except TimeoutError:
+            raise KapuError(f"{self.machine.folder.name}: '{command}' did not end within {timeout:.0f} s"
+                            f"\n{self._last_words()}") from None
+        except OSError as error:
+            raise KapuError(f"{self.machine.folder.name}: QEMU ended during '{command}' ({error})"
+                            f"\n{self._last_words()}") from None
+        output = output.decode(errors="replace").replace("\r", "").strip()
+        if check and status != 0:
+            raise KapuError(f"'{command}' failed with status {status}: {output}")
+        return output
+
+    def _reply(self, number: int, deadline: float) -> tuple[int, bytes]:
+        """Whatever is not the reply to this command is left of an earlier one, and dropped."""
+        wanted = MARK + struct.pack("<I", number)
+        while True:
+            at = self._received.find(wanted)
+            if at >= 0:
+                self._received = self._received[at:]
+                if len(self._received) >= len(wanted) + HEAD.size:
+                    status, size = HEAD.unpack_from(self._received, len(wanted))
+                    end = len(wanted) + HEAD.size + size
+                    if len(self._received) >= end:
+                        output = self._received[len(wanted) + HEAD.size:end]
+                        self._received = self._received[end:]
+                        return status, output
+            else:
+                self._received = self._received[-len(wanted) + 1:]
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self.socket.settimeout(left)
+            data = self.socket.recv(1 << 16)
+            if not data:
+                raise ConnectionResetError("its end of the port was closed")
+            self._received += data
+
+    def _last_words(self) -> str:
+        """For a person who reads why a test failed."""
+        return "\n".join(f"  | {line}" for line in self.machine.text().splitlines()[-15:])
 
     def reset(self, timeout: float = 300) -> None:
-        """Press reset and wait for the next prompt."""
+        """Press reset and wait until commands run again."""
         seen = len(self.machine.text())
+        self.close()  # with what the old run may still say
         self.machine.reset()
-        found = self.machine.wait_for(r"BL1: Booting BL2", timeout, start=seen)
-        seen += found.end()  # a prompt that comes after this is the new one
-        self.machine.wait_for(re.escape(PROMPT), timeout, start=seen, partial=True)
-        time.sleep(0.1)  # the prompt is there; let the line discipline settle before typing
-        self._silence(timeout)
+        self.machine.wait_for(r"BL1: Booting BL2", timeout, start=seen)
+        self._open(timeout)
 
     def close(self) -> None:
         self.socket.close()

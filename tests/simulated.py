@@ -12,12 +12,13 @@ from pathlib import Path
 import native
 from kapu import certs, reference, symbols, tpm
 from kapu.broker import BROKERS, Operator, trust_tpms
-from kapu.keys import KeySet, key_set
+from kapu.keys import FACTORY_ROLE, KeySet, factory_key, key_set
 
 RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
 KERNEL_SIZE, KERNEL_SYMBOLS = 0x800000, [(0, "_text"), (0x123440, "__arm64_sys_kill"),
                                          (0x123500, "__arm64_sys_tkill")]
 PATIENCE = 30
+BOARD_RECORD = "application/x.kapu.board-record+cose"
 
 
 def programs() -> tuple[Path, Path]:
@@ -58,6 +59,11 @@ class Simulated:
     def behave(self, how: str) -> None:
         self.tell(how)
         self.wait_for("ok")
+
+    def upgrade(self) -> None:
+        """It gets another attestation key, as at the factory."""
+        self.tell("upgrade")
+        self.facts["ak_name"] = self.heard.get(timeout=PATIENCE).removeprefix("ak ")
 
     def begin(self, certificate: Path) -> None:
         self.tell(f"certificate {certificate}")
@@ -124,14 +130,35 @@ class Fleet:
         done = self.kapu("reference", "add", self.release_file(gateway, release))
         assert done.returncode == 0, done.stderr
 
-    def gateway(self, label: str, *, genuine: bool = True, release: str = "a release") -> Simulated:
-        """A gateway that waits to be enrolled; its TPM is of the maker that the operator trusts."""
+    def record_file(self, gateway: Simulated, key: str | None = None, **other) -> Path:
+        """What a factory signs of a board; `other`: what it says instead of what is so."""
+        facts = gateway.facts | {"issued_ms": int(time.time() * 1000)} | other
+        content = reference.cbor({0: 1, 1: bytes.fromhex(facts["ek_name"]),
+                                  2: bytes.fromhex(facts["ueid"]), 3: bytes.fromhex(facts["board"]),
+                                  4: bytes.fromhex(facts["ak_name"]), 5: "simulated",
+                                  6: facts["issued_ms"]})
+        signer = certs.Signer(native.FOLDER / "tools/sign/kapu-sign",
+                              {FACTORY_ROLE: key or factory_key()})
+        path = gateway.folder / "board.record"
+        path.write_bytes(reference.sign(content, signer, FACTORY_ROLE, BOARD_RECORD))
+        return path
+
+    def know_board(self, gateway: Simulated) -> None:
+        done = self.kapu("board", "add", self.record_file(gateway))
+        assert done.returncode == 0, done.stderr
+
+    def gateway(self, label: str, *, genuine: bool = True, release: str = "a release",
+                record: bool = True) -> Simulated:
+        """A gateway that waits to be enrolled; its TPM is of the maker that the operator trusts, and
+        there is a record of its board."""
         made = Simulated(self.sim_program, self.operator, self.folder / label, label, release)
         self.gateways.append(made)
         certificate = tpm.issue_certificate(made.facts, label, made.folder)
         if genuine:
             trust_tpms(self.operator.folder, [tpm.CA / "swtpm-localca-rootca-cert.pem",
                                               tpm.CA / "issuercert.pem"])
+        if record:
+            self.know_board(made)
         made.begin(certificate)
         return made
 
@@ -152,8 +179,8 @@ class Fleet:
         return row
 
 
-def client(program: str, port: int, operator: Operator, *words, certificate: Path | None = None,
-           key: Path | None = None, timeout: float = 20) -> subprocess.CompletedProcess:
+def client_command(program: str, port: int, operator: Operator, *words,
+                   certificate: Path | None = None, key: Path | None = None) -> list[str]:
     """mosquitto_pub or mosquitto_sub, as somebody who is not kapu."""
     command = [program, "-h", "localhost", "-p", str(port), "-V", "5", "--cafile",
                str(operator.folder / "ca.pem")]
@@ -161,5 +188,10 @@ def client(program: str, port: int, operator: Operator, *words, certificate: Pat
         command += ["-i", f"test-{secrets.token_hex(8)}"]
     if certificate:
         command += ["--cert", str(certificate), "--key", str(key)]
-    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False,
-                          timeout=timeout)
+    return [*command, *map(str, words)]
+
+
+def client(*words, timeout: float = 20, **identity) -> subprocess.CompletedProcess:
+    """The same, until it ends."""
+    return subprocess.run(client_command(*words, **identity), capture_output=True, text=True,
+                          check=False, timeout=timeout)

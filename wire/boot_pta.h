@@ -36,7 +36,8 @@
 /* Only the update TA may call these; others get TEE_ERROR_ACCESS_DENIED. */
 
 /* The running slot is confirmed: it is no longer on trial, and the security counter rises to that
- * of its release. */
+ * of its release. TEE_ERROR_BAD_STATE: that is too far above the TPM's (FUSEBOX_RAISE_MAX of
+ * kapu/fusebox.h); nothing was changed. */
 #define BOOT_PTA_CONFIRM 4
 /* VI: a = slot, b = tries. That slot is on trial from the next reset on. */
 #define BOOT_PTA_TRY 5
@@ -48,11 +49,16 @@
  * public area of the attestation key (TPMT_PUBLIC). MO: endorsement certificate (DER); hostile. */
 #define BOOT_PTA_IDENTITY 6
 /* MI: 32 bytes of qualifying data. MO: TPMS_ATTEST of a quote by the attestation key of PCRs 0, 7,
- * 8, 9 and 14. MO: its signature, r and s, 64 bytes. */
+ * 8, 9 and 14. MO: its signature, r and s, 64 bytes. VI: a = as BOOT_PTA_EVENTS gave it before the
+ * claims were made that the quote is for. TEE_ERROR_SECURITY: the TPM was reset or extended since
+ * this boot, and no deep check has told of it in those claims. */
 #define BOOT_PTA_QUOTE 7
 /* MI: TPM2B_ID_OBJECT. MI: TPM2B_ENCRYPTED_SECRET. MO: the 32 bytes in them. */
 #define BOOT_PTA_ACTIVATE 8
-/* MO: the event log as a whole. */
+/* MO: the event log as a whole. VO: a = how often a deep check told of a TPM that was reset or
+ * extended since this boot. */
 #define BOOT_PTA_EVENTS 9
+/* VO: a = storage counter of the TPM, b = how often secure storage began empty on this board. */
+#define BOOT_PTA_STORAGE 10
 
 #endif

@@ -12,4 +12,10 @@
  */
 #define EL3_NORMAL_WORLD_REGISTERS 0xc3006b01
 
+/*
+ * No arguments; does not return. OP-TEE cannot go on, and cannot say so itself: BL31 leaves ESR_EL1
+ * and ELR_EL1 in the handover page (HANDOVER_PANIC) and resets the board.
+ */
+#define EL3_PANIC 0xc3006b02
+
 #endif

@@ -20,8 +20,17 @@
 #define HANDOVER_COUNTER_RELEASE 0xf14
 /* Bytes of event log. */
 #define HANDOVER_LOG_SIZE 0xf18
+/* Left by BL31 before a reset because of a panic, its own or one that OP-TEE could not write down:
+ * HANDOVER_PANIC_EL3 or HANDOVER_PANIC_CORE, its complement, and the ESR and ELR (low and high word)
+ * of the exception, if there was one. OP-TEE takes it away when it starts. */
+#define HANDOVER_PANIC 0xf1c
+#define HANDOVER_PANIC_CHECK 0xf20
+#define HANDOVER_PANIC_ESR 0xf24
+#define HANDOVER_PANIC_ELR 0xf28
+#define HANDOVER_PANIC_EL3 0x6b617031U
+#define HANDOVER_PANIC_CORE 0x6b617032U
 /* BL31's stack canary, 8 bytes; BL31 wipes it. */
-#define HANDOVER_CANARY 0xf20
+#define HANDOVER_CANARY 0xf30
 /* Random seeds for the secure world: 8 bytes for its address layout, 32 for its generator. */
 #define HANDOVER_LAYOUT_SEED 0xf40
 #define HANDOVER_RANDOM_SEED 0xf48

@@ -3,7 +3,8 @@
  * The monitor service of the secure world: a pseudo-TA that is all mechanism. It reads normal-world
  * memory, keeps the watch between deep checks (secure timer on every core), holds the secure
  * watchdog, and resets. Only the monitor TA may open a session; others get
- * TEE_ERROR_ACCESS_DENIED.
+ * TEE_ERROR_ACCESS_DENIED, and so does a second session. When that session ends, the board resets:
+ * the monitor TA stays, unless it crashes.
  *
  * Parameter types are fixed for each command. VI, VO: value input, output, with words a and b;
  * MI, MO: memory of the TA, input, output. Numbers in memory are little-endian.
@@ -34,7 +35,8 @@
 #define MONITOR_REGISTERS_KEPT 32u /* of those that timers caught: there may have been more */
 
 /* MI: pages to watch between deep checks: records of physical address (8) and SHA-256 (32) of what
- * was verified. Replaces the last list; empty: none. */
+ * was verified. Replaces the last list, which is watched until then, and stays when a record is bad or
+ * there is none (TEE_ERROR_BAD_PARAMETERS). */
 #define MONITOR_PTA_WATCH 2
 #define MONITOR_WATCH_SIZE 40u
 #define MONITOR_WATCH_MAX 4096u
@@ -52,7 +54,7 @@
 /* VO: a, b = low and high word of the milliseconds since the secure world started. VO: a =
  * milliseconds left of the watchdog's time, b = MONITOR_TIME_*. */
 #define MONITOR_PTA_TIME 5
-#define MONITOR_TIME_FOUND 1u /* the watch found something */
+#define MONITOR_TIME_FOUND 1u /* the watch found something, or a quote the TPM changed */
 #define MONITOR_TIME_RESET 2u /* the board will reset because of alarms */
 
 /* MO: text that the run before this one remembered; VO: a = enum monitor_reset, b = resets by the
@@ -62,6 +64,7 @@ enum monitor_reset {
     MONITOR_RESET_NONE = 0,     /* power-on, or a reset that Linux asked for */
     MONITOR_RESET_ALARM = 1,    /* a deep check's alarm */
     MONITOR_RESET_WATCHDOG = 2, /* no deep check in time */
+    MONITOR_RESET_PANIC = 3,    /* OP-TEE's core or BL31 could not go on */
 };
 #define MONITOR_TEXT_MAX 3840u /* with what is beside it, a page (secure/core/last_words.c) */
 
@@ -70,7 +73,17 @@ enum monitor_reset {
  * = that of 99 in 100 stops. VO: a = changed pages found, b = cores that tick. */
 #define MONITOR_PTA_FIGURES 7
 
+/* MI: alarms that a deep check has found so far, text. Remembered if the board resets before that
+ * check ends. */
+#define MONITOR_PTA_FOUND 12
+
 /* VO: a = pages that the watch found changed and had no room for, since the last call. */
 #define MONITOR_PTA_MISSED 8
+
+/* VO: a = PCRs that were seen not to hold what this boot measured (bit i: PCR i), b = MONITOR_TPM_*.
+ * What was seen stays until the board resets. */
+#define MONITOR_PTA_TPM 9
+#define MONITOR_TPM_RESET 1u  /* the TPM was reset since, or lost the secure world's session */
+#define MONITOR_TPM_SILENT 2u /* it does not answer now, or not authentically */
 
 #endif

@@ -43,8 +43,8 @@
  *   work     bytes hashed, page tables walked, reads
  *   watch    ticks, pages, passes, ms of the last pass, changed pages, longest stop in us, stop of
  *            99 in 100 in us, cores
- *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog; resets since
- *            power-on
+ *   last     0: no reset by the monitor before this run, 1: alarm, 2: watchdog, 3: panic;
+ *            resets since power-on
  *   before   a line of what was remembered over that reset
  *   did      identifier of a check, findings or a negative error (kapu/bytes.h)
  *   finding  "alarm" or "warning", identifier, object, address (hexadecimal), detail

@@ -11,6 +11,9 @@
 /* Reset the whole board and its TPM, secure RAM kept. */
 void platform_reset(void) __attribute__((noreturn));
 
+/* BL31: leave the words HANDOVER_PANIC* (wire/handover.h) and reset the whole board. */
+void platform_panic(uint32_t kind, uint64_t esr, uint64_t elr) __attribute__((noreturn));
+
 /* BL1: whether the TPM's registers can be touched at all; whether a TPM answers is another matter.
  */
 bool platform_has_tpm(void);

@@ -25,8 +25,10 @@ static void read_board(void)
 
     if (err == KAPU_ENOENT)
         trust_die("board", "not provisioned: it has no fuses; run the factory step");
+    if (err == KAPU_EUNSUPPORTED)
+        trust_die("board", "its fuses are of another version: upgrade the board (kapu factory)");
     if (err != 0)
-        trust_die("board", "its fuses are damaged or of another version");
+        trust_die("board", "its fuses are damaged");
 }
 
 /* What a person should know, though the boot goes on without harm. */

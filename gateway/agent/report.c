@@ -41,7 +41,8 @@ static double seconds(const char *ms)
 
 static const char *why(const char *number)
 {
-    static const char *const text[] = {"", "an alarm", "no deep check in time"};
+    static const char *const text[] = {"", "an alarm", "no deep check in time",
+                                       "a panic of the secure world"};
     unsigned long n = strtoul(number, NULL, 10);
 
     return n < sizeof(text) / sizeof(text[0]) ? text[n] : "an unknown reason";

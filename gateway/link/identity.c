@@ -28,6 +28,10 @@ bool identity_is_there(struct bytes spki)
     X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
     bool there = certificate != NULL && is_for(certificate, spki);
 
+    if (certificate != NULL && !there)
+        say("the certificate is for a key that is gone: the secure world's storage was started "
+            "anew, "
+            "or lost that key; enrol this gateway again");
     X509_free(certificate);
     if (file != NULL)
         fclose(file);

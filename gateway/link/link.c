@@ -174,7 +174,8 @@ static void serve(struct mosquitto *m, struct line *l)
     (void)mosquitto_disconnect(m);
 }
 
-static void connect_once(struct line *l)
+/* false: the secure world does not have the key of this gateway's certificate any more. */
+static bool connect_once(struct line *l)
 {
     SSL_CTX *tls;
     struct mosquitto *m;
@@ -188,6 +189,7 @@ static void connect_once(struct line *l)
         serve(m, l);
     mosquitto_destroy(m);
     SSL_CTX_free(tls);
+    return tls != NULL || l->place != PROTOCOL_ENROLLED;
 }
 
 int main(void)
@@ -200,7 +202,8 @@ int main(void)
         return 1;
     for (l.again_s = AGAIN_S;;
          l.again_s = l.again_s < AGAIN_S_MAX / 2 ? 2 * l.again_s : AGAIN_S_MAX) {
-        connect_once(&l);
+        if (!connect_once(&l))
+            return 1; /* started again, it looks for its key, and asks for enrolment without one */
         (void)nanosleep(&(struct timespec){.tv_sec = l.again_s}, NULL);
     }
 }

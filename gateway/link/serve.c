@@ -140,7 +140,8 @@ struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct
 
     if (protocol_request_decode(request, &r, work, sizeof(work)) != 0)
         return refuse("the request is malformed");
-    if ((r.kind == PROTOCOL_ATTEST) != (place == PROTOCOL_ENROLLED))
+    /* One that is enrolled may be asked to prove its keys again, as after a factory upgrade. */
+    if (r.kind == (place == PROTOCOL_ENROLLED ? PROTOCOL_CERTIFY : PROTOCOL_ATTEST))
         return refuse("the request is not for this topic");
     switch (r.kind) {
     case PROTOCOL_IDENTIFY:

@@ -114,20 +114,35 @@ static bool read_point(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key, uint8_t point[
     return true;
 }
 
-static bool use_token(uint8_t point[POINT])
+static bool use_key(uint8_t point[POINT])
 {
     CK_OBJECT_HANDLE key = 0;
     CK_SESSION_HANDLE s;
     bool found = false, done;
 
-    if (!token_is_made(&found) || (!found && !make_token()) ||
-        !good("session", C_OpenSession(SLOT, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s)))
+    if (!good("session", C_OpenSession(SLOT, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s)))
         return false;
     done = good("login", C_Login(s, CKU_USER, NULL, 0)) && find(s, &private_class, &key, &found) &&
            (found || make_key(s)) && find(s, &public_class, &key, &found) && found &&
            read_point(s, key, point);
     (void)C_CloseSession(s);
     return done;
+}
+
+/* A token whose key cannot be read has lost it: files of secure storage were deleted, and the rest
+ * of them names what is gone. It will not come back, so the token is made anew. */
+static bool use_token(uint8_t point[POINT])
+{
+    bool made = false;
+
+    if (!token_is_made(&made) || (!made && !make_token()))
+        return false;
+    if (use_key(point))
+        return true;
+    if (!made)
+        return false;
+    say("the key in the secure world cannot be read: token and key are made anew");
+    return make_token() && use_key(point);
 }
 
 static bool encode(uint8_t point[POINT], uint8_t spki[TLS_KEY_MAX], size_t *n)

@@ -61,6 +61,7 @@ static struct bytes get_version(struct dec *d)
 static void put_software(struct enc *e, const struct evidence_software *s)
 {
     const uint32_t counters[2] = {s->counter_release, s->counter_tpm};
+    const uint32_t storage[2] = {s->storage_counter, s->storage_starts};
 
     if (s->slot > 1)
         enc_fail(e, KAPU_EARG);
@@ -72,14 +73,15 @@ static void put_software(struct enc *e, const struct evidence_software *s)
     QCBOREncode_AddBool(&e->q, s->trial);
     QCBOREncode_AddUInt64(&e->q, s->tries);
     QCBOREncode_CloseArray(&e->q);
+    enc_uints(e, LABEL_STORAGE, storage, 2);
     QCBOREncode_CloseMap(&e->q);
 }
 
 static void get_software(struct dec *d, struct evidence_software *s)
 {
-    uint32_t counters[2];
+    uint32_t counters[2], storage[2];
 
-    (void)dec_text_map(d, TEXT("software"), 3);
+    (void)dec_text_map(d, TEXT("software"), 4);
     s->version = get_version(d);
     dec_uints(d, LABEL_COUNTERS, counters, 2);
     s->counter_release = counters[0];
@@ -88,6 +90,9 @@ static void get_software(struct dec *d, struct evidence_software *s)
     s->slot = (uint8_t)dec_uint(d, NO_LABEL, 1);
     s->trial = dec_bool(d, NO_LABEL);
     s->tries = (uint8_t)dec_uint(d, NO_LABEL, TRIES_MAX);
+    dec_uints(d, LABEL_STORAGE, storage, 2);
+    s->storage_counter = storage[0];
+    s->storage_starts = storage[1];
 }
 
 static void put_label(struct enc *e, struct bytes name)

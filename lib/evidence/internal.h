@@ -35,9 +35,10 @@ enum evidence_label {
     LABEL_KERNEL = -70028,
     LABEL_COUNTERS = -70030, /* software */
     LABEL_SLOT = -70031,
+    LABEL_STORAGE = -70032,
 };
 
-#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-2"
+#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-3"
 #define EVIDENCE_TYPE "application/eat+cwt" /* RFC 9782 */
 
 /* A string literal without its end. */

@@ -20,7 +20,7 @@ static int consistent(const struct evidence_monitor *m)
         m->verdict != evidence_verdict_of(m->alarms, m->warnings) ||
         (uint64_t)m->findings + m->not_kept != (uint64_t)m->alarms + m->warnings ||
         m->began_ms > m->ended_ms || m->ended_ms > m->now_ms ||
-        m->last_reset > EVIDENCE_RESET_WATCHDOG)
+        m->last_reset > EVIDENCE_RESET_PANIC)
         return KAPU_EARG;
     for (size_t i = 0; i < m->checks; i++) {
         if (m->check[i].id.n == 0)

@@ -38,8 +38,17 @@ int fusebox_session(struct fusebox *f)
                               NULL);
 }
 
+/* Only a reset of the TPM, or somebody else on its bus, ends a kept session. */
+static bool is_lost(const struct fusebox *f, int err)
+{
+    return f->salted && err == KAPU_ETPM &&
+           (f->tpm->rc == TPM2_RC_INITIALIZE ||
+            (f->tpm->rc >= TPM2_RC_REFERENCE_S0 && f->tpm->rc <= TPM2_RC_REFERENCE_S6));
+}
+
 int fusebox_session_done(struct fusebox *f, int err)
 {
+    f->lost = f->lost || is_lost(f, err);
     return f->salted && err == 0 ? 0 : fusebox_session_end(f, &f->session, err);
 }
 
@@ -164,18 +173,34 @@ static int index_close(struct fusebox *f, struct index *x, int err)
     return fusebox_session_done(f, err);
 }
 
-static struct tpm2_nv counter_nv(enum fusebox_counter which)
+static const struct {
+    uint32_t index;
+    const char *name;
+} counters[] = {
+    [FUSEBOX_SECURITY] = {FUSEBOX_NV_COUNTER, "security counter"},
+    [FUSEBOX_STORAGE] = {FUSEBOX_NV_STORAGE, "storage counter"},
+    [FUSEBOX_STARTS] = {FUSEBOX_NV_STARTS, "storage starts"},
+};
+
+uint32_t fusebox_counter_index(enum fusebox_counter which)
 {
-    return fusebox_nv_counter(which == FUSEBOX_SECURITY ? FUSEBOX_NV_COUNTER : FUSEBOX_NV_STORAGE);
+    return counters[which].index;
+}
+
+static uint64_t counter_base(const struct fusebox_board *board, enum fusebox_counter which)
+{
+    const uint64_t base[] = {[FUSEBOX_SECURITY] = board->counter_base,
+                             [FUSEBOX_STORAGE] = board->storage_base,
+                             [FUSEBOX_STARTS] = board->starts_base};
+
+    return base[which];
 }
 
 int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which, uint32_t *value)
 {
-    uint64_t base = which == FUSEBOX_SECURITY ? f->board->counter_base : f->board->storage_base;
-    uint64_t raw = 0;
+    uint64_t base = counter_base(f->board, which), raw = 0;
     struct index x;
-    int err = index_open(f, &x, counter_nv(which),
-                         which == FUSEBOX_SECURITY ? "security counter" : "storage counter");
+    int err = index_open(f, &x, fusebox_nv_counter(counters[which].index), counters[which].name);
 
     if (err == 0)
         err = tpm2_nv_read_counter(f->tpm, x.nv.index, &x.auth, &x.nv, &raw);
@@ -208,12 +233,14 @@ int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state)
 
 int fusebox_write_state(struct fusebox *f, const struct bootstate *state)
 {
-    uint8_t b[BOOTSTATE_SIZE];
+    uint8_t b[BOOTSTATE_SIZE], is[BOOTSTATE_SIZE];
     struct index x;
     int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
 
     bootstate_encode(state, b);
     if (err == 0)
+        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, is, sizeof(is));
+    if (err == 0 && memcmp(b, is, sizeof(b)) != 0)
         err = tpm2_nv_write(f->tpm, x.nv.index, &x.auth, &x.nv, 0, BYTES_OF(b));
     return index_close(f, &x, err);
 }

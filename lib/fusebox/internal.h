@@ -7,6 +7,7 @@
 
 /* The NV indices, as the factory makes them; written. */
 struct tpm2_nv fusebox_nv_counter(uint32_t index);
+uint32_t fusebox_counter_index(enum fusebox_counter which);
 struct tpm2_nv fusebox_nv_boot(void);
 
 /* The board's value for an object: KDFa of the pairing secret, its handle as context. */
@@ -18,6 +19,12 @@ KAPU_MUST_CHECK int fusebox_board_value(const struct kapu_sha256 *h,
 #define FUSEBOX_ROOT_PCRS ((1u << FUSEBOX_PCR_AUTHORITY) | (1u << FUSEBOX_PCR_CAP))
 KAPU_MUST_CHECK int fusebox_root_policy(const struct kapu_sha256 *h,
                                         const uint8_t root_key_hash[32], uint8_t digest[32]);
+
+/* Opens the root secret under its policy: the policy session authorises, f->session, which must be
+ * open, encrypts, and each vouches for the other. */
+KAPU_MUST_CHECK int fusebox_open_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE]);
+/* Extends the cap and sees that it has its value; f->session must be open. */
+KAPU_MUST_CHECK int fusebox_close_boot_phase(struct fusebox *f);
 
 /* Opens f->session if none is kept. */
 KAPU_MUST_CHECK int fusebox_session(struct fusebox *f);

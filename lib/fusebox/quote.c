@@ -1,62 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The attestation key: a primary key of the endorsement hierarchy, made for each use. The TPM
- * derives it from its seed and the template, so it is always the same key, and nothing is stored.
+ * The attestation key: made once by the factory under the storage root key, persistent. What the
+ * TPM has in its place is compared with the name in the board's record, and each use carries a MAC
+ * with the key's value.
  */
-#include <string.h>
-
 #include "internal.h"
+
+/* The key as the TPM has it, if it is the one that the factory made. */
+static int find_key(struct fusebox *f, struct tpm2_public *pub, struct tpm2_entity *ak)
+{
+    int err;
+
+    f->at = "attestation key";
+    err = tpm2_read_public(f->tpm, FUSEBOX_AK, pub, ak);
+    return err == 0 && !tpm2_name_equal(&ak->name, &f->board->ak) ? KAPU_EPIN : err;
+}
+
+int fusebox_ak(struct fusebox *f, struct tpm2_public *ak)
+{
+    struct tpm2_entity object;
+
+    return find_key(f, ak, &object);
+}
 
 struct key {
     struct tpm2_entity ak;
-    struct tpm2_public pub;
-    uint8_t endorsement[32], value[32]; /* of the hierarchy, of the key */
+    uint8_t value[32];
 };
 
 static int key_open(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], struct key *k)
 {
-    const struct kapu_sha256 *h = &f->tpm->crypto->sha256;
+    struct tpm2_public pub;
     int err;
 
-    memset(k, 0, sizeof(*k));
-    f->at = "attestation key";
-    if (!f->salted)
-        return KAPU_EPLAIN;
-    err = fusebox_derive(h, root, FUSEBOX_LABEL_ENDORSEMENT, k->endorsement);
+    *k = (struct key){0};
+    err = find_key(f, &pub, &k->ak);
+    if (err == 0 && !f->salted)
+        err = KAPU_EPLAIN;
     if (err == 0)
-        err = fusebox_derive(h, root, FUSEBOX_LABEL_AK, k->value);
-    if (err == 0)
-        err = fusebox_session(f);
-    if (err == 0) {
-        const struct tpm2_auth auth = {&f->session, BYTES_OF(k->endorsement)};
-        const struct tpm2_sensitive sensitive = {.auth = BYTES_OF(k->value)};
-
-        tpm2_template_ak(&k->pub);
-        err = tpm2_create_primary(f->tpm, TPM2_RH_ENDORSEMENT, &auth, &sensitive, &k->pub, &k->ak);
-    }
-    return err;
+        err = fusebox_derive(&f->tpm->crypto->sha256, root, FUSEBOX_LABEL_AK, k->value);
+    return err == 0 ? fusebox_session(f) : err;
 }
 
-/* The result is err, whose response code stays, or that of removing the key. */
 static int key_close(struct fusebox *f, struct key *k, int err)
 {
-    uint32_t rc = f->tpm->rc;
-    int end = k->ak.handle != 0 ? tpm2_flush_context(f->tpm, k->ak.handle) : 0;
-
-    kapu_wipe(k->endorsement, sizeof(k->endorsement));
     kapu_wipe(k->value, sizeof(k->value));
-    if (err != 0)
-        f->tpm->rc = rc;
-    return fusebox_session_done(f, err != 0 ? err : end);
-}
-
-int fusebox_ak(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], struct tpm2_public *ak)
-{
-    struct key k;
-    int err = key_open(f, root, &k);
-
-    *ak = k.pub;
-    return key_close(f, &k, err);
+    return fusebox_session_done(f, err);
 }
 
 int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
@@ -75,14 +64,20 @@ int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
 }
 
 /* The EK's policy: whoever knows the endorsement hierarchy's value. */
-static int satisfy(struct fusebox *f, const struct key *k, struct tpm2_session *s)
+static int satisfy(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                   struct tpm2_session *s)
 {
     const struct tpm2_entity endorsement = tpm2_entity_of(TPM2_RH_ENDORSEMENT);
-    const struct tpm2_auth auth = {&f->session, BYTES_OF(k->endorsement)};
-    int err = tpm2_session_start(f->tpm, s, TPM2_SESSION_POLICY, NULL, NULL);
+    uint8_t value[32];
+    const struct tpm2_auth auth = {&f->session, BYTES_OF(value)};
+    int err = fusebox_derive(&f->tpm->crypto->sha256, root, FUSEBOX_LABEL_ENDORSEMENT, value);
 
-    return err == 0 ? tpm2_policy_secret(f->tpm, s, &endorsement, &auth, (struct bytes){NULL, 0})
-                    : err;
+    if (err == 0)
+        err = tpm2_session_start(f->tpm, s, TPM2_SESSION_POLICY, NULL, NULL);
+    if (err == 0)
+        err = tpm2_policy_secret(f->tpm, s, &endorsement, &auth, (struct bytes){NULL, 0});
+    kapu_wipe(value, sizeof(value));
+    return err;
 }
 
 int fusebox_activate(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], struct bytes blob,
@@ -96,7 +91,7 @@ int fusebox_activate(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
 
     wr_init(&to, out, FUSEBOX_SECRET_SIZE);
     if (err == 0)
-        err = satisfy(f, &k, &s);
+        err = satisfy(f, root, &s);
     if (err == 0) {
         const struct tpm2_auth ak_auth = {&f->session, BYTES_OF(k.value)};
         const struct tpm2_auth ek_auth = {&s, {NULL, 0}};

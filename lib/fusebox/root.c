@@ -40,8 +40,7 @@ static int satisfy(struct fusebox *f, struct tpm2_session *s)
     return err == 0 ? tpm2_policy_command_code(f->tpm, s, TPM2_CC_UNSEAL) : err;
 }
 
-/* The policy session authorises; f->session encrypts, and each vouches for the other. */
-static int unseal(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
+int fusebox_open_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
 {
     struct tpm2_session s = {0};
     struct tpm2_public pub;
@@ -84,7 +83,7 @@ static int check_platform_closed(struct fusebox *f)
 }
 
 /* The answers carry MACs, so a dropped or faked extension cannot pass. */
-static int close_boot_phase(struct fusebox *f)
+int fusebox_close_boot_phase(struct fusebox *f)
 {
     const struct kapu_sha256 *h = &f->tpm->crypto->sha256;
     const struct tpm2_auth auth = {&f->session, {NULL, 0}};
@@ -115,9 +114,9 @@ int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE])
     if (err == 0)
         err = check_platform_closed(f);
     if (err == 0)
-        err = unseal(f, root);
+        err = fusebox_open_root(f, root);
     if (err == 0)
-        err = close_boot_phase(f);
+        err = fusebox_close_boot_phase(f);
     err = fusebox_session_done(f, err);
     if (err != 0)
         kapu_wipe(root, FUSEBOX_SECRET_SIZE);
@@ -149,8 +148,7 @@ int fusebox_read_pcr(struct fusebox *f, uint32_t pcr, uint8_t value[32])
 int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                   enum fusebox_counter which, uint32_t value)
 {
-    struct tpm2_nv nv =
-        fusebox_nv_counter(which == FUSEBOX_SECURITY ? FUSEBOX_NV_COUNTER : FUSEBOX_NV_STORAGE);
+    struct tpm2_nv nv = fusebox_nv_counter(fusebox_counter_index(which));
     uint8_t owner[32];
     uint32_t now;
     int err = fusebox_read_counter(f, which, &now);
@@ -169,4 +167,25 @@ int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
     }
     kapu_wipe(owner, sizeof(owner));
     return fusebox_session_done(f, err);
+}
+
+int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], uint8_t slot,
+                    uint32_t counter, uint32_t *left)
+{
+    const struct bootstate good = {.slot = slot};
+    uint32_t now = 0, to;
+    int err = fusebox_read_counter(f, FUSEBOX_SECURITY, &now);
+
+    *left = 0;
+    if (err != 0)
+        return err;
+    if (counter > now && counter - now > FUSEBOX_RAISE_MAX)
+        return KAPU_EARG;
+    to = counter > now && counter - now > FUSEBOX_RAISE_PART ? now + FUSEBOX_RAISE_PART : counter;
+    err = fusebox_write_state(f, &good);
+    if (err == 0)
+        err = fusebox_raise(f, root, FUSEBOX_SECURITY, to);
+    if (err == 0)
+        *left = counter - to;
+    return err;
 }

@@ -144,28 +144,67 @@ int tpm2_pcr_extend(struct tpm2 *t, uint32_t pcr, const struct tpm2_auth *auth,
     return tpm2_cmd_finish(&c);
 }
 
-int tpm2_pcr_read(struct tpm2 *t, struct tpm2_session *protect, uint32_t pcr, uint8_t value[32])
+/* Where the value of `pcr` goes among those of `mask`. */
+static size_t place_of(uint32_t mask, uint32_t pcr)
+{
+    size_t place = 0;
+
+    for (uint32_t i = 0; i < pcr; i++)
+        place += mask >> i & 1u;
+    return place;
+}
+
+/* One PCR_Read: some of the PCRs in `left`, which loses them; the TPM chooses how many. */
+static int read_some(struct tpm2 *t, struct tpm2_session *protect, uint32_t mask, uint32_t *left,
+                     uint8_t (*value)[32])
 {
     static const struct tpm2_spec spec = {TPM2_CC_PCR_READ, 0};
+    uint32_t given = 0;
     struct tpm2_cmd c;
-    struct bytes b;
     int err;
 
-    if (pcr > 23)
-        return KAPU_EARG;
     tpm2_cmd_begin(&c, t, &spec);
     tpm2_cmd_params(&c, protect);
-    tpm2_wr_pcr_selection(&c.w, 1u << pcr);
+    tpm2_wr_pcr_selection(&c.w, *left);
     err = tpm2_cmd_run(&c);
     if (err == 0) {
         (void)rd_be32(&c.r); /* update counter */
-        if (tpm2_rd_pcr_selection(&c.r) != 1u << pcr || rd_be32(&c.r) != 1)
+        given = tpm2_rd_pcr_selection(&c.r);
+        if (given == 0 || (given & ~*left) != 0 || rd_be32(&c.r) != place_of(given, 24))
             rd_fail(&c.r, KAPU_EUNSUPPORTED); /* no SHA-256 bank */
+    }
+    for (uint32_t i = 0; i < 24 && err == 0 && c.r.err == 0; i++) {
+        struct bytes b;
+
+        if ((given >> i & 1u) == 0)
+            continue;
         b = rd_2b(&c.r);
         if (c.r.err == 0 && b.n != 32)
             rd_fail(&c.r, KAPU_EINVAL);
         else if (c.r.err == 0)
-            memcpy(value, b.p, 32);
+            memcpy(value[place_of(mask, i)], b.p, 32);
     }
+    *left &= ~given;
     return tpm2_cmd_end(&c, err);
+}
+
+int tpm2_pcr_read_set(struct tpm2 *t, struct tpm2_session *protect, uint32_t mask,
+                      uint8_t (*value)[32])
+{
+    uint32_t left = mask;
+    int err = mask >> 24 != 0 ? KAPU_EARG : 0;
+
+    while (left != 0 && err == 0)
+        err = read_some(t, protect, mask, &left, value);
+    return err;
+}
+
+int tpm2_pcr_read(struct tpm2 *t, struct tpm2_session *protect, uint32_t pcr, uint8_t value[32])
+{
+    uint8_t one[1][32];
+    int err = pcr > 23 ? KAPU_EARG : tpm2_pcr_read_set(t, protect, 1u << pcr, one);
+
+    if (err == 0)
+        memcpy(value, one[0], 32);
+    return err;
 }

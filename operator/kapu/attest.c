@@ -161,7 +161,7 @@ static void present(struct attest *a, struct trust_now *now)
 
     now->trust = TRUST_NO;
     if (store->ops->gateway_named(store, a->gateway.gateway.name, &state) == 0)
-        fleet_trust(&state, fleet_now_ms(&a->o.fleet), now);
+        fleet_trust(&a->o.fleet.policy, &state, fleet_now_ms(&a->o.fleet), now);
     else
         snprintf(now->text, sizeof(now->text), "not trusted: not in the store");
 }
@@ -183,6 +183,11 @@ static void print_text(struct attest *a, const struct outcome *out)
                r->version, r->flavour[0] != '\0' ? " (" : "", r->flavour,
                r->flavour[0] != '\0' ? ")" : "", r->counter, r->check_number, r->age_ms / 1000.0,
                r->alarms, r->warnings);
+    if (out->judged && r->authentic)
+        printf(
+            "  its TPM was reset %u times since the last verdict, %u times in a day; the monitor "
+            "reset it %u times since power-on\n",
+            r->started, r->starts.day, r->monitor_resets);
     for (uint32_t i = 0; i < r->reasons; i++)
         printf("  %s, %s: %s\n", verifier_aspect_name(r->reason[i].aspect),
                verifier_tier_name(r->reason[i].tier), r->reason[i].text);

@@ -11,25 +11,31 @@ _kapu() {
     local words='' files=''
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='attest enroll evidence factory fleet forget inspect reference --help --version'
+        words='attest audit board enroll evidence factory fleet forget inspect reference --help --version'
     else
         case $before in
         --operator | --extract | --release)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
-        --key | --ak | --profile | --allow | --picture | --tpm | --fuses | --ek-certificate)
+        --key | --ak | --profile | --allow | --picture | --tpm | --fuses | --ek-certificate | --record | --factory-key)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --timeout | --interval | --name | --id | --root-key-hash | --live) return ;;
+        --timeout | --interval | --name | --id | --root-key-hash | --live | --reason | --platform) return ;;
         esac
         case $command in
         attest) words="$(_kapu_gateways "$1") --watch --log --json --timeout --operator --help" ;;
-        enroll) words='--name --interval --timeout --json --operator --help' ;;
+        audit) words='--json --operator --help' ;;
+        board) words='add list remove --json --operator --help' files=yes ;;
+        enroll)
+            words="$(_kapu_gateways "$1") --name --interval --timeout --renew --without-record"
+            words+=' --reason --json --operator --help'
+            ;;
         evidence) words='show --key --ak --extract --json --help' files=yes ;;
         factory)
-            words='provision ek show --tpm --fuses --id --root-key-hash --ek-certificate --again --json --help'
+            words='provision upgrade ek show record key --tpm --fuses --id --root-key-hash --ek-certificate'
+            words+=' --record --factory-key --platform --again --json --help'
             ;;
         fleet) words='--json --operator --help' ;;
         forget) words="$(_kapu_gateways "$1") --operator --help" ;;

@@ -2,7 +2,9 @@
 /*
  * kapu enroll: takes a gateway into the fleet. Identify, challenge, verify, certify; the verifier's
  * library judges (operator/verifier/enrol.h), this carries to and fro. A gateway that is enrolled
- * already, but has lost its certificate or never got it, gets one again for the same TLS key.
+ * already, but has lost its certificate or never got it, gets one again for the same TLS key. With
+ * --renew, one that is enrolled and came back with other keys proves all of it again; it answers at
+ * the main broker if its TLS key is the same, else it waits at the enrolment broker.
  */
 #include <getopt.h>
 #include <openssl/pem.h>
@@ -20,9 +22,9 @@
 #define EK_PUBLIC_MAX 512u
 
 struct options {
-    const char *folder, *gateway, *label;
+    const char *folder, *gateway, *label, *reason;
     uint32_t timeout_s, interval_s;
-    bool json;
+    bool json, renew, without_record;
 };
 
 struct enroll {
@@ -30,6 +32,8 @@ struct enroll {
     struct operator o;
     struct x509_roots *roots;
     struct x509_ca *ca;
+    struct enrol_terms terms;
+    enum protocol_place place; /* of the broker that `t` is connected to */
     struct transport *t;
     uint64_t end_ms;
     /* What the gateway says of itself. */
@@ -156,7 +160,7 @@ static int prove(struct enroll *e)
 {
     struct protocol_request q = {.kind = PROTOCOL_ENROL};
     struct enrol_challenge c;
-    int err = enrol_challenge(&e->o.fleet, e->roots, &e->hello, &c, e->why);
+    int err = enrol_challenge(&e->o.fleet, e->roots, &e->terms, &e->hello, &c, e->why);
 
     if (err != 0)
         return verifier_failed(e, err);
@@ -178,7 +182,8 @@ static int take_in(struct enroll *e)
     int err;
 
     wr_init(&w, e->certificate, sizeof(e->certificate));
-    err = enrol_finish(&e->o.fleet, e->roots, e->ca, DAYS, &e->hello, &a, &e->result, &w, e->why);
+    err = enrol_finish(&e->o.fleet, e->roots, e->ca, DAYS, &e->terms, &e->hello, &a, &e->result, &w,
+                       e->why);
     e->certificate_n = w.at;
     return err == 0 ? EXIT_DONE : verifier_failed(e, err);
 }
@@ -264,9 +269,10 @@ static int enroll(struct enroll *e, bool *again)
 {
     int status = know(e);
 
+    *again = false;
     if (status == EXIT_DONE)
         status = check_label(e);
-    if (status == EXIT_DONE)
+    if (status == EXIT_DONE && !e->terms.renew)
         status = know_again(e, again);
     if (status == EXIT_DONE && !*again)
         status = prove(e);
@@ -276,7 +282,7 @@ static int enroll(struct enroll *e, bool *again)
         return status;
     if (e->options.label != NULL) /* when that fails it has been told, and nothing depends on it */
         (void)operator_set_label(&e->o, e->name, e->options.label);
-    return certify(e);
+    return e->place == PROTOCOL_ENROLMENT ? certify(e) : EXIT_DONE; /* else it has one */
 }
 
 /* ---- the command ---- */
@@ -284,23 +290,59 @@ static int enroll(struct enroll *e, bool *again)
 static void show(struct enroll *e, int status, bool again)
 {
     static const char *const verdict[] = {
-        [EXIT_DONE] = "enrolled", [EXIT_FAILED] = "refused", [EXIT_NO_ANSWER] = "no answer"};
-    const char *what = status == EXIT_DONE && again ? "enrolled before" : verdict[status];
+        [EXIT_FAILED] = "refused", [EXIT_NO_ANSWER] = "no answer"};
+    const char *done = e->terms.renew ? "renewed" : (again ? "enrolled before" : "enrolled");
+    const char *what = status == EXIT_DONE ? done : verdict[status];
 
     if (e->options.json) {
         printf("{");
         json_member(stdout, "gateway", e->identity.name);
         json_member(stdout, "label", e->options.label != NULL ? e->options.label : "");
         json_member(stdout, "why", e->why);
-        printf("\"verdict\": \"%s\"}\n", what);
+        printf("\"storage_starts\": %u, \"verdict\": \"%s\"}\n", e->result.storage_starts, what);
     } else {
         printf("%s: %s%s%s\n", e->identity.name[0] != '\0' ? e->identity.name : "enrolment", what,
                e->why[0] != '\0' ? ": " : "", e->why);
+        if (status == EXIT_DONE && e->result.storage_starts > 1)
+            printf("  notice: its secure storage was started %u times; each start but the first "
+                   "lost the keys before it\n",
+                   e->result.storage_starts);
         for (uint32_t i = 0; i < e->result.reasons; i++)
             printf("  %s, %s: %s\n", verifier_aspect_name(e->result.reason[i].aspect),
                    verifier_tier_name(e->result.reason[i].tier), e->result.reason[i].text);
     }
     fflush(stdout);
+}
+
+/* A gateway that is enrolled: where it is connected. */
+static int meet_again(struct enroll *e)
+{
+    const uint64_t end_ms = e->end_ms;
+    int status;
+
+    e->end_ms = fleet_now_ms(&e->o.fleet) + left_ms(e) / 2;
+    status = meet(e);
+    e->end_ms = end_ms;
+    if (status != EXIT_NO_ANSWER)
+        return status;
+    transport_close(e->t);
+    e->place = PROTOCOL_ENROLMENT;
+    e->t = operator_connect(&e->o, e->place);
+    e->why[0] = '\0';
+    return e->t != NULL ? meet(e)
+                        : because(e, EXIT_NO_ANSWER, "the enrolment broker is not there", "");
+}
+
+static int run_renewal(struct enroll *e)
+{
+    bool again;
+    int status = meet_again(e);
+
+    snprintf(e->identity.name, sizeof(e->identity.name), "%s", e->options.gateway);
+    if (status == EXIT_DONE)
+        status = enroll(e, &again);
+    show(e, status, false);
+    return status;
 }
 
 /* Who is refused does not keep others out, when no gateway was named. */
@@ -338,16 +380,35 @@ static int run(struct enroll *e)
 
 static const char help[] =
     "usage: kapu enroll [GATEWAY] [--name TEXT] [--interval SECONDS] [--timeout SECONDS] [--json]\n"
-    "                   [--operator DIR]\n\n"
-    "Waits for a gateway without a certificate, has it prove that its keys live in a genuine TPM\n"
-    "and behind its secure world, judges its evidence, and gives it a certificate. Without\n"
-    "GATEWAY, the first one that proves itself.\n\n"
+    "                   [--without-record --reason TEXT] [--operator DIR]\n"
+    "       kapu enroll --renew GATEWAY [--interval SECONDS] [--timeout SECONDS] [--json]\n"
+    "                   [--without-record --reason TEXT] [--operator DIR]\n\n"
+    "Waits for a gateway without a certificate, has it prove that its keys live in the TPM of a\n"
+    "board that there is a record of (kapu board), judges its evidence, and gives it a "
+    "certificate.\n"
+    "Without GATEWAY, the first one that proves itself.\n\n"
+    "  --renew             GATEWAY is enrolled, and came back from the factory with other keys\n"
+    "  --without-record    take a gateway of whose board there is no record: a genuine TPM is not\n"
+    "                      a kapu board. For ever a warning, and audited (kapu audit)\n"
+    "  --reason TEXT       why\n"
     "  --name TEXT         what it shall be called\n"
     "  --interval SECONDS  how often it has to be judged to stay trusted (300)\n"
     "  --timeout SECONDS   how long to wait for it, and for its answers (300)\n"
     "  --json              for machines\n"
     "  --operator DIR      the operator's folder\n\n"
     "status: 0 enrolled, 1 refused, 2 wrong usage, 3 no answer\n";
+
+/* Printable, and not empty: it is shown for ever. */
+static bool reason_is_good(const char *text)
+{
+    const size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return false;
+    }
+    return strspn(text, " ") < n && n < VERIFIER_WHY_MAX;
+}
 
 static bool set_option(struct options *o, int c, const char *value)
 {
@@ -367,6 +428,15 @@ static bool set_option(struct options *o, int c, const char *value)
     case 'j':
         o->json = true;
         return true;
+    case 'r':
+        o->renew = true;
+        return true;
+    case 'w':
+        o->without_record = true;
+        return true;
+    case 'y':
+        o->reason = value;
+        return reason_is_good(value);
     default:
         return false;
     }
@@ -375,13 +445,11 @@ static bool set_option(struct options *o, int c, const char *value)
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"operator", required_argument, NULL, 'o'},
-        {"name", required_argument, NULL, 'n'},
-        {"interval", required_argument, NULL, 'i'},
-        {"timeout", required_argument, NULL, 't'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"operator", required_argument, NULL, 'o'}, {"name", required_argument, NULL, 'n'},
+        {"interval", required_argument, NULL, 'i'}, {"timeout", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},           {"renew", no_argument, NULL, 'r'},
+        {"without-record", no_argument, NULL, 'w'}, {"reason", required_argument, NULL, 'y'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -395,9 +463,32 @@ static int parse(int argc, char **argv, struct options *o)
     }
     if (optind == argc - 1)
         o->gateway = argv[optind++];
-    return optind == argc && (o->gateway == NULL || protocol_name_is_valid(o->gateway))
-               ? 0
-               : EXIT_USAGE;
+    if (optind != argc || o->without_record != (o->reason != NULL))
+        return EXIT_USAGE;
+    if (o->renew) /* it may be called by its label, which it keeps */
+        return o->gateway != NULL && o->label == NULL ? 0 : EXIT_USAGE;
+    return o->gateway == NULL || protocol_name_is_valid(o->gateway) ? 0 : EXIT_USAGE;
+}
+
+/* What the options say about the terms, with the gateway's name in place of its label. */
+static int decide(struct enroll *e, struct store_state *state)
+{
+    e->place = e->options.renew ? PROTOCOL_ENROLLED : PROTOCOL_ENROLMENT;
+    e->terms = (struct enrol_terms){
+        .renew = e->options.renew, .without_record = e->options.reason, .user = operator_user()};
+    if (e->options.without_record)
+        fprintf(
+            stderr,
+            "kapu: WARNING: a gateway without a board record is taken in. A genuine TPM is not a "
+            "kapu board: nobody vouches for what it says of itself. This is audited.\n");
+    if (!e->options.renew)
+        return 0;
+    if (operator_find(&e->o, e->options.gateway, state) != 0)
+        return -1;
+    e->options.gateway = state->gateway.name;
+    if (e->options.interval_s == 0)
+        e->options.interval_s = state->gateway.interval_s;
+    return 0;
 }
 
 static int open_authorities(struct enroll *e)
@@ -417,6 +508,7 @@ static int open_authorities(struct enroll *e)
 int command_enroll(int argc, char **argv)
 {
     struct enroll *e = calloc(1, sizeof(*e));
+    struct store_state renewed;
     int status = EXIT_NO_ANSWER;
 
     if (e == NULL)
@@ -427,11 +519,12 @@ int command_enroll(int argc, char **argv)
         free(e);
         return EXIT_USAGE;
     }
-    if (operator_open(&e->o, e->options.folder) == 0 && open_authorities(e) == EXIT_DONE) {
-        e->t = operator_connect(&e->o, PROTOCOL_ENROLMENT);
+    if (operator_open(&e->o, e->options.folder) == 0 && open_authorities(e) == EXIT_DONE &&
+        decide(e, &renewed) == 0) {
+        e->t = operator_connect(&e->o, e->place);
         e->end_ms = fleet_now_ms(&e->o.fleet) + (uint64_t)e->options.timeout_s * 1000;
         if (e->t != NULL)
-            status = run(e);
+            status = e->terms.renew ? run_renewal(e) : run(e);
     }
     transport_close(e->t);
     x509_ca_free(e->ca);

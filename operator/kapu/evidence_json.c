@@ -56,7 +56,9 @@ static void boot(FILE *to, const struct evidence_claims *c)
     fprintf(to, "\"counter_release\": %u, \"counter_tpm\": %u, \"slot\": \"%c\", ",
             c->software.counter_release, c->software.counter_tpm,
             c->software.slot == 0 ? 'a' : 'b');
-    fprintf(to, "\"trial\": %s, \"tries\": %u}, ", yes(c->software.trial), c->software.tries);
+    fprintf(to, "\"trial\": %s, \"tries\": %u, ", yes(c->software.trial), c->software.tries);
+    fprintf(to, "\"storage_counter\": %u, \"storage_starts\": %u}, ", c->software.storage_counter,
+            c->software.storage_starts);
     text(to, "tee", c->tee, ", ");
 }
 
@@ -90,7 +92,7 @@ static void lists(FILE *to, const struct evidence_monitor *m)
 static void monitor(FILE *to, const struct evidence_monitor *m)
 {
     static const char *const verdict[] = {"clean", "warnings", "alarms"};
-    static const char *const why[] = {"none", "alarm", "watchdog"};
+    static const char *const why[] = {"none", "alarm", "watchdog", "panic"};
 
     fprintf(to, "\"monitor\": {\"verdict\": \"%s\", \"number\": %u, ", verdict[m->verdict],
             m->number);

@@ -84,6 +84,8 @@ static void boot(FILE *to, const struct evidence_claims *c)
     if (c->software.trial)
         fprintf(to, ", tries left: %u", c->software.tries);
     fprintf(to, "\n");
+    fprintf(to, "  %-18s %u commits, started %u times\n", "secure storage",
+            c->software.storage_counter, c->software.storage_starts);
 }
 
 static void monitor(FILE *to, const struct evidence_monitor *m)

@@ -2,8 +2,8 @@
 /*
  * kapu factory: makes a TPM and a board belong together. Runs at the factory station, on a TPM
  * whose platform hierarchy is open: after a reset and before firmware. The record for the board's
- * fuses is written last and at once, so a run that was cut left no provisioned board and is
- * repeated.
+ * fuses is written last and at once, after the signed board record for operators, so a run that
+ * was cut, or in which signing failed, left no provisioned board and is repeated.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +17,13 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "factory_record.h"
 
 #define CONNECT_MS 10000
 
 struct options {
     const char *tpm, *fuses, *root_key_hash, *id, *certificate;
+    const char *record, *factory_key, *platform;
     bool again, json;
 };
 
@@ -59,8 +61,7 @@ const char *uuid_text(const uint8_t id[16], char text[HEX_MAX])
     return text;
 }
 
-/* Exactly n bytes from hexadecimal digits; dashes between them are passed over. */
-static int unhex(const char *text, uint8_t *to, size_t n)
+int unhex(const char *text, uint8_t *to, size_t n)
 {
     size_t digits = 0;
 
@@ -97,30 +98,54 @@ static uint8_t *read_file(const char *path, size_t limit, size_t *n)
     return data;
 }
 
+/* The record's bytes, n of at most FUSEBOX_BOARD_SIZE. */
+static int read_record(const char *path, uint8_t record[FUSEBOX_BOARD_SIZE], size_t *n)
+{
+    FILE *file = fopen(path, "rb");
+
+    *n = 0;
+    if (file == NULL)
+        return errno == ENOENT ? KAPU_ENOENT : KAPU_EINVAL;
+    *n = fread(record, 1, FUSEBOX_BOARD_SIZE, file);
+    fclose(file);
+    return 0;
+}
+
+int fuses_read_v1(const char *path, struct fusebox_board *board)
+{
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    size_t n;
+    int err = read_record(path, record, &n);
+
+    if (err == 0)
+        err = n == FUSEBOX_BOARD_V1_SIZE
+                  ? fusebox_board_decode_v1(&crypto_openssl.sha256, record, board)
+                  : KAPU_EINVAL;
+    kapu_wipe(record, sizeof(record));
+    return err;
+}
+
 int fuses_read(const char *path, struct fusebox_board *board)
 {
     uint8_t record[FUSEBOX_BOARD_SIZE];
-    size_t n = 0;
-    FILE *file = fopen(path, "rb");
-    int err;
+    size_t n;
+    int err = read_record(path, record, &n);
 
-    if (file == NULL && errno == ENOENT)
-        return KAPU_ENOENT;
-    if (file != NULL) {
-        n = fread(record, 1, sizeof(record), file);
-        fclose(file);
-    }
-    err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
-                              : KAPU_EINVAL;
+    if (err == 0)
+        err = n == sizeof(record) ? fusebox_board_decode(&crypto_openssl.sha256, record, board)
+                                  : KAPU_EINVAL;
     kapu_wipe(record, sizeof(record));
     if (err == 0 || err == KAPU_ENOENT)
         return err;
-    (void)fail("%s is not the record of a board, or is damaged", path);
+    if (fuses_read_v1(path, board) == 0)
+        (void)fail("%s: an earlier release provisioned this board: run kapu factory upgrade", path);
+    else
+        (void)fail("%s is not the record of a board, or is damaged", path);
+    kapu_wipe(board, sizeof(*board));
     return -1;
 }
 
-/* Whole or not at all, and readable by its owner only: it holds the pairing secret. */
-static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE])
+int file_write(const char *path, struct bytes data, unsigned int mode)
 {
     char temporary[4096];
     int fd, ok;
@@ -129,15 +154,20 @@ static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE
         errno = ENAMETOOLONG;
         return -1;
     }
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ok = fd >= 0 && write(fd, record, FUSEBOX_BOARD_SIZE) == (ssize_t)FUSEBOX_BOARD_SIZE &&
-         fsync(fd) == 0;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    ok = fd >= 0 && write(fd, data.p, data.n) == (ssize_t)data.n && fsync(fd) == 0;
     if (fd >= 0)
         ok = close(fd) == 0 && ok;
     if (ok && rename(temporary, path) == 0)
         return 0;
     (void)unlink(temporary);
     return -1;
+}
+
+/* Readable by its owner only: it holds the pairing secret. */
+static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE])
+{
+    return file_write(path, (struct bytes){record, FUSEBOX_BOARD_SIZE}, 0600);
 }
 
 static void progress(void *ctx, const char *step)
@@ -156,15 +186,28 @@ static int failed(const struct fusebox_factory *y, int err)
                 y->tpm->rc);
 }
 
+static bool has_record_options(const struct options *o)
+{
+    if (o->record != NULL && o->factory_key != NULL && o->platform != NULL &&
+        record_platform_is_good(o->platform))
+        return true;
+    (void)fail("--record, --factory-key and --platform must be given: without a signed record of "
+               "the board no operator enrols it");
+    return false;
+}
+
 static int provision(const struct options *o)
 {
     struct fusebox_board board = {0}, old;
     struct fusebox_factory y = {.progress = progress};
     uint8_t record[FUSEBOX_BOARD_SIZE], id[16], *certificate = NULL;
+    struct record_issuer issuer = {0};
     struct station s = {.socket = {-1}};
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
 
+    if (!has_record_options(o))
+        return EXIT_FAILED;
     if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
         return fail(
             "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
@@ -185,7 +228,7 @@ static int provision(const struct options *o)
         if (certificate == NULL)
             return EXIT_FAILED;
     }
-    if (station_open(&s, o->tpm) != 0)
+    if (record_issuer_open(&issuer, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
     y.tpm = &s.tpm;
     memcpy(board.id, id, sizeof(board.id));
@@ -194,9 +237,82 @@ static int provision(const struct options *o)
         status = failed(&y, err);
         goto out;
     }
+    if (record_issue(&issuer, &board, o->platform, o->record) != 0)
+        goto out;
     err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
     if (err == 0 && write_fuses(o->fuses, record) == 0) {
         printf("provisioned board %s\n", uuid_text(board.id, text));
+        status = EXIT_DONE;
+    } else {
+        status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
+        (void)unlink(o->record); /* of a board that there is not */
+    }
+out:
+    record_issuer_close(&issuer);
+    kapu_wipe(&board, sizeof(board));
+    kapu_wipe(record, sizeof(record));
+    kapu_wipe(s.buf, sizeof(s.buf));
+    tpm_socket_close(&s.socket);
+    free(certificate);
+    return status;
+}
+
+/* A record of a board that is provisioned: it got lost, or the factory has another key. */
+static int issue_again(const struct options *o)
+{
+    struct record_issuer issuer = {0};
+    struct fusebox_board board;
+    char text[HEX_MAX];
+    int err = fuses_read(o->fuses, &board), status = EXIT_FAILED;
+
+    if (err == KAPU_ENOENT)
+        return fail("%s: this board is not provisioned", o->fuses);
+    if (err != 0)
+        return EXIT_FAILED;
+    if (has_record_options(o) && record_issuer_open(&issuer, o->factory_key) == 0 &&
+        record_issue(&issuer, &board, o->platform, o->record) == 0)
+        status = EXIT_DONE;
+    if (status == EXIT_DONE)
+        printf("record of board %s\n", uuid_text(board.id, text));
+    record_issuer_close(&issuer);
+    kapu_wipe(&board, sizeof(board));
+    return status;
+}
+
+/* A board of the earlier release gets what it lacks, and keeps the rest. */
+static int upgrade(const struct options *o)
+{
+    struct fusebox_factory y = {.progress = progress};
+    struct record_issuer issuer = {0};
+    struct station s = {.socket = {-1}};
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    struct fusebox_board board;
+    char text[HEX_MAX];
+    int err, status = EXIT_FAILED;
+
+    if (!has_record_options(o))
+        return EXIT_FAILED;
+    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
+        return fail(
+            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
+    err = fuses_read_v1(o->fuses, &board);
+    if (err != 0)
+        return fail("%s: %s", o->fuses,
+                    err == KAPU_ENOENT ? "this board is not provisioned"
+                                       : "is not the record of a board of the earlier release");
+    if (station_open(&s, o->tpm) != 0)
+        goto out;
+    y.tpm = &s.tpm;
+    err = fusebox_factory_upgrade(&y, &board);
+    if (err != 0) {
+        status = failed(&y, err);
+        goto out;
+    }
+    if (record_issue(&issuer, &board, o->platform, o->record) != 0)
+        goto out;
+    err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
+    if (err == 0 && write_fuses(o->fuses, record) == 0) {
+        printf("upgraded board %s\n", uuid_text(board.id, text));
         status = EXIT_DONE;
     } else {
         status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
@@ -206,7 +322,7 @@ out:
     kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
     tpm_socket_close(&s.socket);
-    free(certificate);
+    record_issuer_close(&issuer);
     return status;
 }
 
@@ -236,18 +352,31 @@ static int show_ek(const struct options *o)
 
 static const char help[] =
     "usage: kapu factory provision --tpm SOCKET --fuses FILE --id UUID --root-key-hash HEX\n"
+    "                              --record FILE --factory-key KEY --platform NAME\n"
     "                              [--ek-certificate FILE] [--again]\n"
+    "       kapu factory upgrade   --tpm SOCKET --fuses FILE --root-key-hash HEX\n"
+    "                              --record FILE --factory-key KEY --platform NAME\n"
     "       kapu factory ek        --tpm SOCKET [--json]\n"
-    "       kapu factory show      --tpm SOCKET --fuses FILE [--json]\n\n"
-    "  provision  make the TPM's keys, counters and boot state, and the record for the board's "
-    "fuses\n"
+    "       kapu factory show      --tpm SOCKET --fuses FILE [--record FILE] [--json]\n"
+    "       kapu factory record    --fuses FILE --record FILE --factory-key KEY --platform NAME\n"
+    "       kapu factory key       --factory-key KEY\n\n"
+    "  provision  make the TPM's keys, counters and boot state, the signed record of the board "
+    "for\n"
+    "             operators, and the record for the board's fuses\n"
+    "  upgrade    give a board that an earlier release provisioned what it lacks; it keeps the "
+    "rest\n"
     "  ek         the public endorsement key, for its certificate to be issued\n"
-    "  show       identity, counters, boot state and PCRs of a provisioned board\n\n"
+    "  show       identity, counters, boot state and PCRs of a provisioned board\n"
+    "  record     sign a record of a provisioned board anew\n"
+    "  key        the public half of the key that signs records (PEM), for operators\n\n"
     "  --tpm SOCKET           Unix socket that takes TPM commands (swtpm's server)\n"
     "  --fuses FILE           the board's record; it holds a secret\n"
     "  --id UUID              the board's identity\n"
     "  --root-key-hash HEX    SHA-256 of the public root key (DER), as the ROM has it\n"
     "  --ek-certificate FILE  certificate of the endorsement key (DER), kept in the TPM\n"
+    "  --record FILE          the signed board record\n"
+    "  --factory-key KEY      signs it: a PEM file or a pkcs11: URI, ECDSA P-256\n"
+    "  --platform NAME        what the board is, as in reference values: qemu-virt\n"
     "  --again                provision a board that is provisioned already\n"
     "  --json                 for machines\n";
 
@@ -259,6 +388,9 @@ static int parse(int argc, char **argv, struct options *o)
         {"id", required_argument, NULL, 'i'},
         {"root-key-hash", required_argument, NULL, 'r'},
         {"ek-certificate", required_argument, NULL, 'c'},
+        {"record", required_argument, NULL, 'R'},
+        {"factory-key", required_argument, NULL, 'k'},
+        {"platform", required_argument, NULL, 'p'},
         {"again", no_argument, NULL, 'a'},
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
@@ -283,6 +415,15 @@ static int parse(int argc, char **argv, struct options *o)
         case 'c':
             o->certificate = optarg;
             break;
+        case 'R':
+            o->record = optarg;
+            break;
+        case 'k':
+            o->factory_key = optarg;
+            break;
+        case 'p':
+            o->platform = optarg;
+            break;
         case 'a':
             o->again = true;
             break;
@@ -299,6 +440,12 @@ static int parse(int argc, char **argv, struct options *o)
     return optind == argc - 1 ? 0 : -1;
 }
 
+static int needs(const char *verb, const char *what)
+{
+    fprintf(stderr, "kapu: factory %s needs %s\n", verb, what);
+    return EXIT_USAGE;
+}
+
 int command_factory(int argc, char **argv)
 {
     struct options o = {0};
@@ -309,17 +456,21 @@ int command_factory(int argc, char **argv)
         return EXIT_USAGE;
     }
     verb = argv[optind];
-    if (o.tpm == NULL || (o.fuses == NULL && strcmp(verb, "ek") != 0)) {
-        fprintf(stderr, "kapu: factory %s needs --tpm%s\n", verb,
-                strcmp(verb, "ek") != 0 ? " and --fuses" : "");
-        return EXIT_USAGE;
-    }
+    if (strcmp(verb, "key") == 0)
+        return o.factory_key != NULL ? record_show_key(o.factory_key)
+                                     : needs(verb, "--factory-key");
+    if (strcmp(verb, "record") == 0)
+        return o.fuses != NULL ? issue_again(&o) : needs(verb, "--fuses");
+    if (o.tpm == NULL || (o.fuses == NULL && strcmp(verb, "ek") != 0))
+        return needs(verb, strcmp(verb, "ek") != 0 ? "--tpm and --fuses" : "--tpm");
     if (strcmp(verb, "provision") == 0)
         return provision(&o);
+    if (strcmp(verb, "upgrade") == 0)
+        return upgrade(&o);
     if (strcmp(verb, "ek") == 0)
         return show_ek(&o);
     if (strcmp(verb, "show") == 0)
-        return factory_show(o.tpm, o.fuses, o.json);
+        return factory_show(o.tpm, o.fuses, o.record, o.json);
     fprintf(stderr, "kapu: there is no 'factory %s'\n", verb);
     return EXIT_USAGE;
 }

@@ -19,15 +19,22 @@ struct station {
 /* 0, or -1 after saying why. */
 int station_open(struct station *s, const char *path);
 
+/* Writes a file whole or not at all, and for good. 0, or -1 with errno. */
+int file_write(const char *path, struct bytes data, unsigned int mode);
+
 /* Reads the board's record. 0; KAPU_ENOENT: no file, or an erased record; else -1 after saying. */
 int fuses_read(const char *path, struct fusebox_board *board);
+/* The same of a board that an earlier release provisioned; KAPU_E*, and says nothing. */
+int fuses_read_v1(const char *path, struct fusebox_board *board);
 
 /* n bytes (at most 64) as hexadecimal digits. */
 const char *hex(const uint8_t *p, size_t n, char text[HEX_MAX]);
+/* Exactly n bytes from hexadecimal digits; dashes between them are passed over. 0 or -1. */
+int unhex(const char *text, uint8_t *to, size_t n);
 /* A UUID in its usual form: 37 characters with the end. */
 const char *uuid_text(const uint8_t id[16], char text[HEX_MAX]);
 
 /* `kapu factory show`. */
-int factory_show(const char *tpm, const char *fuses, bool json);
+int factory_show(const char *tpm, const char *fuses, const char *record, bool json);
 
 #endif

@@ -6,6 +6,8 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "factory_record.h"
+#include "operator.h"
 
 static const struct {
     uint32_t number;
@@ -24,9 +26,23 @@ struct facts {
     struct fusebox_board board;
     struct fusebox_health health;
     struct bootstate state;
-    uint32_t counter, storage, certificate_bytes;
+    struct tpm2_public ak;
+    uint32_t counter, storage, starts, certificate_bytes;
     uint8_t pcr[PCRS][32];
+    bool has_record;
+    struct board_record record; /* its signature is the operator's to look at */
+    uint8_t kid[EVIDENCE_KID_SIZE];
 };
+
+/* Whether the record is of this board with the keys that it has now. */
+static bool record_fits(const struct facts *x)
+{
+    const struct fusebox_board *b = &x->board;
+
+    return b->ek.n == sizeof(x->record.ek) && memcmp(b->ek.b, x->record.ek, b->ek.n) == 0 &&
+           b->ak.n == sizeof(x->record.ak) && memcmp(b->ak.b, x->record.ak, b->ak.n) == 0 &&
+           memcmp(b->id, x->record.board, sizeof(b->id)) == 0;
+}
 
 static int collect(struct fusebox *f, struct facts *x)
 {
@@ -40,9 +56,13 @@ static int collect(struct fusebox *f, struct facts *x)
     if (err == 0)
         err = fusebox_health(f, &x->health);
     if (err == 0)
+        err = fusebox_ak(f, &x->ak);
+    if (err == 0)
         err = fusebox_read(f, &x->counter, &x->state);
     if (err == 0)
         err = fusebox_read_counter(f, FUSEBOX_STORAGE, &x->storage);
+    if (err == 0)
+        err = fusebox_read_counter(f, FUSEBOX_STARTS, &x->starts);
     for (size_t i = 0; i < PCRS && err == 0; i++)
         err = fusebox_read_pcr(f, pcrs[i].number, x->pcr[i]);
     if (err == 0 && tpm2_nv_read_public(f->tpm, FUSEBOX_NV_EK_CERTIFICATE, &nv) == 0)
@@ -52,7 +72,7 @@ static int collect(struct fusebox *f, struct facts *x)
 
 static void print_table(const struct facts *x)
 {
-    char text[HEX_MAX];
+    char text[HEX_MAX], when[32];
 
     printf("board             %s\n", uuid_text(x->board.id, text));
     printf("endorsement key   %s\n", hex(x->board.ek.b + 2, 32, text));
@@ -60,8 +80,16 @@ static void print_table(const struct facts *x)
         printf("  certificate     %u bytes\n", x->certificate_bytes);
     else
         printf("  certificate     none\n");
+    printf("attestation key   %s\n", hex(x->board.ak.b + 2, 32, text));
+    if (x->has_record) {
+        printf("board record      of %s, for %s, by key %.16s...: %s\n",
+               operator_time(x->record.issued_ms, when), x->record.platform,
+               hex(x->kid, sizeof(x->kid), text),
+               record_fits(x) ? "is this board's" : "IS ANOTHER BOARD'S, OR OLD");
+    }
     printf("security counter  %u\n", x->counter);
     printf("storage counter   %u\n", x->storage);
+    printf("storage starts    %u\n", x->starts);
     if (x->state.trial)
         printf("boot state        slot %c on trial, %u tries left\n", 'A' + x->state.slot,
                x->state.tries);
@@ -77,12 +105,20 @@ static void print_table(const struct facts *x)
 
 static void print_json(const struct facts *x)
 {
-    char text[HEX_MAX];
+    char text[HEX_MAX], when[32];
 
     printf("{\"board\": \"%s\", ", uuid_text(x->board.id, text));
     printf("\"ek_name\": \"%s\", ", hex(x->board.ek.b, x->board.ek.n, text));
+    printf("\"ak_name\": \"%s\", ", hex(x->board.ak.b, x->board.ak.n, text));
     printf("\"ek_certificate_bytes\": %u, ", x->certificate_bytes);
-    printf("\"security_counter\": %u, \"storage_counter\": %u, ", x->counter, x->storage);
+    if (x->has_record) {
+        printf("\"record\": {\"issued\": \"%s\", \"platform\": \"%s\", \"kid\": \"%s\", ",
+               operator_time(x->record.issued_ms, when), x->record.platform,
+               hex(x->kid, sizeof(x->kid), text));
+        printf("\"fits\": %s}, ", record_fits(x) ? "true" : "false");
+    }
+    printf("\"security_counter\": %u, \"storage_counter\": %u, \"storage_starts\": %u, ",
+           x->counter, x->storage, x->starts);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
     printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",
@@ -92,7 +128,7 @@ static void print_json(const struct facts *x)
     printf("}}\n");
 }
 
-int factory_show(const char *tpm, const char *fuses, bool json)
+int factory_show(const char *tpm, const char *fuses, const char *record, bool json)
 {
     struct station s = {.socket = {-1}};
     struct facts x = {0};
@@ -101,7 +137,9 @@ int factory_show(const char *tpm, const char *fuses, bool json)
 
     if (err == KAPU_ENOENT)
         return fail("%s: this board is not provisioned", fuses);
-    if (err != 0 || station_open(&s, tpm) != 0)
+    x.has_record = record != NULL;
+    if (err != 0 || (x.has_record && record_read(record, &x.record, x.kid) != 0) ||
+        station_open(&s, tpm) != 0)
         return EXIT_FAILED;
     fusebox_init(&f, &s.tpm, &x.board);
     err = collect(&f, &x);

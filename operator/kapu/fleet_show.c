@@ -18,7 +18,13 @@ struct show {
 static const char *const trust_name[] = {
     [TRUST_NO] = "not trusted", [TRUST_WARNED] = "trusted with warnings", [TRUST_YES] = "trusted"};
 
-static void print_json(struct show *s, const struct store_state *state, const struct trust_now *now)
+static const char *const record_name[] = {[VERIFIER_RECORD_NONE] = "none",
+                                          [VERIFIER_RECORD_GOOD] = "good",
+                                          [VERIFIER_RECORD_OTHER_BOARD] = "of another board",
+                                          [VERIFIER_RECORD_OTHER_AK] = "of another key"};
+
+static void print_json(struct show *s, const struct store_state *state, uint32_t resets,
+                       const struct trust_now *now)
 {
     char label[LABEL_MAX], when[32];
 
@@ -32,6 +38,9 @@ static void print_json(struct show *s, const struct store_state *state, const st
         json_member(stdout, "judged", operator_time(state->appraised_ms, when));
         json_member(stdout, "verdict", verifier_tier_name(state->status));
     }
+    json_member(stdout, "board_record", record_name[state->gateway.record]);
+    json_member(stdout, "without_record", state->gateway.without_record);
+    printf("\"tpm_resets_day\": %u, \"monitor_resets\": %u, ", resets, state->monitor_resets);
     printf("\"interval_s\": %u}", state->gateway.interval_s);
 }
 
@@ -40,15 +49,19 @@ static int print_one(void *ctx, const struct store_state *state)
     char label[LABEL_MAX], when[32];
     struct show *s = ctx;
     struct trust_now now;
+    uint32_t resets;
 
-    fleet_trust(state, fleet_now_ms(&s->o.fleet), &now);
+    if (fleet_starts(&s->o.fleet, state, &resets) != 0)
+        return KAPU_EIO;
+    fleet_trust(&s->o.fleet.policy, state, fleet_now_ms(&s->o.fleet), &now);
     if (s->json) {
-        print_json(s, state, &now);
+        print_json(s, state, resets, &now);
     } else {
         if (s->gateways == 0)
-            printf("%-32s  %-20s  %s\n", "GATEWAY", "JUDGED", "STATE");
-        printf("%-32s  %-20s  %s\n", operator_label(&s->o, state->gateway.name, label),
-               state->appraised ? operator_time(state->appraised_ms, when) : "never", now.text);
+            printf("%-32s  %-20s  %-6s  %s\n", "GATEWAY", "JUDGED", "RESETS", "STATE");
+        printf("%-32s  %-20s  %u, %-3u  %s\n", operator_label(&s->o, state->gateway.name, label),
+               state->appraised ? operator_time(state->appraised_ms, when) : "never", resets,
+               state->monitor_resets, now.text);
     }
     s->gateways++;
     s->not_trusted += now.trust == TRUST_NO;
@@ -58,7 +71,9 @@ static int print_one(void *ctx, const struct store_state *state)
 static const char help[] =
     "usage: kapu fleet [--json] [--operator DIR]\n\n"
     "Shows each enrolled gateway and whether it is trusted now. Asks nobody: a gateway that was\n"
-    "not judged within its interval is not trusted.\n\n"
+    "not judged within its interval is not trusted. RESETS: of its TPM in a day, and by its "
+    "monitor\n"
+    "since power-on.\n\n"
     "status: 0 all are trusted, 1 at least one is not, 2 wrong usage, 3 the store cannot be read\n";
 
 static int parse(int argc, char **argv, const char **folder, bool *json)

@@ -12,6 +12,8 @@ static const struct {
     const char *help;
 } commands[] = {
     {"attest", command_attest, "ask a gateway for evidence, and judge it"},
+    {"audit", command_audit, "what the operator's people did that no gateway can prove"},
+    {"board", command_board, "which boards there is a record of by their manufacturer"},
     {"enroll", command_enroll, "take a gateway into the fleet"},
     {"evidence", command_evidence, "show what a token or message says, verified or not"},
     {"factory", command_factory, "provision a board's TPM, and show what is in it"},

@@ -2,6 +2,7 @@
 #include "operator.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,15 @@ const char *operator_time(uint64_t ms, char to[32])
     if (gmtime_r(&s, &t) == NULL || strftime(to, 32, "%Y-%m-%dT%H:%M:%SZ", &t) == 0)
         snprintf(to, 32, "?");
     return to;
+}
+
+const char *operator_user(void)
+{
+    static char number[24];
+    const struct passwd *p = getpwuid(getuid());
+
+    snprintf(number, sizeof(number), "%u", (unsigned)getuid());
+    return p != NULL ? p->pw_name : number;
 }
 
 uint32_t operator_seconds(const char *text)

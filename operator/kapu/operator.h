@@ -46,6 +46,9 @@ int label_to_name(const struct operator* o, const char *label, char name[PROTOCO
 /* Printable ASCII, not empty, no blanks at its ends. */
 bool label_is_good(const char *label);
 
+/* Who runs this, for the audit. */
+const char *operator_user(void);
+
 /* "2026-11-25T18:00:00Z" */
 const char *operator_time(uint64_t ms, char to[32]);
 /* Whole seconds from 1 to a day; 0: not that. */

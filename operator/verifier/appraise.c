@@ -13,6 +13,10 @@
 #define IDENTITY(a, ...)                                                                           \
     verifier_reason((a)->r, VERIFIER_IDENTITY, VERIFIER_CONTRAINDICATED, __VA_ARGS__)
 
+/* What the operator has to do when a board comes back with new keys. */
+#define AFTER_FACTORY                                                                              \
+    "; if the board was at the factory: kapu board add FILE, then kapu enroll --renew %s"
+
 /* Malformed, or of another kind: nothing in it counts. */
 static int refuse(struct appraisal *a, const char *what, int err)
 {
@@ -26,7 +30,8 @@ static int refuse(struct appraisal *a, const char *what, int err)
         IDENTITY(a, "the %s, or a part of it, is larger than is allowed", what);
         break;
     case KAPU_EPIN:
-        IDENTITY(a, "the %s is signed by another key than the one enrolled", what);
+        IDENTITY(a, "the %s is signed by another key than the one enrolled" AFTER_FACTORY, what,
+                 a->q->gateway->name);
         break;
     case KAPU_EAUTH:
         IDENTITY(a, "the signature of the %s does not verify", what);
@@ -38,6 +43,30 @@ static int refuse(struct appraisal *a, const char *what, int err)
         break;
     }
     return err;
+}
+
+/* A key that nobody knows is what a gateway has whose secure storage was started anew. If the TPM
+ * signed for this very token, and the token says so, the reader should know. */
+static void explain_other_key(struct appraisal *a)
+{
+    const struct verifier_gateway *g = a->q->gateway;
+    uint8_t digest[32], nonce[32];
+    struct tpm2_attest quote;
+
+    a->claims.monitor = &a->monitor;
+    if (evidence_claims_decode(a->token.payload, &a->claims, a->work, sizeof(a->work)) != 0 ||
+        !kapu_equal(a->claims.ueid, g->ueid, sizeof(g->ueid)) || g->storage_starts == 0 ||
+        a->claims.software.storage_starts <= g->storage_starts ||
+        evidence_quote_nonce(SHA, a->message.token, nonce) != 0 ||
+        SHA->hash(SHA->ctx, &a->message.attest, 1, digest) != 0 ||
+        openssl_p256_verify(g->ak.x, g->ak.y, digest, a->message.quote_signature) != 0 ||
+        tpm2_attest_parse(a->message.attest, &quote) != 0 || quote.type != TPM2_ST_ATTEST_QUOTE ||
+        quote.nonce.n != sizeof(nonce) || !kapu_equal(quote.nonce.p, nonce, sizeof(nonce)))
+        return;
+    IDENTITY(a,
+             "its secure storage was started anew since enrolment (starts: %u then, %u now), so "
+             "its keys are other ones: enrol it again if you know why",
+             g->storage_starts, a->claims.software.storage_starts);
 }
 
 /* The claims, of which the enrolled TEE key vouches. */
@@ -52,6 +81,8 @@ static int open_token(struct appraisal *a)
     if (err == 0)
         err = refuse(a, "token",
                      evidence_token_verify(SHA, &evidence_openssl, &a->token, &a->q->gateway->tee));
+    if (err == KAPU_EPIN)
+        explain_other_key(a);
     a->claims.monitor = &a->monitor;
     if (err == 0)
         err =
@@ -86,7 +117,8 @@ static int appraise_quote(struct appraisal *a, struct tpm2_attest *quote, bool *
         SHA->hash(SHA->ctx, &a->message.attest, 1, digest) != 0)
         return KAPU_ECRYPTO;
     if (openssl_p256_verify(ak->x, ak->y, digest, a->message.quote_signature) != 0) {
-        IDENTITY(a, "the TPM quote is not signed by the enrolled attestation key");
+        IDENTITY(a, "the TPM quote is not signed by the enrolled attestation key" AFTER_FACTORY,
+                 a->q->gateway->name);
         return 0;
     }
     if (tpm2_attest_parse(a->message.attest, quote) != 0 || quote->type != TPM2_ST_ATTEST_QUOTE) {
@@ -133,6 +165,7 @@ static void remember(struct appraisal *a)
     r->alarms = m->alarms;
     r->warnings = m->warnings;
     r->age_ms = m->now_ms - m->ended_ms;
+    r->storage_starts = a->claims.software.storage_starts;
 }
 
 /* Where nothing speaks against it, all that kapu's evidence covers is affirmed. */
@@ -165,6 +198,8 @@ static int appraise(struct appraisal *a)
     if (err != 0)
         return err;
     appraise_monitor(a);
+    appraise_record(a);
+    appraise_starts(a, quote.clock.resets, quote.clock.restarts);
     affirm_the_rest(a->r);
     return 0;
 }

@@ -21,6 +21,8 @@ struct appraisal {
 /* Each adds its reasons; negative: the verifier could not work. */
 int appraise_boot(struct appraisal *a);
 void appraise_monitor(struct appraisal *a);
+void appraise_record(struct appraisal *a);
+void appraise_starts(struct appraisal *a, uint32_t resets, uint32_t restarts);
 
 /* printf arguments of a view: with "%.*s". */
 #define TEXT_OF(b) (int)(b).n, (b).n > 0 ? (const char *)(b).p : ""

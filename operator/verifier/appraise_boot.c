@@ -168,7 +168,17 @@ static void appraise_configuration(struct appraisal *a)
 {
     const struct verifier_policy *p = a->q->policy;
     const struct evidence_software *s = &a->claims.software;
+    uint32_t starts = a->q->gateway->storage_starts;
 
+    if (starts != 0 && s->storage_starts < starts)
+        CONFIGURATION(a, VERIFIER_CONTRAINDICATED,
+                      "the starts of its secure storage went back: %u at enrolment, %u now", starts,
+                      s->storage_starts);
+    if (starts != 0 && s->storage_starts > starts)
+        CONFIGURATION(a, VERIFIER_WARNING,
+                      "its secure storage was started anew since enrolment (starts: %u then, %u "
+                      "now)",
+                      starts, s->storage_starts);
     if (!a->claims.oemboot)
         CONFIGURATION(a, VERIFIER_CONTRAINDICATED, "its boot chain is not the manufacturer's");
     if (a->claims.dbgstat == EVIDENCE_DEBUG_ENABLED && !p->debug_allowed)

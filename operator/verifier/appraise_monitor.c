@@ -48,6 +48,10 @@ static const struct {
     {"state.verity", "the root file system is not verified"},
     {"state.", "a protection of the kernel is switched off"},
     {"report.", "the kernel's structures cannot be followed"},
+    {"tpm.reset", "the TPM was reset while the gateway ran"},
+    {"tpm.pcr", "a PCR of the TPM does not hold what this boot measured"},
+    {"tpm.silent", "the TPM does not answer the secure world"},
+    {"tpm.", "the TPM is not as this boot left it"},
     {"monitor.missed", "more changed than the watch could keep"},
     {"monitor.", "the monitor could not see all that it must"},
 };

@@ -110,6 +110,50 @@ static int check_hello(const struct fleet *f, const struct x509_roots *roots,
     return err;
 }
 
+/* ---- the board's record ---- */
+
+static const char *uuid_text(const uint8_t id[EVIDENCE_BOARD_SIZE], char text[40])
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < EVIDENCE_BOARD_SIZE; i++)
+        at += (size_t)snprintf(text + at, 40 - at, "%s%02x",
+                               i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
+    return text;
+}
+
+/* `board`: what the evidence says which board it is; NULL: it has not come yet. *standing: whether
+ * there is a record, which then fits. */
+static int check_record(const struct fleet *f, const struct enrol_terms *terms,
+                        const struct identity *id, const uint8_t *board,
+                        enum verifier_record *standing, char why[ENROL_WHY])
+{
+    char says[40], is[40];
+    struct store_board b;
+    int err = f->store->ops->board_of_ueid(f->store, id->ueid, &b);
+
+    *standing = VERIFIER_RECORD_NONE;
+    if (err == KAPU_ENOENT && terms->without_record != NULL)
+        return 0;
+    if (err == KAPU_ENOENT)
+        return refuse(why, "there is no record of this board: a genuine TPM is not a kapu board: "
+                           "kapu board add FILE");
+    if (err != 0)
+        return err;
+    if (id->ek_name.n != sizeof(b.record.ek) ||
+        memcmp(id->ek_name.b, b.record.ek, sizeof(b.record.ek)) != 0)
+        return refuse(why, "its endorsement key is another than that of its board record");
+    if (id->ak_name.n != sizeof(b.record.ak) ||
+        memcmp(id->ak_name.b, b.record.ak, sizeof(b.record.ak)) != 0)
+        return refuse(why, "its attestation key is another than that of its board record: if the "
+                           "board was at the factory, kapu board add its new record");
+    if (board != NULL && memcmp(board, b.record.board, EVIDENCE_BOARD_SIZE) != 0)
+        return refuse(why, "it says that it is board %s, but its TPM is on record with board %s",
+                      uuid_text(board, says), uuid_text(b.record.board, is));
+    *standing = VERIFIER_RECORD_GOOD;
+    return 0;
+}
+
 /* ---- challenge ---- */
 
 static int secret_of(const struct fleet *f, const struct identity *id,
@@ -123,26 +167,33 @@ static int secret_of(const struct fleet *f, const struct identity *id,
 }
 
 /* Early, so that nobody works in vain; what counts is the store's answer at the end. */
-static int check_unknown(const struct fleet *f, const struct identity *id, char why[ENROL_WHY])
+static int check_known(const struct fleet *f, const struct enrol_terms *terms,
+                       const struct identity *id, struct store_state *state, char why[ENROL_WHY])
 {
-    struct store_state state;
-    int err = f->store->ops->gateway_of_ueid(f->store, id->ueid, &state);
+    int err = f->store->ops->gateway_of_ueid(f->store, id->ueid, state);
 
-    if (err == 0)
-        return refuse(why, "this TPM is enrolled already, as '%s'", state.gateway.name);
+    if (err == 0 && !terms->renew)
+        return refuse(why, "this TPM is enrolled already, as '%s'", state->gateway.name);
+    if (err == KAPU_ENOENT && terms->renew)
+        return refuse(why, "this TPM is not enrolled: there is nothing to renew");
     return err == KAPU_ENOENT ? 0 : err;
 }
 
 int enrol_challenge(const struct fleet *f, const struct x509_roots *roots,
-                    const struct enrol_hello *hello, struct enrol_challenge *c, char why[ENROL_WHY])
+                    const struct enrol_terms *terms, const struct enrol_hello *hello,
+                    struct enrol_challenge *c, char why[ENROL_WHY])
 {
+    enum verifier_record standing;
+    struct store_state state;
     uint8_t secret[SECRET_SIZE];
     struct identity id = {0};
     struct wr blob, encrypted;
     int err = check_hello(f, roots, hello, &id, why);
 
     if (err == 0)
-        err = check_unknown(f, &id, why);
+        err = check_known(f, terms, &id, &state, why);
+    if (err == 0)
+        err = check_record(f, terms, &id, NULL, &standing, why);
     if (err == 0)
         err = nonce_make(&f->key, id.ueid, fleet_now_ms(f), f->nonce_ms, c->nonce);
     if (err == 0)
@@ -235,7 +286,12 @@ static int appraise(const struct fleet *f, const struct verifier_gateway *g,
                     struct verifier_result *r, char why[ENROL_WHY])
 {
     const struct verifier_references refs = store_references(f->store);
-    const struct verifier_request q = {message, c->nonce, g, &refs, &f->policy};
+    const struct verifier_request q = {.message = message,
+                                       .nonce = c->nonce,
+                                       .gateway = g,
+                                       .references = &refs,
+                                       .policy = &f->policy,
+                                       .now_ms = fleet_now_ms(f)};
     int err = verifier_appraise(&q, r);
 
     if (err != 0)
@@ -246,53 +302,91 @@ static int appraise(const struct fleet *f, const struct verifier_gateway *g,
     return 0;
 }
 
-/* The gateway, with the verdict as its first one. */
-static int add(const struct fleet *f, const struct verifier_gateway *g,
+static const char *what_is_audited(const struct enrol_terms *terms,
+                                   const struct verifier_gateway *g)
+{
+    if (g->record != VERIFIER_RECORD_GOOD)
+        return terms->renew ? "renewed without a board record" : "enrolled without a board record";
+    return terms->renew ? "renewed" : NULL;
+}
+
+/* The gateway, with the verdict as its first one, or the first with its new keys. */
+static int add(const struct fleet *f, const struct enrol_terms *terms,
+               const struct store_state *state, const struct verifier_gateway *g,
                const struct verifier_result *r, char why[ENROL_WHY])
 {
+    struct store *store = f->store;
+    const struct store_audit audit = {.at_ms = fleet_now_ms(f),
+                                      .user = terms->user != NULL ? terms->user : "",
+                                      .what = what_is_audited(terms, g),
+                                      .subject = g->name,
+                                      .why = g->without_record};
+    const struct store_audit *audited = audit.what != NULL ? &audit : NULL;
     const char *taken = "identity";
     struct store_record first;
     char *ear = NULL;
-    int err = fleet_record(f, g, r->nonce, r, &first, &ear);
+    int err = fleet_record(f, g, terms->renew ? state : NULL, r->nonce, r, &first, &ear);
 
-    if (err == 0)
-        err = f->store->ops->gateway_add(f->store, g, first.at_ms, &first, &taken);
+    if (err == 0 && terms->renew)
+        err = store->ops->gateway_renew(store, g, &first, audited, &taken);
+    else if (err == 0)
+        err = store->ops->gateway_add(store, g, first.at_ms, &first, audited, &taken);
     if (err == KAPU_EPIN)
         err = refuse(why, "its %s belongs to another gateway that is enrolled", taken);
+    else if (err == KAPU_EREPLAY || err == KAPU_ESTALE)
+        err = refuse(why, "other evidence of it was judged meanwhile: do this again");
     free(ear);
     return err;
 }
 
-static int check_answer(const struct fleet *f, const struct identity *id,
-                        const struct enrol_answer *a, struct verifier_gateway *g,
-                        struct verifier_result *r, char why[ENROL_WHY])
+static void fill_in(const struct identity *id, const struct enrol_terms *terms,
+                    const struct enrol_answer *a, const struct evidence_claims *c,
+                    enum verifier_record standing, struct verifier_gateway *g)
+{
+    *g = (struct verifier_gateway){.tee = c->key,
+                                   .interval_s = a->interval_s,
+                                   .storage_starts = c->software.storage_starts,
+                                   .record = standing};
+    snprintf(g->name, sizeof(g->name), "%s", a->name);
+    memcpy(g->ueid, id->ueid, sizeof(g->ueid));
+    memcpy(g->board, c->boot.board, sizeof(g->board));
+    memcpy(g->ak.x, id->ak.x, 32);
+    memcpy(g->ak.y, id->ak.y, 32);
+    memcpy(g->ak_name, id->ak_name.b, sizeof(g->ak_name));
+    memcpy(g->tls_key, c->tls_key, sizeof(g->tls_key));
+    if (standing == VERIFIER_RECORD_NONE && terms->without_record != NULL)
+        snprintf(g->without_record, sizeof(g->without_record), "%s", terms->without_record);
+}
+
+static int check_answer(const struct fleet *f, const struct enrol_terms *terms,
+                        const struct identity *id, const struct enrol_answer *a,
+                        struct verifier_gateway *g, struct verifier_result *r, char why[ENROL_WHY])
 {
     struct evidence_monitor *monitor = malloc(sizeof(*monitor));
     struct evidence_claims c = {.monitor = monitor};
+    enum verifier_record standing = VERIFIER_RECORD_NONE;
     int err = monitor == NULL ? KAPU_ESPACE : read_claims(a->message, &c, why);
 
     if (err == 0)
         err = check_nonce(f, id, &c, why);
     if (err == 0)
         err = check_activation(f, id, &c, a->tls_spki, why);
-    if (err == 0) {
-        *g = (struct verifier_gateway){.tee = c.key, .interval_s = a->interval_s};
-        snprintf(g->name, sizeof(g->name), "%s", a->name);
-        memcpy(g->ueid, id->ueid, sizeof(g->ueid));
-        memcpy(g->board, c.boot.board, sizeof(g->board));
-        memcpy(g->ak.x, id->ak.x, 32);
-        memcpy(g->ak.y, id->ak.y, 32);
-        memcpy(g->tls_key, c.tls_key, sizeof(g->tls_key));
+    if (err == 0)
+        err = check_record(f, terms, id, c.boot.board, &standing, why);
+    if (err == 0)
+        fill_in(id, terms, a, &c, standing, g);
+    if (err == 0)
         err = appraise(f, g, &c, a->message, r, why);
-    }
     free(monitor);
     return err;
 }
 
 int enrol_finish(const struct fleet *f, const struct x509_roots *roots, const struct x509_ca *ca,
-                 uint32_t days, const struct enrol_hello *hello, const struct enrol_answer *a,
-                 struct verifier_result *r, struct wr *certificate, char why[ENROL_WHY])
+                 uint32_t days, const struct enrol_terms *terms, const struct enrol_hello *hello,
+                 const struct enrol_answer *a, struct verifier_result *r, struct wr *certificate,
+                 char why[ENROL_WHY])
 {
+    struct store_state state = {.appraised = false};
     struct verifier_gateway g;
     struct identity id = {0};
     int err;
@@ -302,11 +396,13 @@ int enrol_finish(const struct fleet *f, const struct x509_roots *roots, const st
         return refuse(why, "'%s' cannot be a gateway's name, or the interval is none", a->name);
     err = check_hello(f, roots, hello, &id, why);
     if (err == 0)
-        err = check_answer(f, &id, a, &g, r, why);
+        err = check_known(f, terms, &id, &state, why);
+    if (err == 0)
+        err = check_answer(f, terms, &id, a, &g, r, why);
     if (err == 0)
         err = x509_issue(ca, a->name, a->tls_spki, fleet_now_ms(f) / 1000, days, certificate);
     if (err == 0)
-        err = add(f, &g, r, why);
+        err = add(f, terms, &state, &g, r, why);
     if (err != 0)
         certificate->at = 0;
     return err;

@@ -9,7 +9,10 @@
  * token has the enrolment claims, and the TLS key operator  -> gateway    certificate of the TLS
  * key, CN = the gateway's name
  *
- * Why each link holds: the certificate says whose the EK is; the TPM gives the secret out only if
+ * Why each link holds: the board record, which the manufacturer's factory signed, says that the EK
+ * and the AK are those of one of its boards, and which board that is. Without it all that is said
+ * below is true of any board with a TPM, also of one whose "secure world" is a program. The
+ * certificate says whose the EK is; the TPM gives the secret out only if
  * an object of the AK's name, that is with exactly these attributes, is in it; the activation claim
  * is an HMAC with the secret over nonce, TEE key and TLS key; the quote, by a key that signs
  * nothing but what its TPM made, covers the token with that claim. Nothing is kept between
@@ -27,6 +30,17 @@
 
 #define ENROL_WHY 384u
 
+/* Under which terms: what the operator decided, not the gateway. */
+struct enrol_terms {
+    /* The gateway is enrolled, and has other keys now: all is proved as for a new one, and it keeps
+     * its name and history. */
+    bool renew;
+    /* Why a gateway of which there is no board record is taken all the same; NULL: it is not. For
+     * ever a warning, and audited. A record that does not fit cannot be passed over so. */
+    const char *without_record;
+    const char *user; /* of the operator's, for the audit */
+};
+
 struct enrol_hello {
     struct bytes ek_certificate; /* DER */
     struct bytes intermediate[X509_INTERMEDIATES];
@@ -43,6 +57,7 @@ struct enrol_challenge {
 /* 0; KAPU_EAUTH: refused, `why` says the reason. Other errors: the operator's side does not work.
  */
 KAPU_MUST_CHECK int enrol_challenge(const struct fleet *f, const struct x509_roots *roots,
+                                    const struct enrol_terms *terms,
                                     const struct enrol_hello *hello, struct enrol_challenge *c,
                                     char why[ENROL_WHY]);
 
@@ -60,8 +75,8 @@ struct enrol_answer {
  */
 KAPU_MUST_CHECK int enrol_finish(const struct fleet *f, const struct x509_roots *roots,
                                  const struct x509_ca *ca, uint32_t days,
-                                 const struct enrol_hello *hello, const struct enrol_answer *a,
-                                 struct verifier_result *r, struct wr *certificate,
-                                 char why[ENROL_WHY]);
+                                 const struct enrol_terms *terms, const struct enrol_hello *hello,
+                                 const struct enrol_answer *a, struct verifier_result *r,
+                                 struct wr *certificate, char why[ENROL_WHY]);
 
 #endif

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TRIES 32u /* of judging, while other verifiers take evidence of the same gateway */
+
 #define REFUSE(r, ...)                                                                             \
     verifier_reason((r), VERIFIER_IDENTITY, VERIFIER_CONTRAINDICATED, __VA_ARGS__)
 
@@ -53,30 +55,44 @@ static int judge_nonce(const struct fleet *f, const struct store_state *state, s
     return 0;
 }
 
+int fleet_starts(const struct fleet *f, const struct store_state *state, uint32_t *day)
+{
+    const uint64_t now = fleet_now_ms(f);
+
+    return f->store->ops->starts(f->store, state->gateway.ueid,
+                                 now > VERIFIER_DAY_MS ? now - VERIFIER_DAY_MS : 0, day);
+}
+
 static int judge(const struct fleet *f, const struct store_state *state, struct bytes message,
                  uint8_t nonce[EVIDENCE_NONCE_SIZE], struct verifier_result *r)
 {
     const struct verifier_references refs = store_references(f->store);
-    const struct verifier_request q = {
+    struct verifier_starts before = state->starts;
+    struct verifier_request q = {
         .message = message,
         .nonce = nonce,
         .gateway = &state->gateway,
         .references = &refs,
         .policy = &f->policy,
+        .before = &before,
+        .now_ms = fleet_now_ms(f),
     };
     int err;
 
     memset(r, 0, sizeof(*r));
     memset(nonce, 0, EVIDENCE_NONCE_SIZE);
     err = judge_nonce(f, state, message, nonce, r);
+    if (err == 0 && r->reasons == 0)
+        err = fleet_starts(f, state, &before.day);
     if (err != 0 || r->reasons > 0)
         return err;
+    q.asked_ms = nonce_made_ms(nonce, f->nonce_ms);
     return verifier_appraise(&q, r);
 }
 
 int fleet_record(const struct fleet *f, const struct verifier_gateway *g,
-                 const uint8_t nonce[EVIDENCE_NONCE_SIZE], const struct verifier_result *r,
-                 struct store_record *record, char **ear)
+                 const struct store_state *state, const uint8_t nonce[EVIDENCE_NONCE_SIZE],
+                 const struct verifier_result *r, struct store_record *record, char **ear)
 {
     size_t n = 0;
     FILE *to = open_memstream(ear, &n);
@@ -84,6 +100,7 @@ int fleet_record(const struct fleet *f, const struct verifier_gateway *g,
     if (to == NULL)
         return KAPU_ESPACE;
     *record = (struct store_record){.result = r, .at_ms = fleet_now_ms(f)};
+    record->after = state != NULL && state->appraised ? state->sequence : NULL;
     memcpy(record->ueid, g->ueid, sizeof(record->ueid));
     memcpy(record->sequence, nonce, sizeof(record->sequence));
     verifier_print_ear(to, r, g->name, f->policy.name, record->at_ms / 1000);
@@ -98,7 +115,7 @@ static int keep(const struct fleet *f, const struct store_state *state,
 {
     struct store_record record;
     char *ear = NULL;
-    int err = fleet_record(f, &state->gateway, nonce, r, &record, &ear);
+    int err = fleet_record(f, &state->gateway, state, nonce, r, &record, &ear);
 
     if (err == 0)
         err = f->store->ops->record(f->store, &record);
@@ -106,8 +123,9 @@ static int keep(const struct fleet *f, const struct store_state *state,
     return err;
 }
 
-int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
-                 struct verifier_result *r)
+/* KAPU_ESTALE: another verifier took other evidence of this gateway meanwhile. */
+static int answer(const struct fleet *f, const char *name, struct bytes message,
+                  struct verifier_result *r)
 {
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     struct store_state state;
@@ -122,6 +140,16 @@ int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
         REFUSE(r, "this evidence, or later one, was accepted before");
         err = keep(f, &state, nonce, r);
     }
+    return err;
+}
+
+int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
+                 struct verifier_result *r)
+{
+    int err = KAPU_ESTALE;
+
+    for (unsigned i = 0; i < TRIES && err == KAPU_ESTALE; i++)
+        err = answer(f, name, message, r);
     return err;
 }
 
@@ -181,11 +209,14 @@ static const char *time_text(uint64_t ms, char *to, size_t n)
     return to;
 }
 
-void fleet_trust(const struct store_state *state, uint64_t now_ms, struct trust_now *out)
+void fleet_trust(const struct verifier_policy *p, const struct store_state *state, uint64_t now_ms,
+                 struct trust_now *out)
 {
     const uint64_t patience =
         (uint64_t)state->gateway.interval_s * 1000 * TRUST_PATIENCE_PERCENT / 100;
-    char when[48];
+    char when[48], record[VERIFIER_REASON_TEXT];
+    enum verifier_tier tier;
+    const bool lacks = verifier_explain_record(p, &state->gateway, &tier, record, sizeof(record));
 
     out->trust = TRUST_NO;
     if (!state->appraised)
@@ -199,7 +230,12 @@ void fleet_trust(const struct store_state *state, uint64_t now_ms, struct trust_
     else if (now_ms > state->appraised_ms && now_ms - state->appraised_ms > patience)
         snprintf(out->text, sizeof(out->text), "not trusted: silent since %s (interval %u s)",
                  time_text(state->appraised_ms, when, sizeof(when)), state->gateway.interval_s);
-    else if (state->status == VERIFIER_AFFIRMING) {
+    else if (lacks && tier == VERIFIER_CONTRAINDICATED)
+        snprintf(out->text, sizeof(out->text), "not trusted: %s", record);
+    else if (lacks && state->status == VERIFIER_AFFIRMING) {
+        out->trust = TRUST_WARNED;
+        snprintf(out->text, sizeof(out->text), "trusted with a warning: %s", record);
+    } else if (state->status == VERIFIER_AFFIRMING) {
         out->trust = TRUST_YES;
         snprintf(out->text, sizeof(out->text), "trusted");
     } else if (state->status == VERIFIER_WARNING) {

@@ -35,8 +35,10 @@ KAPU_MUST_CHECK int fleet_challenge(const struct fleet *f, const char *name,
 KAPU_MUST_CHECK int fleet_answer(const struct fleet *f, const char *name, struct bytes message,
                                  struct verifier_result *r);
 
-/* The record of an appraisal as it goes to the store; *ear is the caller's to free. KAPU_ESPACE. */
+/* The record of an appraisal as it goes to the store; *ear is the caller's to free. KAPU_ESPACE.
+ * `state`: what was known of the gateway when it was judged; NULL: nothing. */
 KAPU_MUST_CHECK int fleet_record(const struct fleet *f, const struct verifier_gateway *g,
+                                 const struct store_state *state,
                                  const uint8_t nonce[EVIDENCE_NONCE_SIZE],
                                  const struct verifier_result *r, struct store_record *record,
                                  char **ear);
@@ -61,8 +63,13 @@ struct trust_now {
         text[VERIFIER_REASON_TEXT + 64]; /* "not trusted: silent since 2026-11-25T18:00:00Z, ..." */
 };
 
-/* Follows from the record and the time alone, whether anybody ran meanwhile or not: silence is
- * failure. */
-void fleet_trust(const struct store_state *state, uint64_t now_ms, struct trust_now *out);
+/* Follows from policy, record and time alone, whether anybody ran meanwhile or not: silence is
+ * failure, and so is the end of what vouched for a gateway's board. */
+void fleet_trust(const struct verifier_policy *p, const struct store_state *state, uint64_t now_ms,
+                 struct trust_now *out);
+
+/* Starts of the gateway's TPM in the day before now. */
+KAPU_MUST_CHECK int fleet_starts(const struct fleet *f, const struct store_state *state,
+                                 uint32_t *day);
 
 #endif

@@ -72,3 +72,13 @@ int nonce_check(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SI
         return KAPU_ETIMEOUT;
     return 0;
 }
+
+uint64_t nonce_made_ms(const uint8_t nonce[EVIDENCE_NONCE_SIZE], uint32_t lifetime_ms)
+{
+    struct rd r;
+    uint64_t end;
+
+    rd_init(&r, (struct bytes){nonce, 8});
+    end = rd_be64(&r);
+    return end > lifetime_ms ? end - lifetime_ms : 0;
+}

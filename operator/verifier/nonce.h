@@ -13,10 +13,10 @@
 #ifndef KAPU_NONCE_H
 #define KAPU_NONCE_H
 
-#include <kapu/evidence.h>
+#include "verifier.h"
 
 #define NONCE_SEQUENCE 16u
-#define NONCE_SKEW_MS 5000u /* by which the clocks of a fleet's verifiers may differ */
+#define NONCE_SKEW_MS VERIFIER_SKEW_MS
 
 struct nonce_key {
     uint8_t b[32];
@@ -30,6 +30,8 @@ KAPU_MUST_CHECK int nonce_make(const struct nonce_key *key, const uint8_t ueid[E
 KAPU_MUST_CHECK int nonce_check(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE],
                                 uint64_t now_ms, uint32_t lifetime_ms,
                                 const uint8_t nonce[EVIDENCE_NONCE_SIZE]);
+/* When a nonce was made, ms since 1970: of one that nonce_check took. */
+uint64_t nonce_made_ms(const uint8_t nonce[EVIDENCE_NONCE_SIZE], uint32_t lifetime_ms);
 /* A secret that follows from the fleet's key and these, for nobody else to know. */
 KAPU_MUST_CHECK int nonce_derive(const struct nonce_key *key, const char *label,
                                  const struct bytes *part, size_t parts, uint8_t out[32]);

@@ -16,6 +16,11 @@ void policy_default(struct verifier_policy *p)
 {
     *p = (struct verifier_policy){.name = "default",
                                   .log_required = false,
+                                  .records_required = true,
+                                  .tpm_starts_a_day = 24,
+                                  .tpm_starts = POLICY_WARN,
+                                  .monitor_resets_max = 3,
+                                  .monitor_resets = POLICY_FATAL,
                                   .check_age_max_ms = 60000,
                                   .check_took_max_ms = 120000,
                                   .checks_min = 10,
@@ -31,21 +36,69 @@ void policy_default(struct verifier_policy *p)
 /* A setting takes the words behind its name; false: they are not fit. */
 typedef bool (*setter)(struct verifier_policy *p, size_t offset, char **word, size_t words);
 
-static bool set_number(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool read_number(const char *word, uint32_t *n)
 {
     unsigned long v;
-    uint32_t n;
     char *end;
 
-    if (words != 1 || word[0][0] < '0' || word[0][0] > '9')
+    if (word[0] < '0' || word[0] > '9')
         return false;
     errno = 0;
-    v = strtoul(word[0], &end, 10);
+    v = strtoul(word, &end, 10);
     if (errno != 0 || *end != '\0' || v > UINT32_MAX)
         return false;
-    n = (uint32_t)v;
+    *n = (uint32_t)v;
+    return true;
+}
+
+static bool set_number(struct verifier_policy *p, size_t offset, char **word, size_t words)
+{
+    uint32_t n;
+
+    if (words != 1 || !read_number(word[0], &n))
+        return false;
     memcpy((char *)p + offset, &n, sizeof(n));
     return true;
+}
+
+static bool read_action(const char *word, enum policy_action *to)
+{
+    static const char *const names[] = {
+        [POLICY_FATAL] = "fatal", [POLICY_WARN] = "warn", [POLICY_IGNORE] = "ignore"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *to = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The most that is allowed, and maybe what more than that is. */
+static bool set_limit(uint32_t *most, enum policy_action *action, char **word, size_t words)
+{
+    return (words == 1 || (words == 2 && read_action(word[1], action))) &&
+           read_number(word[0], most);
+}
+
+static bool set_tpm_starts(struct verifier_policy *p, size_t offset, char **word, size_t words)
+{
+    (void)offset;
+    return set_limit(&p->tpm_starts_a_day, &p->tpm_starts, word, words);
+}
+
+static bool set_monitor_resets(struct verifier_policy *p, size_t offset, char **word, size_t words)
+{
+    (void)offset;
+    return set_limit(&p->monitor_resets_max, &p->monitor_resets, word, words);
+}
+
+static bool set_records(struct verifier_policy *p, size_t offset, char **word, size_t words)
+{
+    (void)offset;
+    p->records_required = words == 1 && strcmp(word[0], "required") == 0;
+    return p->records_required || (words == 1 && strcmp(word[0], "warn") == 0);
 }
 
 static bool set_choice(struct verifier_policy *p, size_t offset, char **word, size_t words)
@@ -98,20 +151,13 @@ static bool set_flavours(struct verifier_policy *p, size_t offset, char **word, 
 
 static bool set_finding(struct verifier_policy *p, size_t offset, char **word, size_t words)
 {
-    static const char *const names[] = {
-        [POLICY_FATAL] = "fatal", [POLICY_WARN] = "warn", [POLICY_IGNORE] = "ignore"};
-
     (void)offset;
-    if (words != 2 || p->rules_n == POLICY_RULES || strlen(word[0]) > EVIDENCE_ID_MAX)
+    if (words != 2 || p->rules_n == POLICY_RULES || strlen(word[0]) > EVIDENCE_ID_MAX ||
+        !read_action(word[1], &p->rule[p->rules_n].action))
         return false;
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(word[1], names[i]) == 0) {
-            snprintf(p->rule[p->rules_n].id, sizeof(p->rule[0].id), "%s", word[0]);
-            p->rule[p->rules_n++].action = i;
-            return true;
-        }
-    }
-    return false;
+    snprintf(p->rule[p->rules_n].id, sizeof(p->rule[0].id), "%s", word[0]);
+    p->rules_n++;
+    return true;
 }
 
 #define FIELD(name) offsetof(struct verifier_policy, name)
@@ -131,6 +177,9 @@ static const struct {
     {"checks-required", set_required, 0},
     {"releases", set_releases, 0},
     {"flavours", set_flavours, 0},
+    {"records", set_records, 0},
+    {"tpm-resets-a-day", set_tpm_starts, 0},
+    {"monitor-resets-max", set_monitor_resets, 0},
     {"finding", set_finding, 0},
 };
 

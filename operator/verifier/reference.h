@@ -55,6 +55,11 @@ extern const struct evidence_kind reference_kind;
 KAPU_MUST_CHECK int reference_verify(struct bytes file, const struct reference_keys *keys,
                                      struct evidence_token *t, uint8_t *work, size_t work_n);
 
+/* The same of another kind of signed file. */
+KAPU_MUST_CHECK int reference_verify_kind(const struct evidence_kind *kind, struct bytes file,
+                                          const struct reference_keys *keys,
+                                          struct evidence_token *t, uint8_t *work, size_t work_n);
+
 /* ---- files ---- */
 
 struct reference_file {

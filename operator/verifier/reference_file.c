@@ -62,8 +62,9 @@ int reference_keys_load(const char *path, struct reference_keys *keys, char *why
 
     keys->n = 0;
     if (file == NULL) {
-        snprintf(why, why_n, "%s: %s; it has the public keys of those whose releases are believed",
-                 path, strerror(errno));
+        snprintf(why, why_n,
+                 "%s: %s; it has the public keys of those whose signatures are believed", path,
+                 strerror(errno));
         return KAPU_EIO;
     }
     err = read_keys(file, keys);
@@ -77,17 +78,24 @@ int reference_keys_load(const char *path, struct reference_keys *keys, char *why
 
 /* ---- signature ---- */
 
-int reference_verify(struct bytes file, const struct reference_keys *keys, struct evidence_token *t,
-                     uint8_t *work, size_t work_n)
+int reference_verify_kind(const struct evidence_kind *kind, struct bytes file,
+                          const struct reference_keys *keys, struct evidence_token *t,
+                          uint8_t *work, size_t work_n)
 {
-    int err = evidence_signed_decode(&reference_kind, file, t, work, work_n);
+    int err = evidence_signed_decode(kind, file, t, work, work_n);
 
     if (err != 0)
         return err;
     err = KAPU_EPIN;
     for (size_t i = 0; i < keys->n && err == KAPU_EPIN; i++)
-        err = evidence_signed_verify(SHA, &evidence_openssl, &reference_kind, t, &keys->key[i]);
+        err = evidence_signed_verify(SHA, &evidence_openssl, kind, t, &keys->key[i]);
     return err;
+}
+
+int reference_verify(struct bytes file, const struct reference_keys *keys, struct evidence_token *t,
+                     uint8_t *work, size_t work_n)
+{
+    return reference_verify_kind(&reference_kind, file, keys, t, work, work_n);
 }
 
 /* ---- files ---- */

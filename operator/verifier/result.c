@@ -116,6 +116,9 @@ static void print_said(FILE *to, const struct verifier_result *r)
             r->counter, r->check_number, r->alarms);
     fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %" PRIu64 ", ", r->warnings,
             r->age_ms);
+    fprintf(to, "\"kapu_tpm_resets\": %u, \"kapu_tpm_resets_day\": %u, ", r->started,
+            r->starts.day);
+    fprintf(to, "\"kapu_monitor_resets\": %u, ", r->monitor_resets);
 }
 
 void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,

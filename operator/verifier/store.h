@@ -23,6 +23,8 @@ struct store_state {
     enum verifier_tier status;
     char reason[VERIFIER_REASON_TEXT]; /* the first of the worst; empty when affirming */
     uint8_t sequence[NONCE_SEQUENCE];  /* of the last nonce accepted */
+    struct verifier_starts starts;     /* of its TPM; `day` is not filled in */
+    uint32_t monitor_resets;           /* since power-on, as it said last */
 };
 
 struct store_result {
@@ -36,19 +38,49 @@ struct store_result {
 struct store_record {
     uint8_t ueid[EVIDENCE_UEID_SIZE];
     uint8_t sequence[NONCE_SEQUENCE]; /* of its nonce */
+    /* Of the last evidence when this one was judged, as starts of the TPM are counted from it;
+     * NULL: there was none. */
+    const uint8_t *after;
     const struct verifier_result *result;
     uint64_t at_ms;
     const char *ear; /* JSON */
 };
 
+/* What somebody did that no gateway can prove: kept for good, also when the gateway is removed. */
+struct store_audit {
+    uint64_t at_ms;
+    const char *user;    /* of the operator's */
+    const char *what;    /* "enrolled without a board record" */
+    const char *subject; /* a gateway's name, or a board's UUID */
+    const char *why;     /* what they gave as the reason; may be empty */
+};
+
+/* A board record that was believed, and whose signature it has. */
+struct store_board {
+    struct board_record record;
+    uint8_t kid[EVIDENCE_KID_SIZE];
+    uint64_t added_ms;
+};
+
+enum store_added { STORE_ADDED, STORE_REPLACED, STORE_KNOWN };
+
 struct store;
 struct store_ops {
     /*
-     * Adds a gateway, with its first verdict if there is one. KAPU_EPIN: something of it belongs to
-     * another gateway already; *taken says what.
+     * Adds a gateway, with its first verdict and what is to be audited, if there are any.
+     * KAPU_EPIN: something of it belongs to another gateway already; *taken says what.
      */
     int (*gateway_add)(struct store *s, const struct verifier_gateway *g, uint64_t now_ms,
-                       const struct store_record *first, const char **taken);
+                       const struct store_record *first, const struct store_audit *audit,
+                       const char **taken);
+    /*
+     * The gateway with that UEID has the other keys, board, interval and standing of `g` from now
+     * on; it keeps its name and history, and its TPM's starts are counted anew. KAPU_ENOENT;
+     * KAPU_EPIN, KAPU_EREPLAY, KAPU_ESTALE as gateway_add and record.
+     */
+    int (*gateway_renew)(struct store *s, const struct verifier_gateway *g,
+                         const struct store_record *first, const struct store_audit *audit,
+                         const char **taken);
     int (*gateway_remove)(struct store *s, const char *name);
     int (*gateway_named)(struct store *s, const char *name, struct store_state *out);
     int (*gateway_of_ueid)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
@@ -59,7 +91,8 @@ struct store_ops {
     /*
      * A result is kept. When it is authentic, it counts as the gateway's present one, and the
      * sequence of its nonce must be greater than the last one's: else KAPU_EREPLAY, nothing is
-     * kept.
+     * kept. When another was accepted since r->after, nothing is kept either: KAPU_ESTALE, judge
+     * it anew.
      */
     int (*record)(struct store *s, const struct store_record *r);
     /* The newest first, at most `most`. */
@@ -67,6 +100,23 @@ struct store_ops {
                    int (*each)(void *ctx, const struct store_result *r), void *ctx);
     /* Forgets results from before that time; what counts at present stays. */
     int (*forget)(struct store *s, uint64_t before_ms);
+    /* Starts of a gateway's TPM that were counted since then. */
+    int (*starts)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint64_t since_ms,
+                  uint32_t *n);
+    /*
+     * A board record takes the place of older ones of the same TPM, board or attestation key.
+     * KAPU_EREPLAY: one of these is not older than it; nothing changes, and *older is its date.
+     */
+    int (*board_add)(struct store *s, const struct store_board *b, const struct store_audit *audit,
+                     enum store_added *how, uint64_t *older);
+    int (*board_remove)(struct store *s, const uint8_t board[EVIDENCE_BOARD_SIZE],
+                        const struct store_audit *audit);
+    int (*board_of_ueid)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                         struct store_board *out);
+    /* By UUID; as `gateways`. */
+    int (*boards)(struct store *s, int (*each)(void *ctx, const struct store_board *b), void *ctx);
+    /* The oldest first; as `gateways`. */
+    int (*audits)(struct store *s, int (*each)(void *ctx, const struct store_audit *a), void *ctx);
     /* All of them with their kernels, or none. Those that are there already stay as they are. */
     int (*references_add)(struct store *s, const struct verifier_reference *ref, size_t n);
     int (*references_remove)(struct store *s, const char *release, const char *flavour);

@@ -9,7 +9,7 @@
 
 #include "store.h"
 
-#define SCHEMA_VERSION 2
+#define DAY_MAX (1u << 30) /* most that a sum of starts is told as */
 #define BUSY_MS 10000
 #define CACHE_KIB 16384
 
@@ -35,25 +35,56 @@ static const char schema_kernel[] =
     "CREATE TABLE kernel("
     " pcr BLOB NOT NULL, release TEXT NOT NULL, flavour TEXT NOT NULL, size INTEGER NOT NULL,"
     " symbols INTEGER NOT NULL, unpacked INTEGER NOT NULL, packed BLOB NOT NULL,"
-    " UNIQUE(pcr, release, flavour));"
-    "PRAGMA user_version = 2;";
+    " UNIQUE(pcr, release, flavour));";
+
+/* From version 2 to 3: board records, starts of TPMs, and what no gateway can prove. */
+static const char schema_board[] =
+    "ALTER TABLE gateway ADD COLUMN ak_name BLOB;"
+    "ALTER TABLE gateway ADD COLUMN without_record TEXT;"
+    "ALTER TABLE gateway ADD COLUMN storage_starts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE gateway ADD COLUMN tpm_resets INTEGER;"
+    "ALTER TABLE gateway ADD COLUMN tpm_restarts INTEGER;"
+    "ALTER TABLE gateway ADD COLUMN tpm_ms INTEGER;"
+    "ALTER TABLE gateway ADD COLUMN tpm_fell INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE gateway ADD COLUMN monitor_resets INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE board_record("
+    " ueid BLOB PRIMARY KEY, ek BLOB NOT NULL UNIQUE, board BLOB NOT NULL UNIQUE,"
+    " ak BLOB NOT NULL UNIQUE, platform TEXT NOT NULL, issued_ms INTEGER NOT NULL,"
+    " kid BLOB NOT NULL, added_ms INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE tpm_start(ueid BLOB NOT NULL, at_ms INTEGER NOT NULL, n INTEGER NOT NULL);"
+    "CREATE INDEX tpm_start_gateway ON tpm_start(ueid, at_ms);"
+    "CREATE TABLE audit("
+    " id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, user TEXT NOT NULL, what TEXT NOT NULL,"
+    " subject TEXT NOT NULL, why TEXT NOT NULL);";
+
+/* What brings a file from each version to the next; a new file is of version 0. */
+static const char *const migrations[] = {schema, schema_kernel, schema_board};
+#define SCHEMA_VERSION (int)(sizeof(migrations) / sizeof(migrations[0]))
 
 #define GATEWAY                                                                                    \
-    "ueid, name, board, tee, ak, tls, interval_s, enrolled_ms, appraised_ms, status, reason, "     \
-    "sequence"
+    "SELECT g.ueid, g.name, g.board, g.tee, g.ak, g.tls, g.interval_s, g.enrolled_ms,"             \
+    " g.appraised_ms, g.status, g.reason, g.sequence, g.ak_name, g.without_record, g.tpm_resets,"  \
+    " g.tpm_restarts, g.tpm_ms, g.tpm_fell, g.monitor_resets, r.board, r.ak, g.storage_starts"     \
+    " FROM gateway AS g LEFT JOIN board_record AS r ON r.ueid = g.ueid "
+#define BOARD "SELECT ek, ueid, board, ak, platform, issued_ms, kid, added_ms FROM board_record "
 
 enum statement {
     BEGIN,
     COMMIT,
     ROLLBACK,
     GATEWAY_ADD,
+    GATEWAY_RENEW,
     GATEWAY_REMOVE,
     RESULTS_REMOVE,
+    STARTS_REMOVE,
     GATEWAY_NAMED,
     GATEWAY_OF_UEID,
     GATEWAYS,
     SEQUENCE,
     PRESENT,
+    START_ADD,
+    STARTS_FORGET,
+    STARTS,
     RESULT_ADD,
     HISTORY,
     FORGET,
@@ -64,6 +95,14 @@ enum statement {
     KERNEL_ADD,
     KERNELS_REMOVE,
     KERNEL_FIND,
+    BOARDS_LIKE,
+    BOARDS_REMOVE,
+    BOARD_ADD,
+    BOARD_REMOVE,
+    BOARD_OF,
+    BOARDS,
+    AUDIT_ADD,
+    AUDITS,
     STATEMENTS,
 };
 
@@ -71,16 +110,27 @@ static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [GATEWAY_ADD] = "INSERT INTO gateway(ueid, name, board, tee, ak, tls, interval_s, enrolled_ms)"
-                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [GATEWAY_ADD] = "INSERT INTO gateway(ueid, name, board, tee, ak, tls, interval_s, ak_name,"
+                    " without_record, storage_starts, enrolled_ms)"
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [GATEWAY_RENEW] = "UPDATE gateway SET board = ?3, tee = ?4, ak = ?5, tls = ?6, interval_s = ?7,"
+                      " ak_name = ?8, without_record = ?9, storage_starts = ?10, tpm_resets = "
+                      "NULL, tpm_restarts = NULL,"
+                      " tpm_ms = NULL, tpm_fell = 0 WHERE ueid = ?1 AND name = ?2",
     [GATEWAY_REMOVE] = "DELETE FROM gateway WHERE name = ?1",
     [RESULTS_REMOVE] = "DELETE FROM result WHERE ueid = (SELECT ueid FROM gateway WHERE name = ?1)",
-    [GATEWAY_NAMED] = "SELECT " GATEWAY " FROM gateway WHERE name = ?1",
-    [GATEWAY_OF_UEID] = "SELECT " GATEWAY " FROM gateway WHERE ueid = ?1",
-    [GATEWAYS] = "SELECT " GATEWAY " FROM gateway ORDER BY name",
+    [STARTS_REMOVE] =
+        "DELETE FROM tpm_start WHERE ueid = (SELECT ueid FROM gateway WHERE name = ?1)",
+    [GATEWAY_NAMED] = GATEWAY "WHERE g.name = ?1",
+    [GATEWAY_OF_UEID] = GATEWAY "WHERE g.ueid = ?1",
+    [GATEWAYS] = GATEWAY "ORDER BY g.name",
     [SEQUENCE] = "SELECT sequence FROM gateway WHERE ueid = ?1",
-    [PRESENT] = "UPDATE gateway SET appraised_ms = ?2, status = ?3, reason = ?4, sequence = ?5"
-                " WHERE ueid = ?1",
+    [PRESENT] = "UPDATE gateway SET appraised_ms = ?2, status = ?3, reason = ?4, sequence = ?5,"
+                " tpm_resets = ?6, tpm_restarts = ?7, tpm_ms = ?8, tpm_fell = ?9,"
+                " monitor_resets = ?10 WHERE ueid = ?1",
+    [START_ADD] = "INSERT INTO tpm_start(ueid, at_ms, n) VALUES(?1, ?2, ?3)",
+    [STARTS_FORGET] = "DELETE FROM tpm_start WHERE ueid = ?1 AND at_ms <= ?2",
+    [STARTS] = "SELECT total(n) FROM tpm_start WHERE ueid = ?1 AND at_ms > ?2",
     [RESULT_ADD] = "INSERT INTO result(ueid, at_ms, status, authentic, ear)"
                    " VALUES(?1, ?2, ?3, ?4, ?5)",
     [HISTORY] = "SELECT at_ms, status, authentic, ear FROM result WHERE ueid = ?1"
@@ -97,6 +147,16 @@ static const char *const sql[STATEMENTS] = {
                    " SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS(SELECT 1 FROM reference"
                    " WHERE key = ?1 AND release = ?3 AND flavour = ?4) ON CONFLICT DO NOTHING",
     [KERNELS_REMOVE] = "DELETE FROM kernel WHERE release = ?1 AND flavour = ?2",
+    [BOARDS_LIKE] = BOARD "WHERE ueid = ?1 OR board = ?2 OR ak = ?3",
+    [BOARDS_REMOVE] = "DELETE FROM board_record WHERE ueid = ?1 OR board = ?2 OR ak = ?3",
+    [BOARD_ADD] =
+        "INSERT INTO board_record(ek, ueid, board, ak, platform, issued_ms, kid, added_ms)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [BOARD_REMOVE] = "DELETE FROM board_record WHERE board = ?1",
+    [BOARD_OF] = BOARD "WHERE ueid = ?1",
+    [BOARDS] = BOARD "ORDER BY board",
+    [AUDIT_ADD] = "INSERT INTO audit(at_ms, user, what, subject, why) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [AUDITS] = "SELECT at_ms, user, what, subject, why FROM audit ORDER BY id",
     [KERNEL_FIND] = "SELECT size, symbols, unpacked, packed FROM kernel WHERE pcr = ?1 LIMIT 1",
 };
 
@@ -219,6 +279,31 @@ static enum verifier_tier tier_of(sqlite3_int64 v)
                                                             : VERIFIER_CONTRAINDICATED;
 }
 
+/* How a row of a gateway stands to the board record that was found for its TPM. */
+static enum verifier_record record_of(sqlite3_stmt *q, const struct verifier_gateway *g)
+{
+    uint8_t board[EVIDENCE_BOARD_SIZE], ak[BOARD_NAME_SIZE];
+
+    if (!copy(q, 19, board, sizeof(board)) || !copy(q, 20, ak, sizeof(ak)))
+        return VERIFIER_RECORD_NONE;
+    if (memcmp(board, g->board, sizeof(board)) != 0)
+        return VERIFIER_RECORD_OTHER_BOARD;
+    return memcmp(ak, g->ak_name, sizeof(ak)) == 0 ? VERIFIER_RECORD_GOOD
+                                                   : VERIFIER_RECORD_OTHER_AK;
+}
+
+static void starts_of(sqlite3_stmt *q, struct store_state *out)
+{
+    out->starts = (struct verifier_starts){
+        .known = sqlite3_column_type(q, 14) != SQLITE_NULL,
+        .resets = (uint32_t)number(q, 14),
+        .restarts = (uint32_t)number(q, 15),
+        .at_ms = number(q, 16),
+        .fell = number(q, 17) != 0,
+    };
+    out->monitor_resets = (uint32_t)number(q, 18);
+}
+
 static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state *out)
 {
     struct verifier_gateway *g = &out->gateway;
@@ -230,6 +315,12 @@ static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state 
         return damaged(s);
     copy_text(q, 1, g->name, sizeof(g->name));
     g->interval_s = (uint32_t)number(q, 6);
+    if (!copy(q, 12, g->ak_name, sizeof(g->ak_name)) && sqlite3_column_type(q, 12) != SQLITE_NULL)
+        return damaged(s);
+    copy_text(q, 13, g->without_record, sizeof(g->without_record));
+    g->record = record_of(q, g);
+    starts_of(q, out);
+    g->storage_starts = (uint32_t)number(q, 21);
     out->enrolled_ms = number(q, 7);
     out->appraised = sqlite3_column_type(q, 8) != SQLITE_NULL;
     if (!out->appraised)
@@ -261,10 +352,10 @@ static const char *taken_by(const char *message)
     return "identity";
 }
 
-static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway *g, uint64_t now_ms,
-                          const char **taken)
+/* Adds or changes a row: the first parameters of both are the same. */
+static int write_gateway(struct sqlite_store *s, sqlite3_stmt *q, const struct verifier_gateway *g,
+                         const char **taken)
 {
-    sqlite3_stmt *q = get(s, GATEWAY_ADD);
     int err;
 
     bind(q, 1, g->ueid, sizeof(g->ueid));
@@ -274,7 +365,9 @@ static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway 
     bind(q, 5, &g->ak, sizeof(g->ak));
     bind(q, 6, g->tls_key, sizeof(g->tls_key));
     bind_number(q, 7, g->interval_s);
-    bind_number(q, 8, now_ms);
+    bind(q, 8, g->ak_name, sizeof(g->ak_name));
+    bind_text(q, 9, g->without_record);
+    bind_number(q, 10, g->storage_starts);
     err = run(s, q);
     if (err != 0 && sqlite3_errcode(s->db) == SQLITE_CONSTRAINT) {
         *taken = taken_by(s->store.said);
@@ -283,20 +376,28 @@ static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway 
     return err;
 }
 
+static int insert_gateway(struct sqlite_store *s, const struct verifier_gateway *g, uint64_t now_ms,
+                          const char **taken)
+{
+    sqlite3_stmt *q = get(s, GATEWAY_ADD);
+
+    bind_number(q, 11, now_ms);
+    return write_gateway(s, q, g, taken);
+}
+
 static int gateway_remove(struct store *store, const char *name)
 {
+    static const enum statement all[] = {RESULTS_REMOVE, STARTS_REMOVE, GATEWAY_REMOVE};
     struct sqlite_store *s = of(store);
     int err = begin(s);
 
     if (err != 0)
         return err;
-    bind_text(get(s, RESULTS_REMOVE), 1, name);
-    err = run(s, s->prepared[RESULTS_REMOVE]);
-    if (err == 0) {
-        bind_text(get(s, GATEWAY_REMOVE), 1, name);
-        err = run(s, s->prepared[GATEWAY_REMOVE]);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && err == 0; i++) {
+        bind_text(get(s, all[i]), 1, name);
+        err = run(s, s->prepared[all[i]]);
     }
-    if (err == 0 && sqlite3_changes(s->db) == 0)
+    if (err == 0 && sqlite3_changes(s->db) == 0) /* by the last one */
         err = KAPU_ENOENT;
     return end(s, err);
 }
@@ -349,22 +450,59 @@ static int gateways(struct store *store, int (*each)(void *ctx, const struct sto
 
 /* ---- results ---- */
 
-static int check_sequence(struct sqlite_store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
-                          const uint8_t sequence[NONCE_SEQUENCE])
+static int check_sequence(struct sqlite_store *s, const struct store_record *r)
 {
     sqlite3_stmt *q = get(s, SEQUENCE);
     uint8_t last[NONCE_SEQUENCE];
     int err;
 
-    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    bind(q, 1, r->ueid, sizeof(r->ueid));
     err = first(s, q);
     if (err == 0 && sqlite3_column_type(q, 0) != SQLITE_NULL) {
         if (!copy(q, 0, last, sizeof(last)))
             err = damaged(s);
-        else if (memcmp(sequence, last, sizeof(last)) <= 0)
+        else if (memcmp(r->sequence, last, sizeof(last)) <= 0)
             err = KAPU_EREPLAY;
+        else if (r->after == NULL || memcmp(r->after, last, sizeof(last)) != 0)
+            err = KAPU_ESTALE;
     }
     sqlite3_reset(q);
+    return err;
+}
+
+/* Starts of the last day are kept, which is as far as anybody looks back. */
+static int count_starts(struct sqlite_store *s, const struct store_record *r)
+{
+    sqlite3_stmt *q = get(s, STARTS_FORGET);
+    int err;
+
+    bind(q, 1, r->ueid, sizeof(r->ueid));
+    bind_number(q, 2, r->at_ms > VERIFIER_DAY_MS ? r->at_ms - VERIFIER_DAY_MS : 0);
+    err = run(s, q);
+    if (err != 0 || r->result->share == 0)
+        return err;
+    q = get(s, START_ADD);
+    bind(q, 1, r->ueid, sizeof(r->ueid));
+    bind_number(q, 2, r->at_ms);
+    bind_number(q, 3, r->result->share);
+    return run(s, q);
+}
+
+static int starts(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint64_t since_ms,
+                  uint32_t *n)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, STARTS);
+    double sum = 0;
+    int err;
+
+    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    bind_number(q, 2, since_ms);
+    err = first(s, q);
+    if (err == 0)
+        sum = sqlite3_column_double(q, 0);
+    sqlite3_reset(q);
+    *n = sum < DAY_MAX ? (uint32_t)sum : DAY_MAX - 1;
     return err;
 }
 
@@ -379,16 +517,27 @@ static const char *worst_reason(const struct verifier_result *r)
 
 static int set_present(struct sqlite_store *s, const struct store_record *r)
 {
-    int err = check_sequence(s, r->ueid, r->sequence);
-    sqlite3_stmt *q = get(s, PRESENT);
+    const struct verifier_starts *starts = &r->result->starts;
+    int err = check_sequence(s, r);
+    sqlite3_stmt *q;
 
+    if (err == 0)
+        err = count_starts(s, r);
     if (err != 0)
         return err;
+    q = get(s, PRESENT);
     bind(q, 1, r->ueid, sizeof(r->ueid));
     bind_number(q, 2, r->at_ms);
     bind_number(q, 3, r->result->status);
     bind_text(q, 4, worst_reason(r->result));
     bind(q, 5, r->sequence, sizeof(r->sequence));
+    if (starts->known) {
+        bind_number(q, 6, starts->resets);
+        bind_number(q, 7, starts->restarts);
+        bind_number(q, 8, starts->at_ms);
+    }
+    bind_number(q, 9, starts->fell);
+    bind_number(q, 10, r->result->monitor_resets);
     return run(s, q);
 }
 
@@ -417,8 +566,25 @@ static int record(struct store *store, const struct store_record *r)
     return err != 0 ? err : end(s, insert_result(s, r));
 }
 
+/* Within a transaction; nothing is audited without an audit. */
+static int insert_audit(struct sqlite_store *s, const struct store_audit *a)
+{
+    sqlite3_stmt *q;
+
+    if (a == NULL)
+        return 0;
+    q = get(s, AUDIT_ADD);
+    bind_number(q, 1, a->at_ms);
+    bind_text(q, 2, a->user);
+    bind_text(q, 3, a->what);
+    bind_text(q, 4, a->subject);
+    bind_text(q, 5, a->why);
+    return run(s, q);
+}
+
 static int gateway_add(struct store *store, const struct verifier_gateway *g, uint64_t now_ms,
-                       const struct store_record *first, const char **taken)
+                       const struct store_record *first, const struct store_audit *audit,
+                       const char **taken)
 {
     struct sqlite_store *s = of(store);
     int err = begin(s);
@@ -428,7 +594,50 @@ static int gateway_add(struct store *store, const struct verifier_gateway *g, ui
     err = insert_gateway(s, g, now_ms, taken);
     if (err == 0 && first != NULL)
         err = insert_result(s, first);
+    if (err == 0)
+        err = insert_audit(s, audit);
     return end(s, err);
+}
+
+static int gateway_renew(struct store *store, const struct verifier_gateway *g,
+                         const struct store_record *first, const struct store_audit *audit,
+                         const char **taken)
+{
+    struct sqlite_store *s = of(store);
+    int err = begin(s);
+
+    if (err != 0)
+        return err;
+    err = write_gateway(s, get(s, GATEWAY_RENEW), g, taken);
+    if (err == 0 && sqlite3_changes(s->db) == 0)
+        err = KAPU_ENOENT;
+    if (err == 0)
+        err = insert_result(s, first);
+    if (err == 0)
+        err = insert_audit(s, audit);
+    return end(s, err);
+}
+
+static int audits(struct store *store, int (*each)(void *ctx, const struct store_audit *a),
+                  void *ctx)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, AUDITS);
+    int err;
+
+    while ((err = first(s, q)) == 0) {
+        const struct store_audit a = {number(q, 0), (const char *)sqlite3_column_text(q, 1),
+                                      (const char *)sqlite3_column_text(q, 2),
+                                      (const char *)sqlite3_column_text(q, 3),
+                                      (const char *)sqlite3_column_text(q, 4)};
+
+        err = a.user != NULL && a.what != NULL && a.subject != NULL && a.why != NULL ? each(ctx, &a)
+                                                                                     : KAPU_ESPACE;
+        if (err < 0)
+            break;
+    }
+    sqlite3_reset(q);
+    return err == KAPU_ENOENT ? 0 : err;
 }
 
 static int history(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t most,
@@ -589,6 +798,151 @@ static int kernel_find(struct store *store, const uint8_t pcr[32], verifier_kern
     return err;
 }
 
+/* ---- board records ---- */
+
+static int board_from(struct sqlite_store *s, sqlite3_stmt *q, struct store_board *out)
+{
+    struct board_record *r = &out->record;
+
+    memset(out, 0, sizeof(*out));
+    copy_text(q, 4, r->platform, sizeof(r->platform));
+    r->issued_ms = number(q, 5);
+    out->added_ms = number(q, 7);
+    return copy(q, 0, r->ek, sizeof(r->ek)) && copy(q, 1, r->ueid, sizeof(r->ueid)) &&
+                   copy(q, 2, r->board, sizeof(r->board)) && copy(q, 3, r->ak, sizeof(r->ak)) &&
+                   copy(q, 6, out->kid, sizeof(out->kid))
+               ? 0
+               : damaged(s);
+}
+
+static bool same_record(const struct board_record *a, const struct board_record *b)
+{
+    return memcmp(a->ek, b->ek, sizeof(a->ek)) == 0 && memcmp(a->ak, b->ak, sizeof(a->ak)) == 0 &&
+           memcmp(a->board, b->board, sizeof(a->board)) == 0 && a->issued_ms == b->issued_ms &&
+           strcmp(a->platform, b->platform) == 0;
+}
+
+static sqlite3_stmt *boards_like(struct sqlite_store *s, enum statement which,
+                                 const struct board_record *r)
+{
+    sqlite3_stmt *q = get(s, which);
+
+    bind(q, 1, r->ueid, sizeof(r->ueid));
+    bind(q, 2, r->board, sizeof(r->board));
+    bind(q, 3, r->ak, sizeof(r->ak));
+    return q;
+}
+
+/* What there is of this TPM, board or key already must be older. */
+static int compare_boards(struct sqlite_store *s, const struct board_record *r,
+                          enum store_added *how, uint64_t *older)
+{
+    sqlite3_stmt *q = boards_like(s, BOARDS_LIKE, r);
+    struct store_board is;
+    int err;
+
+    *how = STORE_ADDED;
+    while ((err = first(s, q)) == 0) {
+        err = board_from(s, q, &is);
+        if (err != 0)
+            break;
+        *how = same_record(&is.record, r) ? STORE_KNOWN : STORE_REPLACED;
+        *older = is.record.issued_ms;
+        if (*how == STORE_REPLACED && is.record.issued_ms >= r->issued_ms) {
+            err = KAPU_EREPLAY;
+            break;
+        }
+    }
+    sqlite3_reset(q);
+    return err == KAPU_ENOENT ? 0 : err;
+}
+
+static int insert_board(struct sqlite_store *s, const struct store_board *b)
+{
+    const struct board_record *r = &b->record;
+    int err = run(s, boards_like(s, BOARDS_REMOVE, r));
+    sqlite3_stmt *q = get(s, BOARD_ADD);
+
+    if (err != 0)
+        return err;
+    bind(q, 1, r->ek, sizeof(r->ek));
+    bind(q, 2, r->ueid, sizeof(r->ueid));
+    bind(q, 3, r->board, sizeof(r->board));
+    bind(q, 4, r->ak, sizeof(r->ak));
+    bind_text(q, 5, r->platform);
+    bind_number(q, 6, r->issued_ms);
+    bind(q, 7, b->kid, sizeof(b->kid));
+    bind_number(q, 8, b->added_ms);
+    return run(s, q);
+}
+
+static int board_add(struct store *store, const struct store_board *b,
+                     const struct store_audit *audit, enum store_added *how, uint64_t *older)
+{
+    struct sqlite_store *s = of(store);
+    int err = begin(s);
+
+    if (err != 0)
+        return err;
+    err = compare_boards(s, &b->record, how, older);
+    if (err == 0 && *how != STORE_KNOWN)
+        err = insert_board(s, b);
+    if (err == 0 && *how != STORE_KNOWN)
+        err = insert_audit(s, audit);
+    return end(s, err);
+}
+
+static int board_remove(struct store *store, const uint8_t board[EVIDENCE_BOARD_SIZE],
+                        const struct store_audit *audit)
+{
+    struct sqlite_store *s = of(store);
+    int err = begin(s);
+
+    if (err != 0)
+        return err;
+    bind(get(s, BOARD_REMOVE), 1, board, EVIDENCE_BOARD_SIZE);
+    err = run(s, s->prepared[BOARD_REMOVE]);
+    if (err == 0 && sqlite3_changes(s->db) == 0)
+        err = KAPU_ENOENT;
+    if (err == 0)
+        err = insert_audit(s, audit);
+    return end(s, err);
+}
+
+static int board_of_ueid(struct store *store, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                         struct store_board *out)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, BOARD_OF);
+    int err;
+
+    bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
+    err = first(s, q);
+    if (err == 0)
+        err = board_from(s, q, out);
+    sqlite3_reset(q);
+    return err;
+}
+
+static int boards(struct store *store, int (*each)(void *ctx, const struct store_board *b),
+                  void *ctx)
+{
+    struct sqlite_store *s = of(store);
+    sqlite3_stmt *q = get(s, BOARDS);
+    struct store_board b;
+    int err;
+
+    while ((err = first(s, q)) == 0) {
+        err = board_from(s, q, &b);
+        if (err == 0)
+            err = each(ctx, &b);
+        if (err < 0)
+            break;
+    }
+    sqlite3_reset(q);
+    return err == KAPU_ENOENT ? 0 : err;
+}
+
 /* ---- opening ---- */
 
 static void close_store(struct store *store)
@@ -616,8 +970,14 @@ static int user_version(sqlite3 *db, int *version)
 /* What is missing of the tables, in a file that is new (0) or of an older kapu. */
 static bool upgrade(sqlite3 *db, int version)
 {
-    return (version != 0 || sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK) &&
-           (version > 1 || sqlite3_exec(db, schema_kernel, NULL, NULL, NULL) == SQLITE_OK);
+    char set[48];
+
+    for (; version < SCHEMA_VERSION; version++) {
+        if (sqlite3_exec(db, migrations[version], NULL, NULL, NULL) != SQLITE_OK)
+            return false;
+    }
+    snprintf(set, sizeof(set), "PRAGMA user_version = %d", SCHEMA_VERSION);
+    return sqlite3_exec(db, set, NULL, NULL, NULL) == SQLITE_OK;
 }
 
 /* Two that open a new file at once: the second finds the first one's tables. */
@@ -660,6 +1020,7 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
 {
     static const struct store_ops ops = {
         .gateway_add = gateway_add,
+        .gateway_renew = gateway_renew,
         .gateway_remove = gateway_remove,
         .gateway_named = gateway_named,
         .gateway_of_ueid = gateway_of_ueid,
@@ -667,6 +1028,12 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
         .record = record,
         .history = history,
         .forget = forget,
+        .starts = starts,
+        .board_add = board_add,
+        .board_remove = board_remove,
+        .board_of_ueid = board_of_ueid,
+        .boards = boards,
+        .audits = audits,
         .references_add = references_add,
         .references_remove = references_remove,
         .reference_find = reference_find,

@@ -17,7 +17,7 @@
 
 #include <stdio.h>
 
-#include <kapu/evidence.h>
+#include <kapu/board.h>
 
 /* ---- results ---- */
 
@@ -35,7 +35,7 @@ enum verifier_aspect {
     VERIFIER_CONFIGURATION, /* configuration: debug, counters, trial, the watching itself */
     VERIFIER_EXECUTABLES,   /* executables: what was booted, what runs */
     VERIFIER_FILES,         /* file-system: root image */
-    VERIFIER_HARDWARE,      /* hardware: TPM and secure world */
+    VERIFIER_HARDWARE,      /* hardware: TPM, secure world, and the manufacturer's word on both */
     VERIFIER_ASPECTS,
 };
 
@@ -51,6 +51,19 @@ struct verifier_reason {
     char text[VERIFIER_REASON_TEXT];
 };
 
+/*
+ * How often a TPM was started. Its counts are as it quotes them to a key of the owner hierarchy: a
+ * constant that nobody knows is added to each (TPM 2.0 Part 1, 36.7), so only differences mean
+ * something, modulo 2^32.
+ */
+struct verifier_starts {
+    bool known;
+    uint32_t resets, restarts; /* TPM Resets; TPM Restarts and Resumes since the last of these */
+    uint64_t at_ms;            /* when evidence with these counts was judged last */
+    uint32_t day;              /* starts in the day before now; less than 2^30 */
+    bool fell;                 /* they went back once: the TPM's state was put back */
+};
+
 struct verifier_result {
     enum verifier_tier status;
     enum verifier_tier vector[VERIFIER_ASPECTS];
@@ -64,7 +77,13 @@ struct verifier_result {
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
     uint32_t counter, check_number, alarms, warnings;
+    uint32_t storage_starts;
     uint64_t age_ms;
+    /* Starts of the TPM, with this evidence counted in: what the next appraisal is given. */
+    struct verifier_starts starts;
+    uint32_t started;        /* since the evidence before */
+    uint32_t share;          /* what of these counts for one day */
+    uint32_t monitor_resets; /* of the board by the monitor, since power-on */
 };
 
 const char *verifier_tier_name(enum verifier_tier tier);
@@ -88,6 +107,17 @@ void verifier_print_string(FILE *to, const char *text);
 
 /* ---- what a gateway is compared with ---- */
 
+/* What the manufacturer's record of the board (kapu/board.h) says of an enrolled gateway. */
+enum verifier_record {
+    VERIFIER_RECORD_NONE = 0,    /* there is no record of its TPM */
+    VERIFIER_RECORD_GOOD,        /* TPM, board and attestation key are those of the record */
+    VERIFIER_RECORD_OTHER_BOARD, /* its TPM is on record with another board */
+    VERIFIER_RECORD_OTHER_AK,    /* the board has another attestation key now: it was at the factory
+                                  */
+};
+
+#define VERIFIER_WHY_MAX 128u /* bytes of an operator's reason, with the terminating zero */
+
 struct verifier_gateway {
     char name[VERIFIER_NAME_MAX];
     uint8_t ueid[EVIDENCE_UEID_SIZE];
@@ -95,6 +125,12 @@ struct verifier_gateway {
     struct evidence_key tee, ak;
     uint8_t tls_key[32]; /* SHA-256 of the SPKI */
     uint32_t interval_s; /* silence longer than this is failure */
+    /* Name of the attestation key; all zero: enrolled by a kapu that knew no board records. */
+    uint8_t ak_name[BOARD_NAME_SIZE];
+    enum verifier_record record; /* now: a store finds it out, and does not keep it */
+    /* Why it was enrolled although it has no record; empty: it was not. */
+    char without_record[VERIFIER_WHY_MAX];
+    uint32_t storage_starts; /* when it was enrolled; 0: not known */
 };
 
 /* The kernel that a value of PCR 8 stands for: its symbols, packed (wire/reference.cddl). */
@@ -142,6 +178,11 @@ struct verifier_policy {
     char name[VERIFIER_NAME_MAX];
     uint32_t counter_min;
     bool debug_allowed, trial_allowed, log_required;
+    bool records_required;     /* else a gateway without a board record is only warned of */
+    uint32_t tpm_starts_a_day; /* more than these: `tpm_starts` */
+    enum policy_action tpm_starts;
+    uint32_t monitor_resets_max; /* since power-on; more than these: `monitor_resets` */
+    enum policy_action monitor_resets;
     uint32_t check_age_max_ms;  /* since the deep check ended */
     uint32_t check_took_max_ms; /* from its begin to its end */
     uint32_t checks_min;        /* checks that ran to their end */
@@ -175,9 +216,26 @@ struct verifier_request {
     const struct verifier_gateway *gateway;
     const struct verifier_references *references;
     const struct verifier_policy *policy;
+    /*
+     * Starts of the TPM up to the last evidence, `day` counted from now; NULL: nothing is known.
+     * Evidence that answers a question from before that evidence was judged may be older than it;
+     * later evidence in which the counts are lower proves that the TPM went back.
+     */
+    const struct verifier_starts *before;
+    uint64_t asked_ms,
+        now_ms; /* when the nonce was made; now: ms since 1970 by verifiers' clocks */
 };
 
+/* By how much two verifiers' clocks may differ. */
+#define VERIFIER_SKEW_MS 5000u
+#define VERIFIER_DAY_MS 86400000u
+
 KAPU_MUST_CHECK int verifier_appraise(const struct verifier_request *q, struct verifier_result *r);
+
+/* What is wrong with a gateway's board record, and what to do, in at most n bytes. `tier`: how bad.
+ * false: nothing is. */
+bool verifier_explain_record(const struct verifier_policy *p, const struct verifier_gateway *g,
+                             enum verifier_tier *tier, char *to, size_t n);
 
 /* The nonce of a message, from which nothing follows: to find out which one to expect. */
 KAPU_MUST_CHECK int verifier_nonce_of(struct bytes message, uint8_t nonce[EVIDENCE_NONCE_SIZE]);

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Why the monitor reset the board, kept in secure RAM over the reset. It is lost with the power, as
- * all of that RAM; nothing but the boot stages and OP-TEE can write there.
+ * Why the secure world reset the board, kept in secure RAM over the reset. It is lost with the
+ * power, as all of that RAM; nothing but the boot stages and OP-TEE can write there.
  */
+#include <atomic.h>
 #include <initcall.h>
+#include <inttypes.h>
+#include <io.h>
+#include <kernel/cache_helpers.h>
+#include <kernel/misc.h>
+#include <kernel/thread.h>
 #include <mm/core_memprot.h>
 #include <mm/core_mmu.h>
+#include <stdio.h>
 #include <string.h>
 #include <trace.h>
 #include <util.h>
 
+#include "handover.h"
 #include "monitor.h"
 #include "platform.h"
 
 #define MAGIC 0x6b617770U
+#define OTHER_MS 100U /* for another core to write down why it resets the board */
 
 struct kept {
     uint32_t magic, why, resets, n;
@@ -24,6 +33,8 @@ struct kept {
 register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_LAST_WORDS, SMALL_PAGE_SIZE);
 
 static struct last_words last;
+static bool loaded;
+static uint32_t writer; /* the core that resets the board, from 1 */
 
 static struct kept *kept(void)
 {
@@ -50,6 +61,8 @@ static void put(uint32_t why, uint32_t resets, const char *text, size_t n)
 {
     struct kept *k = kept();
 
+    if (k == NULL)
+        return;
     memset(k, 0, sizeof(*k));
     k->magic = MAGIC;
     k->why = why;
@@ -57,16 +70,73 @@ static void put(uint32_t why, uint32_t resets, const char *text, size_t n)
     k->n = MIN(n, sizeof(k->text));
     memcpy(k->text, text, k->n);
     k->check = check_of(k);
+    dcache_clean_range(k, sizeof(*k));
 }
 
-void last_words_write(enum monitor_reset why, const char *text, size_t n)
+static uint32_t resets_before(void)
 {
-    put(why, last.resets + 1, text, n);
+    const struct kept *k = kept();
+
+    if (loaded)
+        return last.resets;
+    return k != NULL && is_valid(k) ? k->resets : 0;
+}
+
+/* No lock: a core that panics may hold any. The first core writes, others give it some time. */
+void last_words_reset(enum monitor_reset why, const char *text, size_t n)
+{
+    uint32_t me = (uint32_t)get_core_pos() + 1, nobody = 0;
+    uint64_t began = monitor_now();
+
+    thread_mask_exceptions(THREAD_EXCP_ALL);
+    if (atomic_cas_u32(&writer, &nobody, me)) {
+        put(why, resets_before() + 1, text, n);
+    } else if (atomic_load_u32(&writer) != me) {
+        while (monitor_now() - began < monitor_ms(OTHER_MS))
+            ;
+    }
+    platform_reset();
 }
 
 const struct last_words *last_words(void)
 {
     return &last;
+}
+
+static uint32_t handed_over(unsigned int offset)
+{
+    return io_read32((vaddr_t)phys_to_virt(PLATFORM_HANDOVER, MEM_AREA_IO_SEC, SMALL_PAGE_SIZE) +
+                     offset);
+}
+
+/* A panic that OP-TEE could not write down: BL31 left what it knows (wire/handover.h). */
+static void take_from_el3(void)
+{
+    vaddr_t page = (vaddr_t)phys_to_virt(PLATFORM_HANDOVER, MEM_AREA_IO_SEC, SMALL_PAGE_SIZE);
+    uint32_t kind = handed_over(HANDOVER_PANIC);
+    int n;
+
+    if (kind != ~handed_over(HANDOVER_PANIC_CHECK) ||
+        (kind != HANDOVER_PANIC_EL3 && kind != HANDOVER_PANIC_CORE))
+        return;
+    io_write32(page + HANDOVER_PANIC, 0);
+    if (last.why != MONITOR_RESET_NONE)
+        return;
+    n = snprintf(last.text, sizeof(last.text),
+                 "panic in %s: ESR 0x%" PRIx32 ", ELR 0x%08" PRIx32 "%08" PRIx32,
+                 kind == HANDOVER_PANIC_EL3 ? "BL31" : "OP-TEE's exception vectors",
+                 handed_over(HANDOVER_PANIC_ESR), handed_over(HANDOVER_PANIC_ELR + 4),
+                 handed_over(HANDOVER_PANIC_ELR));
+    last.why = MONITOR_RESET_PANIC;
+    last.resets++;
+    last.n = n > 0 ? (size_t)n : 0;
+}
+
+static size_t first_line(void)
+{
+    const char *end = memchr(last.text, '\n', last.n);
+
+    return end == NULL ? last.n : (size_t)(end - last.text);
 }
 
 static TEE_Result last_words_init(void)
@@ -79,9 +149,13 @@ static TEE_Result last_words_init(void)
         last.n = k->n;
         memcpy(last.text, k->text, k->n);
     }
+    take_from_el3();
+    loaded = true;
     put(MONITOR_RESET_NONE, last.resets, "", 0); /* said once */
-    if (last.why != MONITOR_RESET_NONE)
+    if (last.why != MONITOR_RESET_NONE) {
         IMSG("kapu: the monitor reset the board; %" PRIu32 " times since power-on", last.resets);
+        IMSG("kapu: it said: %.*s", (int)first_line(), last.text);
+    }
     return TEE_SUCCESS;
 }
 service_init(last_words_init);

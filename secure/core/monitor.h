@@ -6,6 +6,7 @@
 #ifndef KAPU_MONITOR_H
 #define KAPU_MONITOR_H
 
+#include <compiler.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,11 +45,14 @@ uint32_t tick_count(void);
 
 /* ---- watch.c: pages of the normal world that must not change ---- */
 
-/* A new list: begin, then n records, then start; what was watched before is not from begin on. */
+/* A new list: begin, then its records, then start; what was watched before is until then. By one
+ * caller at a time. */
 void watch_begin(void);
-/* As in wire/monitor_pta.h. TEE_ERROR_BAD_PARAMETERS: no such place, or no normal-world memory. */
-TEE_Result watch_put(size_t i, const uint8_t record[MONITOR_WATCH_SIZE]);
-void watch_start(size_t n);
+/* As in wire/monitor_pta.h. TEE_ERROR_BAD_PARAMETERS: the list is full, or not normal-world memory.
+ */
+TEE_Result watch_put(const uint8_t record[MONITOR_WATCH_SIZE]);
+/* TEE_ERROR_BAD_PARAMETERS: the new list is empty; the old one stays. */
+TEE_Result watch_start(void);
 /* Looks at the next pages. Interrupt context. */
 void watch_tick(void);
 bool watch_found(void);
@@ -65,7 +69,11 @@ void watch_figures(struct watch_figures *f);
 
 /* A deep check has ended; reset_s > 0: reset the board after that time, come what may. */
 void watchdog_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
-/* The watch found something: a deep check must follow soon. Interrupt context. */
+/* Alarms of a deep check that has not come to its end: said at a reset that comes before that. */
+void watchdog_found(const char *text, size_t n);
+/* The monitor TA is gone: nobody will make a deep check again. */
+void __noreturn watchdog_bereft(void);
+/* Something was found that a deep check must tell of soon. Any context. */
 void watchdog_hurry(void);
 /* Resets the board if it is time. Interrupt context. */
 void watchdog_tick(void);
@@ -73,10 +81,12 @@ uint32_t watchdog_left_ms(bool *will_reset);
 
 /* ---- last_words.c: what survives a reset, in secure RAM ---- */
 
-void last_words_write(enum monitor_reset why, const char *text, size_t n);
+/* Writes down why and resets the board. In any context, with any lock held, on several cores at
+ * once: the first of them is remembered. */
+void __noreturn last_words_reset(enum monitor_reset why, const char *text, size_t n);
 struct last_words {
     enum monitor_reset why; /* of the reset that started this run */
-    uint32_t resets;        /* by the monitor, since power-on */
+    uint32_t resets;        /* by the secure world, since power-on */
     size_t n;
     char text[MONITOR_TEXT_MAX];
 };

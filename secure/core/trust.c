@@ -16,6 +16,7 @@
 
 #include "handover.h"
 #include "internal.h"
+#include "monitor.h"
 #include "platform.h"
 
 /* The page of the handover words is mapped by the platform's seed.c. */
@@ -33,6 +34,11 @@ static uint8_t buffer[TPM2_BUFFER_MAX];
 static uint8_t event_log[HANDOVER_LOG_MAX];
 static uint8_t root[FUSEBOX_SECRET_SIZE];
 static bool have_root;
+
+static struct fusebox_measured measured;
+static struct fusebox_difference seen; /* of the TPM, since this boot */
+static bool untold;                    /* no deep check has ended with it yet */
+static uint32_t told;                  /* times that one has */
 
 static void __noreturn give_up(const char *what, const char *why)
 {
@@ -94,6 +100,22 @@ static void log_cap(void)
     boot.log_size = log.n;
 }
 
+/* The firmware's measurements crossed the TPM's bus in clear. */
+static void check_measurements(void)
+{
+    struct fusebox_difference d = {};
+    char why[48];
+
+    need(fusebox_expect(&box, (struct bytes){event_log, boot.log_size}, &measured));
+    need(fusebox_check(&box, &measured, &d));
+    if (d.reset)
+        give_up(box.at, "the TPM was reset meanwhile");
+    if (d.pcrs == 0)
+        return;
+    snprintf(why, sizeof(why), "PCR %d is not what the event log says", __builtin_ctz(d.pcrs));
+    give_up(box.at, why);
+}
+
 /* More randomness than the seed that the machine gave: twice what an event of the generator takes,
  * so that it is used at the next read. */
 static void mix_random(void)
@@ -111,8 +133,9 @@ static void mix_random(void)
 
 static void say_what_booted(void)
 {
-    static const uint32_t pcrs[] = {FUSEBOX_PCR_FIRMWARE, FUSEBOX_PCR_AUTHORITY, FUSEBOX_PCR_LINUX,
-                                    FUSEBOX_PCR_COMMAND, FUSEBOX_PCR_CAP};
+    static const uint32_t pcrs[FUSEBOX_PCR_COUNT] = {FUSEBOX_PCR_FIRMWARE, FUSEBOX_PCR_AUTHORITY,
+                                                     FUSEBOX_PCR_LINUX, FUSEBOX_PCR_COMMAND,
+                                                     FUSEBOX_PCR_CAP};
     const uint8_t *id = board.id;
 
     IMSG("kapu: board %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
@@ -122,12 +145,10 @@ static void say_what_booted(void)
          'A' + boot.state.slot, boot.state.trial ? "on trial" : "confirmed", boot.counter_stored,
          boot.counter_release);
     for (size_t i = 0; i < ARRAY_SIZE(pcrs); i++) {
-        uint8_t v[32];
-        char text[2 * sizeof(v) + 1];
+        char text[2 * sizeof(measured.pcr[i]) + 1];
 
-        need(fusebox_read_pcr(&box, pcrs[i], v));
-        for (size_t k = 0; k < sizeof(v); k++)
-            snprintf(text + 2 * k, 3, "%02x", v[k]);
+        for (size_t k = 0; k < sizeof(measured.pcr[i]); k++)
+            snprintf(text + 2 * k, 3, "%02x", measured.pcr[i][k]);
         IMSG("kapu: PCR %2" PRIu32 " %s", pcrs[i], text);
     }
 }
@@ -149,6 +170,7 @@ static TEE_Result trust_init(void)
     need(fusebox_take_root(&box, root));
     have_root = true;
     log_cap();
+    check_measurements();
     mix_random();
     say_what_booted();
     return TEE_SUCCESS;
@@ -207,6 +229,27 @@ TEE_Result trust_raise_counter(enum fusebox_counter which, uint32_t value)
     return res;
 }
 
+TEE_Result trust_confirm(void)
+{
+    uint32_t left = 1;
+    int err = 0;
+
+    while (err == 0 && left > 0) { /* a deep check gets at the TPM in between */
+        mutex_lock(&lock);
+        err = fusebox_confirm(&box, root, boot.state.slot, boot.counter_release, &left);
+        if (err != 0 && err != KAPU_EARG)
+            (void)result_of(err);
+        mutex_unlock(&lock);
+    }
+    if (err == KAPU_EARG)
+        EMSG("kapu: not confirmed: the release's security counter, %" PRIu32
+             ", is more than %u above the TPM's",
+             boot.counter_release, FUSEBOX_RAISE_MAX);
+    return err == 0           ? TEE_SUCCESS
+           : err == KAPU_EARG ? TEE_ERROR_BAD_STATE
+                              : TEE_ERROR_COMMUNICATION;
+}
+
 TEE_Result trust_read_state(struct bootstate *state)
 {
     uint32_t counter = 0;
@@ -218,14 +261,71 @@ TEE_Result trust_read_state(struct bootstate *state)
     return res;
 }
 
+/* Each try of a slot, and the end of its trial, is a write of the boot stages. */
 TEE_Result trust_write_state(const struct bootstate *state)
 {
-    TEE_Result res;
+    TEE_Result res = nv_budget_take(state->trial ? 2U + state->tries : 1U);
 
+    if (res != TEE_SUCCESS)
+        return res;
     mutex_lock(&lock);
     res = result_of(fusebox_write_state(&box, state));
     mutex_unlock(&lock);
     return res;
+}
+
+/* Whether the TPM is still as it was at start; with the lock held. What was seen stays. What is
+ * asked takes a TPM a fraction of a second: a silent one must not hold up a deep check. */
+static int look_at_tpm(void)
+{
+    const uint32_t patience_ms = 5000;
+    struct fusebox_difference d = {};
+    int err;
+
+    tis.command_ms = patience_ms;
+    err = fusebox_check(&box, &measured, &d);
+    tis.command_ms = TIS_COMMAND_MS;
+
+    if ((d.pcrs & ~seen.pcrs) != 0 || (d.reset && !seen.reset))
+        untold = true;
+    seen.pcrs |= d.pcrs;
+    seen.reset = seen.reset || d.reset;
+    return err;
+}
+
+void trust_check_tpm(struct trust_tpm *t)
+{
+    bool silent;
+
+    mutex_lock(&lock);
+    silent = result_of(look_at_tpm()) != TEE_SUCCESS;
+    *t = (struct trust_tpm){.pcrs = seen.pcrs, .reset = seen.reset, .silent = silent};
+    mutex_unlock(&lock);
+}
+
+void trust_tell(uint32_t pcrs, bool reset)
+{
+    mutex_lock(&lock);
+    if (untold && (seen.pcrs & ~pcrs) == 0 && (reset || !seen.reset)) {
+        untold = false;
+        told++;
+    }
+    mutex_unlock(&lock);
+}
+
+uint32_t trust_told(void)
+{
+    uint32_t n;
+
+    mutex_lock(&lock);
+    n = told;
+    mutex_unlock(&lock);
+    return n;
+}
+
+bool trust_wants_check(void)
+{
+    return untold;
 }
 
 TEE_Result trust_ak(struct tpm2_public *ak)
@@ -233,17 +333,35 @@ TEE_Result trust_ak(struct tpm2_public *ak)
     TEE_Result res;
 
     mutex_lock(&lock);
-    res = result_of(fusebox_ak(&box, root, ak));
+    res = result_of(fusebox_ak(&box, ak));
     mutex_unlock(&lock);
     return res;
 }
 
-TEE_Result trust_quote(const uint8_t nonce[32], struct wr *attest, struct tpm2_signature *sig)
+/*
+ * A quote of PCRs that are not what this boot measured would vouch for something that did not run.
+ * Once a deep check has told of it, evidence whose claims are from then on has the alarm.
+ */
+static TEE_Result measured_or_told(uint32_t told_before)
+{
+    TEE_Result res = result_of(look_at_tpm());
+
+    if (res != TEE_SUCCESS || (!untold && told == told_before))
+        return res;
+    EMSG("kapu: no quote: the TPM was reset or extended since this boot, a deep check must tell");
+    watchdog_hurry();
+    return TEE_ERROR_SECURITY;
+}
+
+TEE_Result trust_quote(const uint8_t nonce[32], uint32_t told_before, struct wr *attest,
+                       struct tpm2_signature *sig)
 {
     TEE_Result res;
 
     mutex_lock(&lock);
-    res = result_of(fusebox_quote(&box, root, nonce, attest, sig));
+    res = measured_or_told(told_before);
+    if (res == TEE_SUCCESS)
+        res = result_of(fusebox_quote(&box, root, nonce, attest, sig));
     mutex_unlock(&lock);
     return res;
 }

@@ -16,6 +16,7 @@
 #include "monitor.h"
 #include "sha256_blocks.h"
 #include "vectors.h"
+#include "watch_list.h"
 
 #define PAGE 4096U
 #define PASS_MS 4200U  /* all pages within this time */
@@ -23,20 +24,13 @@
 #define SLICE_MAX 128U /* pages of one tick */
 
 static unsigned int lock = SPINLOCK_UNLOCK;
-static struct {
-    uint64_t pa;
-    uint8_t digest[32];
-} watched[MONITOR_WATCH_MAX];
-static uint32_t watched_n;
-
-/* The pass: page number i of it is watched[(first + i * step) % watched_n]. */
-static uint32_t at, first, step;
+static struct watch_list list;
 static uint64_t pass_began;
 static struct watch_figures figures;
 
-/* What one tick looks at: copies, and of which watched page each is. */
+/* What one tick looks at: copies, and of which watched page each is. The lock is held meanwhile. */
 static uint8_t slice[SLICE_MAX][PAGE] __aligned(64);
-static uint32_t slice_of[SLICE_MAX];
+static struct watch_page *slice_of[SLICE_MAX];
 static struct vectors saved; /* of the core that looks */
 
 static struct {
@@ -45,90 +39,64 @@ static struct {
 } capture[MONITOR_CAPTURES];
 static uint32_t captures, missed;
 
-static uint32_t divisor(uint32_t a, uint32_t b)
-{
-    while (b != 0) {
-        uint32_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-static void pass_begin(void)
-{
-    uint64_t random = secret_random();
-
-    at = 0;
-    first = (uint32_t)random % watched_n;
-    step = (uint32_t)(random >> 32) % watched_n;
-    while (step == 0 || divisor(step, watched_n) != 1)
-        step = (step + 1) % watched_n + (watched_n == 1 ? 1 : 0);
-    pass_began = monitor_now();
-}
-
-static void set_size(uint32_t n)
-{
-    uint32_t masked = cpu_spin_lock_xsave(&lock);
-
-    watched_n = n;
-    figures.pages = n;
-    figures.passes = 0;
-    if (n > 0)
-        pass_begin();
-    cpu_spin_unlock_xrestore(&lock, masked);
-}
-
 void watch_begin(void)
 {
-    set_size(0);
+    watch_list_begin(&list);
 }
 
-TEE_Result watch_put(size_t i, const uint8_t record[MONITOR_WATCH_SIZE])
+TEE_Result watch_put(const uint8_t record[MONITOR_WATCH_SIZE])
 {
     uint64_t pa = get_le64(record);
 
-    if (i >= MONITOR_WATCH_MAX || normal_memory(pa, PAGE) == NULL)
+    if (normal_memory(pa, PAGE) == NULL || watch_list_put(&list, pa, record + 8) != 0)
         return TEE_ERROR_BAD_PARAMETERS;
-    watched[i].pa = pa;
-    memcpy(watched[i].digest, record + 8, sizeof(watched[i].digest));
     return TEE_SUCCESS;
 }
 
-void watch_start(size_t n)
+TEE_Result watch_start(void)
 {
-    set_size((uint32_t)MIN(n, MONITOR_WATCH_MAX));
+    uint64_t random = secret_random();
+    uint32_t masked = cpu_spin_lock_xsave(&lock);
+    bool begins = false;
+    int err = watch_list_use(&list, random, &begins);
+
+    if (begins) {
+        figures.pages = list.n;
+        figures.passes = 0;
+        pass_began = monitor_now();
+    }
+    cpu_spin_unlock_xrestore(&lock, masked);
+    return err == 0 ? TEE_SUCCESS : TEE_ERROR_BAD_PARAMETERS;
 }
 
-static void changed(uint32_t n, const void *page, const uint8_t digest[32])
+static void changed(struct watch_page *p, const void *page, const uint8_t digest[32])
 {
     figures.changed++;
     watchdog_hurry();
     if (captures < MONITOR_CAPTURES) {
-        capture[captures].pa = watched[n].pa;
+        capture[captures].pa = p->pa;
         memcpy(capture[captures].page, page, PAGE);
         captures++;
     } else {
         missed++;
     }
-    EMSG("kapu: watch: page 0x%" PRIx64 " has changed, a deep check is due", watched[n].pa);
-    memcpy(watched[n].digest, digest, sizeof(watched[n].digest));
+    EMSG("kapu: watch: page 0x%" PRIx64 " has changed, a deep check is due", p->pa);
+    memcpy(p->digest, digest, sizeof(p->digest));
 }
 
 /* The next pages of this pass, as they are now. */
 static size_t take(uint32_t most)
 {
+    struct watch_page *p;
     size_t n = 0;
 
-    for (; n < most && at < watched_n; at++) {
-        uint32_t which = (uint32_t)((first + (uint64_t)at * step) % watched_n);
-        const void *page = normal_memory(watched[which].pa, PAGE);
+    while (n < most && (p = watch_list_next(&list)) != NULL) {
+        const void *page = normal_memory(p->pa, PAGE);
 
         if (page == NULL)
             continue;
         vectors_copy(slice[n], page, PAGE);
-        slice_of[n++] = which;
+        slice_of[n++] = p;
     }
     return n;
 }
@@ -139,7 +107,7 @@ static void look(size_t n)
 
     for (size_t i = 0; i < n; i++) {
         sha256_blocks(slice[i], PAGE / SHA256_BLOCK, digest);
-        if (memcmp(digest, watched[slice_of[i]].digest, sizeof(digest)) != 0)
+        if (memcmp(digest, slice_of[i]->digest, sizeof(digest)) != 0)
             changed(slice_of[i], slice[i], digest);
     }
 }
@@ -148,7 +116,8 @@ static void pass_end(void)
 {
     figures.passes++;
     figures.pass_ms = (uint32_t)((monitor_now() - pass_began) / monitor_ms(1));
-    pass_begin();
+    watch_list_pass(&list, secret_random());
+    pass_began = monitor_now();
 }
 
 void watch_tick(void)
@@ -156,16 +125,16 @@ void watch_tick(void)
     uint32_t most;
     size_t n;
 
-    if (watched_n == 0 || !cpu_spin_trylock(&lock))
+    if (list.n == 0 || !cpu_spin_trylock(&lock))
         return;
-    if (watched_n > 0 && cores_hold()) {
+    if (cores_hold()) {
         vectors_begin(&saved);
-        most = watched_n * TICK_MS / (PASS_MS * MAX(cores_alive(), 1U)) + 1;
+        most = list.n * TICK_MS / (PASS_MS * MAX(cores_alive(), 1U)) + 1;
         n = take(MIN(most, SLICE_MAX));
         cores_release();
         look(n);
         vectors_end(&saved);
-        if (at == watched_n)
+        if (list.at == list.n)
             pass_end();
     }
     cpu_spin_unlock(&lock);

@@ -15,8 +15,8 @@ CFG_ARM_GICV3=y
 CFG_CALLOUT=n
 # The monitor sees all of the normal world's memory (secure/core/normal.c): room in the address space.
 CFG_LPAE_ADDR_SPACE_BITS=36
-# The monitor's TA travels inside the core's image, with what it knows of this very release. That is more
-# than OP-TEE's usual two megabytes.
+# All trusted applications travel inside the core's image, which is signed and measured; the monitor's with
+# what it knows of this very release. That is more than OP-TEE's usual two megabytes.
 CFG_EARLY_TA=y
 CFG_TEE_RAM_VA_SIZE=0x400000
 # SHA and AES instructions instead of table code (speed, and no cache side channel of tables).
@@ -38,12 +38,22 @@ CFG_INSECURE=n
 
 # Secure storage in files kept by the normal world, encrypted and authenticated by OP-TEE, fresh by a
 # counter in the TPM. Deleted storage starts anew instead of locking the gateway out: whoever can
-# delete it can deny service anyway, and old contents stay refused.
+# delete it can deny service anyway. Old contents stay refused, and the TPM counts it for the operator
+# (third_party/optee-os/10-storage-starts-anew.patch).
 CFG_REE_FS=y
 CFG_REE_FS_ALLOW_RESET=y
 CFG_RPMB_FS=n
-# Trusted applications from the root file system must be signed with our key, and not encrypted.
-CFG_REE_FS_TA=y
+# No trusted application from the normal world: an old one, rightly signed, could take a new one's place
+# and its storage. The versions that OP-TEE remembers against that are in storage that can be deleted.
+CFG_REE_FS_TA=n
+# Nothing installs trusted applications in secure storage either.
+CFG_SECSTOR_TA=n
+CFG_SECSTOR_TA_MGMT_PTA=n
+# The whole hash of a tree's root is authenticated, not the half that early releases of OP-TEE took.
+CFG_REE_FS_HTREE_HASH_SIZE_COMPAT=n
+# Storage keys are derived as all others are, each with a label of its own, not as early releases did.
+CFG_CORE_HUK_SUBKEY_COMPAT=n
+CFG_CORE_HUK_SUBKEY_COMPAT_USE_OTP_DIE_ID=n
 CFG_PKCS11_TA=y
 # Token PINs are never kept by Linux; RSA with raw X.509 padding is not needed.
 CFG_PKCS11_TA_RSA_X_509=n
@@ -63,7 +73,41 @@ CFG_GP_SOCKETS=n
 CFG_SECURE_DATA_PATH=n
 CFG_VIRTUALIZATION=n
 
-# Hardening of the core itself: address randomisation, stack canaries, no writable code.
+# Cryptography that nothing here uses: neither the core, nor our TAs, nor a key that the PKCS#11 TA should
+# hold. Broken: DES, MD5. Finite fields: DSA, DH. National: SM2, SM3, SM4. Others' file systems and
+# protocols: XTS, CCM, CBC-MAC, X25519, key derivations of old interfaces. Spare hashes: SHA-3, SHAKE,
+# SHA-512/256.
+CFG_CRYPTO_DES=n
+CFG_CRYPTO_MD5=n
+CFG_CRYPTO_DSA=n
+CFG_CRYPTO_DH=n
+CFG_CRYPTO_SM2_PKE=n
+CFG_CRYPTO_SM2_DSA=n
+CFG_CRYPTO_SM2_KEP=n
+CFG_CRYPTO_SM3=n
+CFG_CRYPTO_SM4=n
+CFG_CRYPTO_XTS=n
+CFG_CRYPTO_CCM=n
+CFG_CRYPTO_CBC_MAC=n
+CFG_CRYPTO_X25519=n
+CFG_CRYPTO_CONCAT_KDF=n
+CFG_CRYPTO_HKDF=n
+CFG_CRYPTO_PBKDF2=n
+CFG_CRYPTO_SHA3_224=n
+CFG_CRYPTO_SHA3_256=n
+CFG_CRYPTO_SHA3_384=n
+CFG_CRYPTO_SHA3_512=n
+CFG_CRYPTO_SHAKE128=n
+CFG_CRYPTO_SHAKE256=n
+CFG_CRYPTO_SHA512_256=n
+
+# A panic resets the board (secure/core/panic.c): nothing waits for other cores to stop.
+CFG_MULTI_CORE_HALTING=n
+CFG_HALT_CORES_ON_PANIC=n
+
+# Hardening of the core itself: address randomisation, stack canaries, no writable code, and no access to a trusted
+# application's memory but by the functions for that (on cores that have FEAT_PAN).
+CFG_PAN=y
 CFG_CORE_ASLR=y
 CFG_TA_ASLR=y
 CFG_CORE_STACK_PROTECTOR_STRONG=y

@@ -4,6 +4,7 @@
 #include <kernel/pseudo_ta.h>
 #include <kernel/tee_ta_manager.h>
 #include <kernel/ts_manager.h>
+#include <kernel/user_access.h>
 #include <string.h>
 #include <string_ext.h>
 #include <tee_api_defines.h>
@@ -92,17 +93,9 @@ static TEE_Result complete(TEE_Param p[TEE_NUM_PARAMS] __unused)
     return TEE_SUCCESS;
 }
 
-/* State first: a cut before the counter has risen leaves a confirmed slot that can be confirmed
- * again; the other way round it would leave a trial whose fall-back is refused. */
 static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS] __unused)
 {
-    const struct trust_boot *b = trust_boot();
-    const struct bootstate good = {.slot = b->state.slot};
-    TEE_Result res = trust_write_state(&good);
-
-    if (res != TEE_SUCCESS)
-        return res;
-    return trust_raise_counter(FUSEBOX_SECURITY, b->counter_release);
+    return trust_confirm();
 }
 
 static TEE_Result try_slot(TEE_Param p[TEE_NUM_PARAMS])
@@ -119,19 +112,18 @@ static TEE_Result put_memory(TEE_Param *p, struct bytes b)
 {
     bool fits = p->memref.buffer != NULL && p->memref.size >= b.n;
 
-    if (fits)
-        memcpy(p->memref.buffer, b.p, b.n);
     p->memref.size = b.n;
-    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
+    return fits ? copy_to_user(p->memref.buffer, b.p, b.n) : TEE_ERROR_SHORT_BUFFER;
 }
 
 static TEE_Result put_all(TEE_Param *p, const struct bytes *b, size_t n)
 {
     TEE_Result res = TEE_SUCCESS;
 
-    for (size_t i = 0; i < n; i++) {
-        if (put_memory(p + i, b[i]) != TEE_SUCCESS)
-            res = TEE_ERROR_SHORT_BUFFER;
+    for (size_t i = 0; i < n; i++) { /* all of them, so that all sizes are told */
+        TEE_Result one = put_memory(p + i, b[i]);
+
+        res = res == TEE_SUCCESS ? one : res;
     }
     return res;
 }
@@ -176,9 +168,11 @@ static TEE_Result quote(TEE_Param p[TEE_NUM_PARAMS])
 
     if (p[0].memref.size != sizeof(nonce))
         return TEE_ERROR_BAD_PARAMETERS;
-    memcpy(nonce, p[0].memref.buffer, sizeof(nonce));
+    res = copy_from_user(nonce, p[0].memref.buffer, sizeof(nonce));
+    if (res != TEE_SUCCESS)
+        return res;
     wr_init(&w, attest, sizeof(attest));
-    res = trust_quote(nonce, &w, &sig);
+    res = trust_quote(nonce, p[3].value.a, &w, &sig);
     if (res == TEE_SUCCESS) {
         const struct bytes all[] = {wr_done(&w), BYTES_OF(signature)};
 
@@ -197,8 +191,11 @@ static TEE_Result activate(TEE_Param p[TEE_NUM_PARAMS])
 
     if (blob_n > sizeof(blob) || secret_n > sizeof(secret))
         return TEE_ERROR_BAD_PARAMETERS;
-    memcpy(blob, p[0].memref.buffer, blob_n);
-    memcpy(secret, p[1].memref.buffer, secret_n);
+    res = copy_from_user(blob, p[0].memref.buffer, blob_n);
+    if (res == TEE_SUCCESS)
+        res = copy_from_user(secret, p[1].memref.buffer, secret_n);
+    if (res != TEE_SUCCESS)
+        return res;
     res = trust_activate((struct bytes){blob, blob_n}, (struct bytes){secret, secret_n}, opened);
     if (res == TEE_SUCCESS)
         res = put_memory(&p[2], BYTES_OF(opened));
@@ -210,7 +207,16 @@ static TEE_Result get_events(TEE_Param p[TEE_NUM_PARAMS])
 {
     const struct trust_boot *b = trust_boot();
 
+    p[1].value.a = trust_told();
+    p[1].value.b = 0;
     return put_memory(&p[0], (struct bytes){b->log, b->log_size});
+}
+
+static TEE_Result get_storage(TEE_Param p[TEE_NUM_PARAMS])
+{
+    TEE_Result res = trust_read_counter(FUSEBOX_STORAGE, &p[0].value.a);
+
+    return res == TEE_SUCCESS ? trust_read_counter(FUSEBOX_STARTS, &p[0].value.b) : res;
 }
 
 enum caller { ANYBODY, UPDATE, ATTEST };
@@ -228,9 +234,10 @@ static const struct {
     {BOOT_PTA_CONFIRM, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), UPDATE, confirm},
     {BOOT_PTA_TRY, TEE_PARAM_TYPES(IN, NONE, NONE, NONE), UPDATE, try_slot},
     {BOOT_PTA_IDENTITY, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, MEM_OUT), ATTEST, get_identity},
-    {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, NONE), ATTEST, quote},
+    {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, IN), ATTEST, quote},
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
-    {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), ATTEST, get_events},
+    {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), ATTEST, get_events},
+    {BOOT_PTA_STORAGE, TEE_PARAM_TYPES(OUT, NONE, NONE, NONE), ATTEST, get_storage},
 };
 
 /* OP-TEE vouches for a TA's UUID: its signature was verified, or it is part of OP-TEE's image. */

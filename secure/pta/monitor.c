@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The monitor service (wire/monitor_pta.h): the monitor TA's way to the core's mechanisms. */
+#include <atomic.h>
 #include <io.h>
 #include <kernel/pseudo_ta.h>
 #include <kernel/tee_ta_manager.h>
 #include <kernel/ts_manager.h>
 #include <kernel/user_access.h>
-#include <malloc.h>
 #include <string.h>
 #include <string_ext.h>
 #include <tee_api_defines.h>
 #include <trace.h>
 #include <util.h>
+
+#include <kapu/trust.h>
 
 #include "monitor.h"
 #include "monitor_ta.h"
@@ -70,41 +72,24 @@ static TEE_Result registers(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
-/* A copy of what the TA passes, to be freed. NULL: no memory, or nothing to copy. */
-static void *take_in(const TEE_Param *p, size_t most, TEE_Result *res)
-{
-    void *copy = NULL;
-
-    *res = TEE_ERROR_BAD_PARAMETERS;
-    if (p->memref.size > most)
-        return NULL;
-    *res = TEE_ERROR_OUT_OF_MEMORY;
-    copy = calloc(1, p->memref.size + 1);
-    if (copy == NULL)
-        return NULL;
-    *res =
-        p->memref.size == 0 ? TEE_SUCCESS : copy_from_user(copy, p->memref.buffer, p->memref.size);
-    return copy;
-}
-
 static TEE_Result watch(TEE_Param p[TEE_NUM_PARAMS])
 {
     size_t n = p[0].memref.size / MONITOR_WATCH_SIZE;
     const uint8_t *from = p[0].memref.buffer;
     uint8_t record[MONITOR_WATCH_SIZE];
-    TEE_Result res = TEE_SUCCESS;
 
     if (p[0].memref.size % MONITOR_WATCH_SIZE != 0)
         return TEE_ERROR_BAD_PARAMETERS;
     watch_begin();
-    for (size_t i = 0; i < n && res == TEE_SUCCESS; i++) {
-        res = copy_from_user(record, from + i * sizeof(record), sizeof(record));
+    for (size_t i = 0; i < n; i++) {
+        TEE_Result res = copy_from_user(record, from + i * sizeof(record), sizeof(record));
+
         if (res == TEE_SUCCESS)
-            res = watch_put(i, record);
+            res = watch_put(record);
+        if (res != TEE_SUCCESS)
+            return res;
     }
-    if (res == TEE_SUCCESS)
-        watch_start(n);
-    return res;
+    return watch_start();
 }
 
 static TEE_Result captured(TEE_Param p[TEE_NUM_PARAMS])
@@ -128,6 +113,16 @@ static TEE_Result missed(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
+static struct trust_tpm given; /* what the deep check under way was told; calls do not overlap */
+
+static TEE_Result check_tpm(TEE_Param p[TEE_NUM_PARAMS])
+{
+    trust_check_tpm(&given);
+    p[0].value.a = given.pcrs;
+    p[0].value.b = (given.reset ? MONITOR_TPM_RESET : 0) | (given.silent ? MONITOR_TPM_SILENT : 0);
+    return TEE_SUCCESS;
+}
+
 /* On the secure console; the text ends with a zero. */
 static void say_lines(const char *text)
 {
@@ -140,16 +135,42 @@ static void say_lines(const char *text)
     }
 }
 
+/* What the TA says, with a zero at its end. Not on the heap, which Linux can exhaust: an alarm must
+ * come through. One buffer will do: the TA is one, and calls one at a time. */
+static TEE_Result take_text(const TEE_Param *p, const char **text)
+{
+    static char copy[MONITOR_TEXT_MAX + 1];
+    size_t n = p->memref.size;
+
+    if (n > MONITOR_TEXT_MAX)
+        return TEE_ERROR_BAD_PARAMETERS;
+    memset(copy, 0, sizeof(copy));
+    *text = copy;
+    return n == 0 ? TEE_SUCCESS : copy_from_user(copy, p->memref.buffer, n);
+}
+
 static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
 {
-    TEE_Result res;
-    char *text = take_in(&p[1], MONITOR_TEXT_MAX, &res);
+    const char *text = NULL;
+    TEE_Result res = take_text(&p[1], &text);
 
-    if (res == TEE_SUCCESS) {
-        watchdog_done(p[0].value.a, p[0].value.b, text, p[1].memref.size);
-        say_lines(text);
-    }
-    free(text);
+    if (res != TEE_SUCCESS)
+        return res;
+    watchdog_done(p[0].value.a, p[0].value.b, text, p[1].memref.size);
+    if (p[0].value.a > 0)
+        trust_tell(given.pcrs, given.reset);
+    given = (struct trust_tpm){};
+    say_lines(text);
+    return TEE_SUCCESS;
+}
+
+static TEE_Result found(TEE_Param p[TEE_NUM_PARAMS])
+{
+    const char *text = NULL;
+    TEE_Result res = take_text(&p[0], &text);
+
+    if (res == TEE_SUCCESS)
+        watchdog_found(text, p[0].memref.size);
     return res;
 }
 
@@ -161,7 +182,8 @@ static TEE_Result time_now(TEE_Param p[TEE_NUM_PARAMS])
     p[0].value.a = (uint32_t)ms;
     p[0].value.b = (uint32_t)(ms >> 32);
     p[1].value.a = watchdog_left_ms(&will_reset);
-    p[1].value.b = (watch_found() ? MONITOR_TIME_FOUND : 0) | (will_reset ? MONITOR_TIME_RESET : 0);
+    p[1].value.b = (watch_found() || trust_wants_check() ? MONITOR_TIME_FOUND : 0) |
+                   (will_reset ? MONITOR_TIME_RESET : 0);
     return TEE_SUCCESS;
 }
 
@@ -206,18 +228,34 @@ static const struct {
     {MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), last},
     {MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), figures},
     {MONITOR_PTA_MISSED, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), missed},
+    {MONITOR_PTA_FOUND, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), found},
+    {MONITOR_PTA_TPM, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), check_tpm},
 };
 
+static uint32_t opened;
+
+/* One session, ever: that of the monitor TA's one instance. */
 static TEE_Result open_session(uint32_t types __unused, TEE_Param p[TEE_NUM_PARAMS] __unused,
-                               void **session __unused)
+                               void **session)
 {
     static const TEE_UUID monitor_ta = MONITOR_TA_UUID;
     const TEE_Identity *id = &to_ta_session(ts_get_current_session())->clnt_id;
+    uint32_t not_yet = 0;
 
-    return id->login == TEE_LOGIN_TRUSTED_APP &&
-                   memcmp(&id->uuid, &monitor_ta, sizeof(monitor_ta)) == 0
-               ? TEE_SUCCESS
-               : TEE_ERROR_ACCESS_DENIED;
+    if (id->login != TEE_LOGIN_TRUSTED_APP ||
+        memcmp(&id->uuid, &monitor_ta, sizeof(monitor_ta)) != 0 ||
+        !atomic_cas_u32(&opened, &not_yet, 1))
+        return TEE_ERROR_ACCESS_DENIED;
+    *session = &opened;
+    return TEE_SUCCESS;
+}
+
+/* The monitor TA never closes it, so it has crashed. What it had found, and it alone knew, must not
+ * be forgotten by a new instance of it. */
+static void close_session(void *session)
+{
+    if (session == &opened) /* OP-TEE closes refused sessions too */
+        watchdog_bereft();
 }
 
 static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t types,
@@ -232,4 +270,6 @@ static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t type
 }
 
 pseudo_ta_register(.uuid = MONITOR_PTA_UUID, .name = "kapu.monitor", .flags = PTA_DEFAULT_FLAGS,
-                   .open_session_entry_point = open_session, .invoke_command_entry_point = invoke);
+                   .open_session_entry_point = open_session,
+                   .close_session_entry_point = close_session,
+                   .invoke_command_entry_point = invoke);

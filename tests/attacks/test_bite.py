@@ -15,12 +15,14 @@ import pytest
 from attacks.test_boot_chain import CERTIFICATES, IMAGES
 from attacks.test_root_of_trust import NOW, OLD, helper, stopped_after_boot
 from attacks.test_table_mutations import Debugged, small_package
-from board import BASE, Board
+from board import BASE, Board, Firmware
+from e2e.test_lab import AVB_TA, ITEM_NOT_FOUND, offer, open_program, opened
 from guest import Guest, Kernel, inspect
 from kapu import build, tpm
 from kapu.paths import BUILD, ROOT, host_environment
 from kapu.steps import Progress
 from monitored import Monitor
+from shell import Shell
 from tpm_bus import TpmBus
 from watched import watched_instance
 
@@ -131,6 +133,24 @@ def test_without_the_watch_nobody_sees_what_is_gone_when_the_check_comes(firmwar
     finally:
         instance.machine.stop()
         shutil.rmtree(instance.folder)
+
+
+def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_path):
+    """What test_a_trusted_application_from_linux_is_not_loaded_however_it_is_signed sees refused."""
+    firmware = Firmware("lab")
+    step = build.optee_variant(firmware.release, "optee-ree-fs-ta", options=("CFG_REE_FS_TA=y",))
+    step.build(Progress())
+    instance = make_instance("lab")
+    instance.write_firmware("a", firmware.make(tmp_path / "package",
+                                               images={"optee": step.out / "optee.bin"}))
+    shutil.copy(open_program(tmp_path), instance.folder / "share")
+    instance.machine.start()
+    shell = Shell(instance.machine)
+    shell.instance = instance
+    assert opened(shell, AVB_TA) == ITEM_NOT_FOUND
+    offer(shell, firmware.release.optee.needs[0].out / f"optee-os/out/ta/avb/{AVB_TA}.ta")
+    assert opened(shell, AVB_TA) == "0x00000000"
+    shell.close()
 
 
 def test_without_verity_a_changed_root_image_reaches_user_space(make_instance, firmware, tmp_path):

@@ -14,7 +14,7 @@ from kapu.windows import Stage
 STAGES = {"bl1": 1, "bl2": 2, "bl31": 31}  # enum canary_stage
 LABEL = b"kapu stack canary\0"
 HARDWARE_TREE = 0x40000000
-HANDOVER_CANARY = 0x0e000f20
+HANDOVER_CANARY = 0x0e000f30
 WITHOUT_SEED = 3288484550995823360  # TF-A's constant for QEMU, which it combines with the counter
 COUNTER_MAX = 1 << 40               # hours of a counter with 62.5 MHz
 

@@ -3,11 +3,14 @@
 what it saw leads to a reset into a verified state. What it says is read from the secure console.
 """
 
+import re
 import shutil
 import struct
+import time
 
 import pytest
 
+from attacks import firmware_calls
 from attacks.corpus.bench import build_tools
 from guest import Guest, Kernel, inspect
 from kapu.gdb import Gdb
@@ -21,6 +24,15 @@ REFUSE = struct.pack("<II", 0x129ffe20, 0xd65f03c0)  # return TEEC_ERROR_COMMUNI
 RESET_SECONDS = 30 + 15   # on_alarm of gateway/policy, and a tick of a slow emulator
 WATCHDOG_SECONDS = 120    # PLATFORM_WATCHDOG_S
 HURRY_SECONDS = 60        # PLATFORM_HURRY_S
+MONITOR_PTA = "92bd1e01-33d9-4b0f-a763-0c9e6e1d3f58"  # wire/monitor_pta.h
+MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"   # wire/monitor_ta.h
+UNKNOWN_TA = "4c7a9b3e-61f0-4b7c-8d21-000000000000"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+ACCESS_DENIED, BAD_PARAMETERS = "0xffff0001", "0xffff0006"
+# GlobalPlatform TEE Client API 1.0, 4.4; Linux' own (uapi/linux/tee.h); Internal Core API 1.3, 4.2.2
+LOGINS = {0: "public", 1: "user", 2: "group", 4: "application", 5: "user application",
+          6: "group application", 0x80000000: "kernel", 0xf0000000: "trusted application"}
+BY_LINUX = ("group", "application", "user application", "group application")
 COVERAGE_SECONDS = 5      # every watched page within this time
 
 
@@ -149,17 +161,100 @@ def test_a_check_that_never_comes_resets_the_gateway(lab):
     assert "verdict    clean" in said and "watchdog   resets the gateway in" in said
 
 
-def test_linux_cannot_open_the_monitor_service(lab):
-    """Its caller must be the monitor TA; kapu-boot has the same door for any service."""
-    said = lab.shell.run("kapu-boot monitor-service", check=False)
-    assert "the secure world denies it to this caller" in said
-
-
-def test_no_core_leaves_the_secure_worlds_sight(lab):
-    """Raw PSCI calls of a kernel module: CPU_OFF and CPU_SUSPEND to power-down are refused."""
+@pytest.fixture(scope="module")
+def armed_lab(lab):
+    """The lab with the corpus's modules and programs in /lab."""
     build_tools(lab.instance.folder, lab.instance.folder / "share")
-    lab.shell.run("insmod /lab/power.ko")
-    said = lab.shell.run("dmesg | grep kapu-attack")
-    assert "CPU_OFF -3" in said  # PSCI_E_DENIED
-    assert "CPU_SUSPEND -2" in said  # PSCI_E_INVALID_PARAMS
-    lab.shell.run("rmmod power")
+    lab.shell.run("insmod /lab/smc.ko && insmod /lab/login.ko")
+    yield lab
+
+
+@pytest.mark.parametrize("user", ["0", "65534"])
+def test_linux_cannot_open_the_monitor_service(armed_lab, user):
+    """By any login, as root and as nobody; the same caller may open the monitor TA."""
+    shell = armed_lab.shell
+    became = "" if user == "0" else f"setpriv --reuid={user} --regid={user} --clear-groups "
+    if user != "0":
+        shell.run("chmod 666 /dev/tee0")
+    opened = {}
+    for login, name in LOGINS.items():
+        for client in ("", MONITOR_TA):
+            opened[name, client] = shell.run(f"{became}/lab/tee open {MONITOR_PTA} {login:#x} {client}")
+    # Linux itself refuses to make some of them for a program; the secure world denies all the others.
+    refused_by_linux = {name for (name, _), said in opened.items() if said.startswith("errno")}
+    assert refused_by_linux <= {"kernel", "trusted application"} | set(BY_LINUX)
+    denied = {said for said in opened.values() if not said.startswith("errno")}
+    assert denied == {ACCESS_DENIED}, opened
+    assert shell.run(f"{became}/lab/tee open {MONITOR_TA} 0") == "0x00000000"
+    assert shell.run(f"{became}/lab/tee open {UNKNOWN_TA} 0") == "0xffff0008"  # TEE_ERROR_ITEM_NOT_FOUND
+
+
+def forged(shell, login: int, service: str, client: str) -> str:
+    shell.run(f"echo '{login:x} {service} {client}' | tr -d - > /proc/kapu-login")
+    return shell.run("cat /proc/kapu-login")
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_linux_cannot_forge_a_caller_of_the_monitor_service(armed_lab, login):
+    """Past Linux' driver, straight to OP-TEE, as the monitor TA or as nobody in particular."""
+    expected = BAD_PARAMETERS if LOGINS[login] == "trusted application" else ACCESS_DENIED
+    for client in (MONITOR_TA, NOBODY):
+        assert forged(armed_lab.shell, login, MONITOR_PTA, client) == expected
+    assert forged(armed_lab.shell, 0, MONITOR_TA, NOBODY) == "0x00000000"
+
+
+def cores_that_tick(lab) -> int:
+    time.sleep(1.5)  # a core that has not been seen for a second does not count
+    return int(re.search(r"(\d+) cores", lab.shell.run("kapu-agent status"))[1])
+
+
+def results_of(shell, calls, core: int) -> list[int | None]:
+    """What each call returned, as a signed number; None: the core did not come back."""
+    lines = firmware_calls.lines(calls, core)
+    found: list[int | None] = []
+    for at in range(0, len(lines), 40):
+        some = lines[at:at + 40]
+        shell.run("printf '%s\\n' " + " ".join(f"'{line}'" for line in some) + " > /proc/kapu-smc",
+                  check=False)
+        said = [line.split() for line in shell.run("cat /proc/kapu-smc").splitlines()]
+        assert [" ".join(line[:5]) for line in said] == some, said[-1]
+        for words in said:
+            value = None if words[5] == "lost" else int(words[5], 16)
+            found.append(value if value is None or value < 1 << 31 else
+                         (value & 0xffffffff) - (1 << 32))
+    return found
+
+
+@pytest.mark.parametrize("core", [0, 1])
+def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
+    """Every PSCI function in both widths, all kinds of power states, arguments that point into the secure world, and
+    functions of all other ranges: after them each core ticks, and the secure world watches."""
+    before = cores_that_tick(armed_lab)
+    assert before == armed_lab.instance.facts["cores"]
+    for calls in (list(firmware_calls.psci()), list(firmware_calls.ranges())):
+        results = results_of(armed_lab.shell, calls, core)
+        for call, result in zip(calls, results):
+            assert result is not None, f"{call[0]:#x} {call[1]:#x}"
+            function = call[0] & 0x1f
+            if call[0] >> 24 & 0x3f == 4 and function == firmware_calls.CPU_OFF and call[0] >> 30 == 2:
+                assert result == firmware_calls.DENIED
+            if call[0] >> 24 & 0x3f == 4 and function == firmware_calls.CPU_SUSPEND and call[1] & 1 << 16:
+                assert result == firmware_calls.INVALID
+        assert cores_that_tick(armed_lab) == before
+    armed_lab.shell.run("systemctl kill -s USR1 kapu-agent")
+    armed_lab.monitor.next_check(BOOT_SECONDS)
+
+
+@pytest.mark.parametrize("function, x1", [(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)])
+def test_a_reset_that_linux_asks_for_is_a_verified_boot(armed_lab, function, x1):
+    """SYSTEM_RESET and SYSTEM_RESET2: either refused, with each core ticking, or through the ROM."""
+    seen = len(armed_lab.machine.text())
+    shell = armed_lab.shell
+    shell.socket.sendall(f"echo '0 {function:x} {x1:x} 0 0' > /proc/kapu-smc; echo came\"\"back\n".encode())
+    found = armed_lab.machine.wait_for(r"cameback|all images verified", BOOT_SECONDS, start=seen)
+    if "cameback" in found.group(0):
+        assert cores_that_tick(armed_lab) == armed_lab.instance.facts["cores"]
+        return
+    armed_lab.machine.wait_for("kapu-lab# ", BOOT_SECONDS, start=seen + found.end(), partial=True)
+    shell.run("dmesg -n 1 && insmod /lab/smc.ko")
+    assert armed_lab.monitor.next_check(BOOT_SECONDS).findings is not None

@@ -21,6 +21,7 @@ from attacks.test_boot_chain import (CERTIFICATES, WRONG_SIGNATURE, assert_halts
                                      place_elsewhere, stranger)  # noqa: F401 (a fixture)
 from board import Board
 from kapu import certs, fip, tpm
+from kapu.errors import KapuError
 from kapu.paths import host_environment
 from kapu.qemu import Qmp
 from native import programs
@@ -44,6 +45,11 @@ def counted(board, packages):
     for slot in "ab":
         board.write_package(slot, packages[NOW])
     return board
+
+
+@pytest.fixture
+def root_key_hash(firmware) -> str:
+    return (firmware.release.tfa.out / "root-key.sha256").read_text().strip()
 
 
 def bad_certificate(board, slot, packages, name, of):
@@ -131,6 +137,28 @@ def test_a_board_with_damaged_fuses_halts(board):
     (board.folder / tpm.FUSES).write_bytes(record)
     tpm.burn(board.folder / tpm.FUSES, board.folder / "rom.img")
     halted(board, "board", "its fuses are damaged")
+
+
+def test_a_board_of_the_former_release_says_so_and_boots_when_upgraded(board, root_key_hash):
+    """Root secret, counters and identity are those that the former release's factory made."""
+    tool, = programs("tests/support/provision_v1")
+    identity = board.facts()["board"]
+    certificate = board.folder / "certificate"
+    certificate.write_bytes(b"a certificate")
+    shutil.rmtree(board.folder / "tpm")
+    with tpm.served(board.folder) as socket:
+        tpm.run([tool, socket, board.folder / tpm.FUSES, identity.replace("-", ""), root_key_hash,
+                 certificate], "the former factory")
+    tpm.burn(board.folder / tpm.FUSES, board.folder / "rom.img")
+    halted(board, "board", "its fuses are of another version: upgrade the board (kapu factory)")
+    with pytest.raises(KapuError, match="an earlier release provisioned this board"):
+        board.facts()
+    tpm.upgrade(board.folder, root_key_hash)
+    tpm.burn(board.folder / tpm.FUSES, board.folder / "rom.img")
+    assert UP in board.run_secure()
+    assert board.facts()["board"] == identity and board.facts()["ak_name"].startswith("000b")
+    with pytest.raises(KapuError, match="not the record of a board of the earlier release"):
+        tpm.upgrade(board.folder, root_key_hash)
 
 
 def test_a_tpm_that_was_never_provisioned_halts_the_board(board):
@@ -317,6 +345,81 @@ def test_measurements_that_the_bus_skips_leave_the_key_sealed(board, bus):
     secure_halt(board, "hardware key", "is not for this firmware")
 
 
+# ---- measurements on the bus: the firmware's extends carry no MAC
+
+def pcr_of(command: bytes) -> int:
+    return struct.unpack(">I", command[10:14])[0]
+
+
+def in_clear(code: int, command: bytes) -> bool:
+    """An extend of the firmware: with the empty password, and one SHA-256 digest at the end."""
+    return code == tpm_bus.PCR_EXTEND and len(command) == 65
+
+
+class Extends:
+    """An interposer for extends of one PCR: `change` gets the number of each and the command, and
+    returns commands to send to the TPM instead, of which the board gets the last answer."""
+
+    def __init__(self, bus, pcr: int, change):
+        self.bus, self.pcr, self.change = bus, pcr, change
+        self.hits = 0
+        bus.on_command = self
+
+    def __call__(self, code, command):
+        if not in_clear(code, command) or pcr_of(command) != self.pcr:
+            return None
+        self.hits += 1
+        answers = [self.bus.command(c) for c in self.change(self.hits, command)]
+        return answers[-1] if answers else struct.pack(">HIII", 0x8002, 19, 0, 0) + bytes(
+            [0, 0, 1, 0, 0])
+
+
+def substituted(number, command):
+    """The digest of something that was not loaded, in the place of the last extend's."""
+    return [command[:-32] + hashlib.sha256(b"what the operator trusts").digest()]
+
+
+def dropped(number, command):
+    """The firmware gets a success that the TPM never gave."""
+    return []
+
+
+def added(number, command):
+    return [command, command]
+
+
+def first_two_swapped():
+    kept = []
+
+    def change(number, command):
+        if number == 1:
+            kept.append(command)
+            return []
+        return [command, kept.pop()] if kept else [command]
+    return change
+
+
+@pytest.mark.parametrize("pcr, change", [(0, substituted), (8, substituted), (9, substituted),
+                                         (0, dropped), (8, dropped), (9, added)])
+def test_a_measurement_that_the_bus_falsifies_halts_the_board(board, bus, pcr, change):
+    seen = Extends(bus, pcr, change)
+    secure_halt(board, "measurements", f"PCR {pcr} is not what the event log says")
+    assert seen.hits > 0
+
+
+def test_measurements_that_the_bus_brings_in_another_order_halt_the_board(board, bus):
+    seen = Extends(bus, 0, first_two_swapped())
+    secure_halt(board, "measurements", "PCR 0 is not what the event log says")
+    assert seen.hits >= 2
+
+
+def test_a_bus_that_passes_measurements_on_does_no_harm(board, bus):
+    """The same interposer, which shows that the attacks above are what is found."""
+    seen = Extends(bus, 0, lambda number, command: [command])
+    assert UP in board.run_secure()
+    assert seen.hits > 0
+
+
 # ---- who gets the key
 
 def helper(*words) -> subprocess.CompletedProcess:
@@ -331,11 +434,6 @@ def secrets_of(board, root_key_hash: str) -> list[bytes]:
         result = helper("boot", socket, board.folder / tpm.FUSES, root_key_hash)
     assert result.returncode == 0, result.stdout
     return [bytes.fromhex(line.split()[1]) for line in result.stdout.splitlines()]
-
-
-@pytest.fixture
-def root_key_hash(firmware) -> str:
-    return (firmware.release.tfa.out / "root-key.sha256").read_text().strip()
 
 
 def test_no_byte_sequence_of_a_secret_passes_the_bus_in_a_whole_boot(board, bus, root_key_hash):
@@ -389,7 +487,7 @@ def test_a_tpm_reset_behind_the_boards_back_gives_the_key_only_with_the_pairing_
     stopped_after_boot(board)
     try:
         stranger = bytearray((board.folder / tpm.FUSES).read_bytes()[:-32])
-        stranger[60:92] = bytes(32)  # all but the pairing secret is public
+        stranger[94:126] = bytes(32)  # all but the pairing secret is public
         (board.folder / "stranger").write_bytes(stranger + hashlib.sha256(stranger).digest())
         for fuses, status in ((board.folder / "stranger", 1), (board.folder / tpm.FUSES, 0)):
             bus.reset_tpm()

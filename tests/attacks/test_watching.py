@@ -10,8 +10,12 @@ from attacks.churn import churn
 from attacks.corpus import LAB, of_flavour
 from attacks.corpus.bench import Bench
 from attacks.corpus.technique import FAMILIES
+from kapu import load as busy
 from kapu.report import update_report
 from monitored import SecureWorld
+from thirds import third_of
+
+LOOKS_UNDER_LOAD = 50
 
 
 def techniques():
@@ -43,8 +47,8 @@ def test_the_secure_world_finds(bench, technique):
 
 def test_load_is_no_finding_of_the_secure_world(bench):
     """Consecutive deep checks while everything comes and goes."""
-    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", "50")), 0, 0
-    deadline = time.monotonic() + wanted * 60
+    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", len(third_of(LOOKS_UNDER_LOAD)))), 0, 0
+    deadline = time.monotonic() + wanted * 60 * busy.factor()
     with churn(bench.shell) as load:
         while checks < wanted:
             found = bench.detector.findings()

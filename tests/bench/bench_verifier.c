@@ -90,13 +90,23 @@ static void enrol(struct fleet *f, unsigned i)
 {
     struct verifier_gateway g = {
         .tee = gateway[i].tee.pub, .ak = gateway[i].ak.pub, .interval_s = 60};
+    struct store_board b = {.record = {.platform = "bench", .issued_ms = 1}};
+    enum store_added how;
     const char *taken;
+    uint64_t older;
 
     snprintf(g.name, sizeof(g.name), "gateway-%u", i);
+    memcpy(g.ak_name, gateway[i].ak_name.b, sizeof(g.ak_name));
+    memcpy(b.record.ek, gateway[i].ek_name.b, sizeof(b.record.ek));
+    memcpy(b.record.ak, g.ak_name, sizeof(b.record.ak));
+    memcpy(b.record.ueid, gateway[i].claims.ueid, sizeof(b.record.ueid));
+    memcpy(b.record.board, gateway[i].claims.boot.board, sizeof(b.record.board));
+    need(f->store->ops->board_add(f->store, &b, NULL, &how, &older) == 0, "a board record");
+    memcpy(g.board, b.record.board, sizeof(g.board));
     memcpy(g.ueid, gateway[i].claims.ueid, sizeof(g.ueid));
     memcpy(g.board, gateway[i].claims.boot.board, sizeof(g.board));
     memcpy(g.tls_key, gateway[i].ak.pub.x, sizeof(g.tls_key));
-    need(f->store->ops->gateway_add(f->store, &g, 1, NULL, &taken) == 0,
+    need(f->store->ops->gateway_add(f->store, &g, 1, NULL, NULL, &taken) == 0,
          "a gateway is there already");
 }
 
@@ -141,7 +151,11 @@ static void appraise(struct fleet *f, unsigned i)
     need(verifier_nonce_of(in, nonce) == 0 &&
              nonce_check(&f->key, state.gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce) == 0,
          "the nonce is not good");
-    need(verifier_appraise(&(struct verifier_request){in, nonce, &state.gateway, &refs, &f->policy},
+    need(verifier_appraise(&(struct verifier_request){.message = in,
+                                                      .nonce = nonce,
+                                                      .gateway = &state.gateway,
+                                                      .references = &refs,
+                                                      .policy = &f->policy},
                            &result) == 0 &&
              result.status == VERIFIER_AFFIRMING,
          "a good gateway is not affirmed");

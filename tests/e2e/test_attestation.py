@@ -29,13 +29,15 @@ NOP = struct.pack("<I", 0xd503201f)
 
 
 class Attested:
-    """A gateway in QEMU, enrolled as "first"."""
+    """A gateway in QEMU, enrolled as "first"; prepare(instance) comes before its first start."""
 
-    def __init__(self, folder, flavour):
+    def __init__(self, folder, flavour, prepare=lambda instance: None):
         self.flavour = flavour
         self.instance = watched_instance(folder / "gw", flavour)
+        prepare(self.instance)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
+        self.operated.know_board(self.instance.folder)
         self.machine.forwards = self.operated.operator.forwards()
         self.machine.start()
 

@@ -9,12 +9,14 @@ import pytest
 from kapu.build import KERNEL_ENVIRONMENT, UPDATE_TA, release
 from kapu.errors import KapuError
 from kapu.instance import Instance
-from kapu.keys import TA_ROLE, make_key
-from kapu.paths import BUILD, host_environment
+from kapu.paths import BUILD, ROOT, host_environment
+from kapu.qemu import connect
 from shell import Shell
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 USER = f"{TOKEN} --token-label kapu --login --pin 1234"
+AVB_TA = "023f8f1a-292a-432b-8fc4-de8471358067"  # of OP-TEE's package, not in the core
+ITEM_NOT_FOUND = "0xffff0008"  # GlobalPlatform TEE Client API 1.0, 4.4.2
 MODULE = r"""
 #include <linux/module.h>
 static int __init hello(void) { pr_info("kapu-test: module runs\n"); return 0; }
@@ -42,7 +44,18 @@ def test_it_says_that_it_is_not_secure(lab):
 
 
 def test_the_console_is_a_root_shell(lab):
-    assert lab.run("id -u") == "0"
+    lab.machine.wait_for("kapu-lab# ", 60, partial=True)
+    console = connect(lab.machine.console_socket)
+    console.sendall(b"echo uid-$(id -u)-\n")
+    lab.machine.wait_for("uid-0-", 60)
+    console.close()
+
+
+def test_what_the_kernel_says_meanwhile_is_not_in_a_result(lab):
+    """It is on the console at the same time, where results once were read."""
+    said = lab.run("for i in 1 2 3 4 5; do echo '<1>kapu-test: noise' > /dev/kmsg; echo line $i; done; id -u")
+    assert said.splitlines() == [f"line {i}" for i in range(1, 6)] + ["0"]
+    lab.machine.wait_for("kapu-test: noise", 60)
 
 
 def test_the_root_image_is_verified_here_too(lab):
@@ -95,37 +108,47 @@ def test_what_is_written_to_var_outlives_a_power_cut(make_instance):
     shell.close()
 
 
-def signed_ta(key, out) -> None:
-    """Our update TA, signed with some key by OP-TEE's own tool."""
-    ours = (release("lab").tas.out / f"{UPDATE_TA}.ta").read_bytes()
-    size = int.from_bytes(ours[8:12], "little")  # shdr.img_size: the ELF is what comes last
-    elf = out.with_suffix(".elf")
-    elf.write_bytes(ours[-size:])
-    script = release("lab").optee.needs[0].out / "optee-os/scripts/sign_encrypt.py"
-    subprocess.run(["/usr/bin/python3", script, "sign-enc", "--key", key, "--algo",
-                    "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", UPDATE_TA, "--in", elf,
-                    "--out", out], check=True, env=host_environment(), capture_output=True)
-
-
-@pytest.mark.parametrize("attack", ["strange key", "changed code"])
-def test_a_trusted_application_that_we_did_not_sign_is_refused(lab, tmp_path, attack):
+def offer(lab, *tas) -> None:
+    """Has Linux offer trusted applications, as a gateway of an earlier release did."""
     share = lab.instance.folder / "share"
-    ours = (release("lab").tas.out / f"{UPDATE_TA}.ta").read_bytes()
-    (share / "tas").mkdir(exist_ok=True)
-    forged = share / "tas" / f"{UPDATE_TA}.ta"
-    if attack == "strange key":
-        make_key(tmp_path / "strange.pem", TA_ROLE)
-        signed_ta(tmp_path / "strange.pem", tmp_path / "forged.ta")
-        forged.write_bytes((tmp_path / "forged.ta").read_bytes())
-        assert forged.read_bytes() != ours
-    else:
-        forged.write_bytes(ours[:-100] + bytes([ours[-100] ^ 1]) + ours[-99:])
-    lab.run("systemctl stop tee-supplicant && mkdir -p /run/tas && cp /lab/tas/*.ta /run/tas/ && "
-            "mount --bind /run/tas /usr/lib/optee_armtz && systemctl start tee-supplicant")
-    try:
-        with pytest.raises(KapuError):
-            lab.run("kapu-boot confirm")  # loads it; OP-TEE does not keep this one
-    finally:
-        lab.run("systemctl stop tee-supplicant; umount /usr/lib/optee_armtz; "
-                "systemctl start tee-supplicant")
-    lab.run("kapu-boot confirm")  # with the right one it works again
+    for ta in tas:
+        shutil.copy(ta, share)
+    lab.run("systemctl stop tee-supplicant; mkdir -p /run/tas /run/systemd/system/tee-supplicant.service.d; "
+            "cp /lab/*.ta /run/tas; chmod -R a+rX /run/tas; cd /run/systemd/system/tee-supplicant.service.d; "
+            "printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/tee-supplicant --ta-path=/run/tas "
+            "--fs-parent-path=/var/lib/tee /dev/teepriv0\\n' > 99-test.conf; cd /; "
+            "systemctl daemon-reload; systemctl start tee-supplicant; systemctl is-active tee-supplicant")
+
+
+def open_program(folder):
+    """A program for the gateway that opens a session with a trusted application and says what came of it."""
+    program = folder / "open-ta"
+    tee = ROOT / "gateway" / "tee"
+    subprocess.run(["aarch64-linux-gnu-gcc", "-static", "-O1", "-D_GNU_SOURCE", "-o", program, f"-I{tee}",
+                    ROOT / "tests/e2e/open_ta.c", tee / "tee_service.c"], check=True,
+                   env=host_environment(), capture_output=True)
+    return program
+
+
+def opened(lab, uuid: str) -> str:
+    """GlobalPlatform's result of opening a session."""
+    return lab.run(f"/lab/open-ta {uuid}", check=False)
+
+
+@pytest.fixture(scope="module")
+def opener(lab, tmp_path_factory):
+    shutil.copy(open_program(tmp_path_factory.mktemp("program")), lab.instance.folder / "share")
+    return lab
+
+
+def test_a_trusted_application_from_linux_is_not_loaded_however_it_is_signed(opener):
+    """One that OP-TEE's package has, signed with the key that the core would verify with if it loaded any; and
+    under a name that is in the core: there the core's own answers."""
+    base = release("lab").optee.needs[0].out / "optee-os/out/ta"
+    ours = opener.instance.folder / f"{UPDATE_TA}.ta"
+    shutil.copy(base / f"avb/{AVB_TA}.ta", ours)  # another program in the place of an old one
+    offer(opener, base / f"avb/{AVB_TA}.ta", ours)
+    assert opened(opener, AVB_TA) == ITEM_NOT_FOUND
+    assert opened(opener, UPDATE_TA) == "0x00000000"
+    opener.run("kapu-boot confirm")  # and it is that one
+    assert opener.run("systemctl is-active tee-supplicant") == "active"

@@ -4,18 +4,18 @@ update TA: what the TPM remembers, and what nobody brings back.
 """
 
 import re
-import shutil
 import subprocess
 
 import pytest
 
+import storage
 from board import Firmware
 from kapu.errors import KapuError
-from kapu.instance import FIRST_MIB, MIB, ROOT_PARTITION_MIB, Instance
 from kapu.paths import host_environment
 from shell import Shell
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
+POWER_ON_BUDGET = 32  # NVBUDGET_AT_POWER_ON of kapu/nvbudget.h
 OLD, NOW = 1, 2  # security counters of releases
 
 
@@ -132,39 +132,128 @@ def has_token(shell) -> bool:
     return "token label        : kapu" in shell.run(f"{TOKEN} -L", check=False)
 
 
-def copy_data(source: Instance, target: Instance) -> None:
-    """The data partition of a disk image, the last one, to that of another."""
-    offset = (FIRST_MIB + 2 * ROOT_PARTITION_MIB) * MIB
-    with open(source.folder / "disk.img", "rb") as a, open(target.folder / "disk.img", "r+b") as b:
-        a.seek(offset)
-        b.seek(offset)
-        shutil.copyfileobj(a, b)
+def is_refused(shell) -> bool:
+    """Nothing of it can be read, nothing can be added, and it did not start anew behind the back."""
+    made = shell.run(f"{TOKEN} --init-token --slot 0 --label kapu --so-pin 12345678", check=False)
+    return not has_token(shell) and "Token successfully initialized" not in made and \
+        "starts empty" not in shell.machine.text(secure=True)
+
+
+def with_data(shell, data: bytes) -> Shell:
+    def put(instance=shell.instance):
+        instance.machine.secure_console.unlink()
+        storage.write_data(instance, data)
+
+    again = after_power_cycle(shell, put)
+    again.instance = shell.instance
+    return again
 
 
 def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
+    """And each board takes its own back."""
     make_token(gateway)
     assert has_token(gateway)
+    gateway.close()
     gateway.machine.stop()
     other = make_instance("lab")
-    copy_data(gateway.instance, other)
     other.machine.start()
     shell = Shell(other.machine)
-    try:
-        assert not has_token(shell)
-    finally:
-        shell.close()
+    shell.instance = other
+    make_token(shell)
+    assert has_token(shell)
+    shell.close()
+    other.machine.stop()
+    mine, theirs = storage.read_data(gateway.instance), storage.read_data(other)
+    shell = with_data(shell, mine)
+    assert is_refused(shell)
+    shell = with_data(shell, theirs)
+    assert has_token(shell)
+    shell.close()
+    gateway.machine.start()
+    shell = Shell(gateway.machine)
+    assert has_token(shell)
+    shell.close()
 
 
-def test_older_secure_storage_put_back_is_refused(gateway, tmp_path):
+def test_older_secure_storage_put_back_is_refused(gateway):
     """The attacker keeps a copy of the disk, and brings back what was there before."""
     make_token(gateway)
-    disk, older = gateway.instance.folder / "disk.img", tmp_path / "disk.img"
-    shell = after_power_cycle(gateway, lambda: shutil.copy(disk, older))
+    gateway.machine.stop()
+    older = storage.read_data(gateway.instance)
+    shell = with_data(gateway, older)
     assert has_token(shell)  # the very same, not older: it is taken
     shell.run(f"{TOKEN} --init-pin --token-label kapu --so-pin 12345678 --pin 1234")
     shell.run("sync")
-    shell = after_power_cycle(shell, lambda: shutil.copy(older, disk))
-    try:
-        assert not has_token(shell)
-    finally:
-        shell.close()
+    shell.machine.stop()
+    present = storage.read_data(gateway.instance)
+    shell = with_data(shell, older)
+    assert is_refused(shell)
+    shell = with_data(shell, present)
+    assert has_token(shell)
+    shell.run(f"{TOKEN} --token-label kapu --login --pin 1234 -O")
+    shell.close()
+
+
+def test_storage_that_lost_a_part_is_usable_again(gateway):
+    """Objects without their directory, a directory without its objects, a garbled one until it is deleted."""
+    make_token(gateway)
+    gateway.machine.stop()
+    with storage.data_partition(gateway.instance) as partition:
+        objects = [name for name in storage.names(partition) if name != "dirf.db"]
+        assert objects
+        storage.delete(partition, *objects)
+    gateway.machine.start()
+    shell = Shell(gateway.machine)
+    shell.instance = gateway.instance
+    assert not has_token(shell)
+    make_token(shell)
+    assert has_token(shell) and "starts on this board: 1)" in shell.machine.text(secure=True)
+    shell.machine.stop()
+    with storage.data_partition(shell.instance) as partition:
+        storage.delete(partition, "dirf.db")
+    shell = with_data(shell, storage.read_data(shell.instance))
+    assert not has_token(shell)
+    make_token(shell)
+    assert has_token(shell) and "starts on this board: 2)" in shell.machine.text(secure=True)
+    shell.machine.stop()
+    with storage.data_partition(shell.instance) as partition:
+        good = storage.read(partition, "dirf.db")
+        storage.replace(partition, "dirf.db", bytes(b ^ 1 for b in good))
+    shell = with_data(shell, storage.read_data(shell.instance))
+    assert is_refused(shell)
+    shell.machine.stop()
+    with storage.data_partition(shell.instance) as partition:
+        storage.replace(partition, "dirf.db", good)
+    shell = with_data(shell, storage.read_data(shell.instance))
+    assert has_token(shell)  # so putting a file back works, and what was refused was its contents
+    shell.close()
+
+
+def test_linux_cannot_wear_out_the_tpm(gateway):
+    """Commits until they are refused: the budget's, and nothing is lost. A reset does not fill it."""
+    make_token(gateway)
+    pin = f"{TOKEN} --init-pin --token-label kapu --so-pin 12345678 --pin"
+    told = "written too often, so changes of secure storage and boot state are refused"
+    for n in range(80):
+        gateway.run(f"{pin} {1000 + n}", check=False)
+        if told in gateway.machine.text(secure=True):
+            break
+    else:
+        pytest.fail("never refused")
+    for n in range(5):
+        gateway.run(f"{pin} {2000 + n}", check=False)
+    assert gateway.machine.text(secure=True).count(told) == 1
+    with pytest.raises(KapuError, match="too often"):
+        gateway.run("kapu-boot try B 2")
+    gateway.reset()
+    gateway.run(f"{pin} 3000", check=False)
+    assert gateway.machine.text(secure=True).count(told) == 2
+    gateway.close()
+    gateway.machine.stop()
+    commits, starts = storage.counters(gateway.instance)
+    assert commits + starts <= POWER_ON_BUDGET
+    shell = with_data(gateway, storage.read_data(gateway.instance))  # power-on: there is budget again
+    assert has_token(shell)
+    shell.run(f"{pin} 4000")
+    shell.run(f"{TOKEN} --token-label kapu --login --pin 4000 -O")
+    shell.close()

@@ -28,6 +28,17 @@ static void record(const struct kapu_sha256 *h, const uint8_t *data)
         abort();
 }
 
+/* The former release's: what is taken has no attestation key, and cannot be written again so. */
+static void record_v1(const struct kapu_sha256 *h, const uint8_t *data)
+{
+    uint8_t again[FUSEBOX_BOARD_SIZE];
+    struct fusebox_board board;
+
+    if (fusebox_board_decode_v1(h, data, &board) == 0 &&
+        fusebox_board_encode(h, &board, again) != KAPU_EARG)
+        abort();
+}
+
 static void state(const uint8_t *data)
 {
     uint8_t again[BOOTSTATE_SIZE];
@@ -54,6 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size >= FUSEBOX_BOARD_SIZE)
         record(&h, data);
+    if (size >= FUSEBOX_BOARD_V1_SIZE)
+        record_v1(&h, data);
     if (size >= BOOTSTATE_SIZE + 4)
         state(data);
     return 0;

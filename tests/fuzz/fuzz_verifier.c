@@ -98,7 +98,10 @@ static void claims(const uint8_t *data, size_t size)
     static struct appraisal a;
     static char text[1U << 17];
     const struct verifier_references refs = {find, of_release, kernel, NULL};
-    const struct verifier_request q = {.references = &refs, .policy = &p};
+    static const struct verifier_gateway g = {.name = "fuzz"};
+    static const struct verifier_starts before = {.known = true, .resets = 7, .at_ms = 1};
+    const struct verifier_request q = {
+        .gateway = &g, .references = &refs, .policy = &p, .before = &before, .now_ms = 2};
     size_t log = size > 0 ? data[0] * (size_t)4 : 0;
     FILE *to;
 
@@ -119,6 +122,8 @@ static void claims(const uint8_t *data, size_t size)
     if (appraise_boot(&a) != 0)
         abort(); /* nothing that a gateway says may stop the verifier */
     appraise_monitor(&a);
+    appraise_record(&a);
+    appraise_starts(&a, (uint32_t)log, (uint32_t)size);
     symbols_close(&a.symbols);
     to = fmemopen(text, sizeof(text), "w");
     if (to == NULL)

@@ -4,13 +4,12 @@
 import os
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
 from kapu import broker as brokers
-from simulated import client
+from simulated import PATIENCE, client, client_command
 
 PUB, SUB = "mosquitto_pub", "mosquitto_sub"
 
@@ -33,18 +32,23 @@ def refused(done) -> bool:
     return done.returncode != 0 or "Not authorized" in said or "not authorised" in said.lower()
 
 
-def listen(fleet, side, filters, *, during, broker="main", seconds=3, **identity) -> str:
-    """What a client hears of these topics while `during` runs: lines "TOPIC BYTES"."""
-    words = [word for one in filters for word in ("-t", one)]
-    heard = []
-    thread = threading.Thread(target=lambda: heard.append(
-        client(SUB, fleet.operator.port(broker, side), fleet.operator, "-F", "%t %l", "-W", seconds,
-               "-q", "1", *words, **identity)))
-    thread.start()
-    time.sleep(0.7)
-    during()
-    thread.join()
-    return heard[0].stdout
+def listen(fleet, side, filters, *words, during, broker="main", seconds=2, **identity) -> str:
+    """What a client hears of these topics while `during` runs: lines "TOPIC BYTES". The broker has answered
+    its subscription, or refused it, before `during` begins."""
+    command = client_command(SUB, fleet.operator.port(broker, side), fleet.operator, "-d", "-F",
+                             "heard %t %l", "-W", PATIENCE, "-q", "1", *words,
+                             *(word for one in filters for word in ("-t", one)), **identity)
+    with subprocess.Popen(["stdbuf", "-oL", *command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as process:
+        lines = []
+        while (line := process.stdout.readline()) and "SUBACK" not in line:
+            lines.append(line)
+        until = time.monotonic() + seconds
+        during()
+        time.sleep(max(0.0, until - time.monotonic()))  # nothing ends silence: it has to be long enough
+        process.terminate()
+        lines += process.stdout.readlines()
+    return "".join(line.removeprefix("heard ") for line in lines if line.startswith("heard "))
 
 
 @pytest.fixture
@@ -176,16 +180,10 @@ def test_who_waits_to_be_enrolled_has_its_own_topics_only(fleet):
 
 def test_patterns_in_a_client_identifier_open_nothing(fleet):
     gateway = fleet.gateway("pump")
+    ask = lambda: fleet.kapu("enroll", gateway.name, "--timeout", "5")  # refused: nobody knows its release
     for identifier in ("+", "#", "+/#"):
-        heard = []
-        thread = threading.Thread(target=lambda i=identifier: heard.append(
-            client(SUB, fleet.operator.port("enrolment", "gateways"), fleet.operator, "-i", i,
-                   "-t", "kapu/1/enrol/+/request", "-W", "3")))
-        thread.start()
-        time.sleep(0.7)
-        fleet.kapu("enroll", gateway.name, "--timeout", "5")  # refused: nobody knows its release
-        thread.join()
-        assert heard[0].stdout == ""
+        assert listen(fleet, "gateways", ["kapu/1/enrol/+/request"], "-i", identifier, during=ask,
+                      broker="enrolment") == ""
 
 
 def test_nothing_is_retained(fleet):
@@ -205,14 +203,14 @@ def test_a_gateways_certificate_does_not_make_a_broker(fleet, tmp_path):
                                "-quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 30
-        while True:  # until it listens
+        listening = time.monotonic() + PATIENCE
+        while True:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
                 break
             except ConnectionRefusedError:
-                assert time.monotonic() < end
-                time.sleep(0.1)
+                assert time.monotonic() < listening
+                time.sleep(0.01)
         check = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile",
                                 fleet.operator.folder / "ca.pem", "-verify_return_error",
                                 "-purpose", "sslserver"], check=False, capture_output=True,

@@ -42,7 +42,7 @@ def test_a_broker_killed_in_mid_enrolment_costs_time_only(fleet):
 def test_a_broker_that_stays_away_is_no_answer(fleet):
     fleet.enrolled("pump").behave("slow")
     asking = fleet.start_kapu("attest", "pump", "--json", "--timeout", "3")
-    time.sleep(0.5)
+    time.sleep(0.5)  # before its answer, which takes a second; or before the question
     fleet.operator.kill("main")
     said = json.loads(asking.communicate(timeout=20)[0])
     assert (asking.returncode, said["verdict"]) == (3, "no answer")

@@ -23,6 +23,9 @@
  *   flood-connections  connections, each left with a will
  *   deaf               takes nothing off the line
  *   forget             its certificate is lost
+ *   reset              the board is reset, and its TPM with it
+ *   monitor-reset      the same, by the monitor
+ *   upgrade            the factory makes another attestation key; tells its name: "ak HEX"
  *   drop-certificate   certificates are not taken
  */
 #include <fcntl.h>
@@ -454,6 +457,12 @@ static void turn(void)
 
 /* ---- what a test tells ---- */
 
+static void print_hex(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        printf("%02x", p[i]);
+}
+
 static void obey(char *line)
 {
     line[strcspn(line, "\n")] = '\0';
@@ -462,6 +471,18 @@ static void obey(char *line)
         connect_to(PROTOCOL_ENROLMENT);
     } else if (strcmp(line, "forget") == 0) {
         move_to(PROTOCOL_ENROLMENT);
+    } else if (strcmp(line, "reset") == 0 || strcmp(line, "monitor-reset") == 0) {
+        soft_board_reset(&board);
+        if (line[0] == 'm') {
+            board.g.monitor.resets++;
+            board.g.monitor.last_reset = EVIDENCE_RESET_ALARM;
+        }
+        say("ok");
+    } else if (strcmp(line, "upgrade") == 0) {
+        soft_board_new_ak(&board);
+        printf("ak ");
+        print_hex(board.ak.name.b, board.ak.name.n);
+        say("");
     } else if (strcmp(line, "drop-certificate") == 0) {
         sim.drops_certificate = true;
         say("ok");
@@ -486,19 +507,28 @@ static bool listen_to_test(void)
     return true;
 }
 
+static void member(const char *name, const uint8_t *p, size_t n)
+{
+    printf("\"%s\": \"", name);
+    print_hex(p, n);
+    printf("\", ");
+}
+
 static void introduce(void)
 {
-    printf("{\"name\": \"%s\", \"curve\": \"secp256r1\", \"x\": \"", sim.name);
-    for (size_t i = 0; i < 32; i++)
-        printf("%02x", board.ek_public.x[i]);
-    printf("\", \"y\": \"");
-    for (size_t i = 0; i < 32; i++)
-        printf("%02x", board.ek_public.y[i]);
-    printf("\", \"pcrs\": {");
+    const struct evidence_claims *c = &board.g.claims;
+
+    printf("{\"name\": \"%s\", \"curve\": \"secp256r1\", ", sim.name);
+    member("x", board.ek_public.x, 32);
+    member("y", board.ek_public.y, 32);
+    member("ek_name", board.ek.name.b, board.ek.name.n);
+    member("ak_name", board.ak.name.b, board.ak.name.n);
+    member("ueid", c->ueid, sizeof(c->ueid));
+    member("board", c->boot.board, sizeof(c->boot.board));
+    printf("\"pcrs\": {");
     for (size_t i = 0; i < EVIDENCE_PCRS; i++) {
         printf("%s\"%u\": \"", i > 0 ? ", " : "", evidence_pcr[i]);
-        for (size_t k = 0; k < 32; k++)
-            printf("%02x", board.g.claims.boot.pcr[i][k]);
+        print_hex(c->boot.pcr[i], 32);
         printf("\"");
     }
     printf("}}\n");

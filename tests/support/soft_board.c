@@ -2,6 +2,7 @@
 #include "soft_board.h"
 
 #include <kapu/eventlog.h>
+#include <kapu/fusebox.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +36,23 @@ static void make_keys(struct soft_board *b)
          "a session");
     tpm2_template_ek(&b->ek_public);
     primary(b, TPM2_RH_ENDORSEMENT, &auth, &b->ek_public, &b->ek);
+}
+
+static void make_ak(struct soft_board *b)
+{
+    const struct tpm2_sensitive nothing = {{NULL, 0}, {NULL, 0}};
+    const struct tpm2_auth auth = {.session = &b->session};
+    struct tpm2_entity made;
+    uint8_t buf[512];
+    struct wr blob;
+
     tpm2_template_ak(&b->ak_public);
-    primary(b, TPM2_RH_ENDORSEMENT, &auth, &b->ak_public, &b->ak);
+    wr_init(&blob, buf, sizeof(buf));
+    need(b, tpm2_create(&b->tpm, &b->srk, &auth, &nothing, &b->ak_public, &blob), "an AK");
+    need(b, tpm2_load(&b->tpm, &b->srk, &auth, wr_done(&blob), NULL, &made), "an AK, loaded");
+    need(b, tpm2_evict_control(&b->tpm, TPM2_RH_OWNER, &auth, &made, FUSEBOX_AK), "an AK, kept");
+    need(b, tpm2_flush_context(&b->tpm, made.handle), "an AK, unloaded");
+    b->ak = (struct tpm2_entity){FUSEBOX_AK, made.name};
 }
 
 /* The TPM is brought to where the event log says that it is. */
@@ -75,6 +91,7 @@ void soft_board_begin(struct soft_board *b, const char *name, const char *releas
                            .buf_n = sizeof(b->buf)};
     need(b, tpm2_startup(&b->tpm, TPM2_SU_CLEAR), "its start");
     make_keys(b);
+    make_ak(b);
     soft_gateway_init(&b->g, name, release);
     b->g.quote = quote;
     b->g.quote_ctx = b;
@@ -83,6 +100,22 @@ void soft_board_begin(struct soft_board *b, const char *name, const char *releas
                        b->g.claims.ueid),
          "the UEID");
     boot(b);
+}
+
+void soft_board_reset(struct soft_board *b)
+{
+    need(b, swtpm_reset(&b->swtpm) == 0 ? 0 : KAPU_EIO, "a reset");
+    need(b, tpm2_startup(&b->tpm, TPM2_SU_CLEAR), "its start");
+    make_keys(b);
+    boot(b);
+}
+
+void soft_board_new_ak(struct soft_board *b)
+{
+    const struct tpm2_auth auth = {.session = &b->session};
+
+    need(b, tpm2_evict_control(&b->tpm, TPM2_RH_OWNER, &auth, &b->ak, FUSEBOX_AK), "the old AK");
+    make_ak(b);
 }
 
 void soft_board_end(struct soft_board *b)

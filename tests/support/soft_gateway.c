@@ -84,6 +84,7 @@ void soft_gateway_init(struct soft_gateway *g, const char *name, const char *rel
     *g = (struct soft_gateway){
         .with_log = true, .quote_type = TPM2_ST_ATTEST_QUOTE, .quote_magic = ATTEST_MAGIC};
     g->quote_mask = EVIDENCE_PCR_MASK;
+    g->quote_resets = 7;
     snprintf(text, sizeof(text), "%s TEE", name);
     soft_key_make(&g->tee, text);
     snprintf(text, sizeof(text), "%s AK", name);
@@ -101,8 +102,11 @@ void soft_gateway_init(struct soft_gateway *g, const char *name, const char *rel
     memcpy(c->boot.board, hash, sizeof(c->boot.board));
     c->oemboot = true;
     c->dbgstat = EVIDENCE_DEBUG_DISABLED_SINCE_BOOT;
-    c->software = (struct evidence_software){
-        .version = text_of("0.5.0"), .counter_release = 3, .counter_tpm = 3};
+    c->software = (struct evidence_software){.version = text_of("0.5.0"),
+                                             .counter_release = 3,
+                                             .counter_tpm = 3,
+                                             .storage_counter = 17,
+                                             .storage_starts = 1};
     c->tee = text_of("OP-TEE 4.10.0-2");
     c->monitor = &g->monitor;
     boot(g, release);
@@ -148,8 +152,8 @@ static void quote(const struct soft_gateway *g, const uint8_t nonce[32], struct 
     wr_2b(w, BYTES_OF(signer));
     wr_2b(w, (struct bytes){nonce, 32});
     wr_be64(w, 123456); /* clock, resets, restarts, safe, firmware */
-    wr_be32(w, 7);
-    wr_be32(w, 0);
+    wr_be32(w, g->quote_resets);
+    wr_be32(w, g->quote_restarts);
     wr_u8(w, 1);
     wr_be64(w, 0x2019102300163636);
     if (g->quote_type == TPM2_ST_ATTEST_CERTIFY) { /* well formed, as a TPM makes it */

@@ -26,6 +26,7 @@ struct soft_gateway {
     uint32_t quote_mask;
     uint16_t quote_type;
     uint32_t quote_magic;
+    uint32_t quote_resets, quote_restarts; /* of the TPM's clock */
     uint8_t quote_pcr[EVIDENCE_PCRS][32];
     bool quote_other_pcrs;  /* quote_pcr instead of the PCRs of the claims */
     bool quote_other_nonce; /* over something else than this token */

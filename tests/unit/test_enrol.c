@@ -11,7 +11,9 @@
 #include <kapu/eventlog.h>
 #include <unistd.h>
 
+#include "board_file.h"
 #include "enrol.h"
+#include "soft_board_record.h"
 #include "soft_gateway.h"
 
 #define DAYS 365U
@@ -165,6 +167,58 @@ static char folder[64], why[ENROL_WHY];
 static uint8_t certificate[X509_CERTIFICATE_MAX];
 static size_t certificate_n;
 static struct board board;
+static struct enrol_terms terms;
+
+/* ---- the factory ---- */
+
+static struct soft_key factory;
+static struct reference_keys factories;
+static uint8_t record_file[BOARD_RECORD_MAX + 1];
+
+/* What the factory knows of a board that it made. */
+static struct board_record record_of(const struct board *b, uint64_t issued_ms)
+{
+    struct board_record r = {.platform = "soft", .issued_ms = issued_ms};
+    struct tpm2_name ak;
+
+    assert_int_equal(tpm2_public_name(SHA256, &b->ak_public, &ak), 0);
+    memcpy(r.ek, b->ek.name.b, sizeof(r.ek));
+    memcpy(r.ueid, b->g.claims.ueid, sizeof(r.ueid));
+    memcpy(r.board, b->g.claims.boot.board, sizeof(r.board));
+    memcpy(r.ak, ak.b, sizeof(r.ak));
+    return r;
+}
+
+static struct bytes sign_record(const struct soft_key *key, const struct board_record *r)
+{
+    struct wr w;
+
+    wr_init(&w, record_file, sizeof(record_file));
+    soft_board_record_sign(key, r, &w);
+    return wr_done(&w);
+}
+
+/* What kapu board add does with a file. */
+static int add_file(struct bytes file)
+{
+    struct store_board b;
+    enum store_added how;
+    uint64_t older;
+    int err;
+
+    why[0] = '\0';
+    err = board_file_read(file, &factories, fleet_now_ms(&fleet), &b, why, sizeof(why));
+    return err == 0 ? fleet.store->ops->board_add(fleet.store, &b, NULL, &how, &older) : err;
+}
+
+static void record(const struct board *b)
+{
+    const struct board_record r = record_of(b, fleet_now_ms(&fleet));
+
+    assert_int_equal(add_file(sign_record(&factory, &r)), 0);
+}
+
+/* ---- its folder ---- */
 
 static const char *in_folder(const char *name)
 {
@@ -187,6 +241,9 @@ static int setup(void **state)
     test_ca_make(&maker, "maker of TPMs");
     test_ca_make(&stranger, "stranger");
     test_ca_make(&operator_ca, "operator");
+    soft_key_make(&factory, SOFT_FACTORY);
+    factories = (struct reference_keys){.n = 1, .key = {factory.pub}};
+    terms = (struct enrol_terms){.user = "somebody"};
     test_ca_write(&maker, in_folder("roots.pem"), NULL);
     test_ca_write(&operator_ca, in_folder("ca.pem"), in_folder("ca.key"));
     roots = x509_roots_load(in_folder("roots.pem"), why, sizeof(why));
@@ -198,6 +255,7 @@ static int setup(void **state)
     if (roots == NULL || ca == NULL || fleet.store == NULL)
         return -1;
     board_begin(&board, &maker, "gateway");
+    record(&board);
     memcpy(ref.pcr, board.g.claims.boot.pcr, sizeof(ref.pcr));
     return fleet.store->ops->references_add(fleet.store, &ref, 1);
 }
@@ -229,7 +287,7 @@ static int finish(const struct enrol_hello *hello, const char *name, struct byte
 
     why[0] = '\0';
     wr_init(&w, certificate, sizeof(certificate));
-    err = enrol_finish(&fleet, roots, ca, DAYS, hello, &a, &result, &w, why);
+    err = enrol_finish(&fleet, roots, ca, DAYS, &terms, hello, &a, &result, &w, why);
     certificate_n = w.at;
     if (err != 0)
         assert_int_equal(certificate_n, 0);
@@ -238,7 +296,7 @@ static int finish(const struct enrol_hello *hello, const char *name, struct byte
 
 static void challenge(const struct board *b, struct enrol_challenge *c)
 {
-    if (enrol_challenge(&fleet, roots, &b->hello, c, why) != 0)
+    if (enrol_challenge(&fleet, roots, &terms, &b->hello, c, why) != 0)
         fail_msg("%s", why);
 }
 
@@ -246,7 +304,7 @@ static void not_challenged(const struct enrol_hello *hello, const char *reason)
 {
     struct enrol_challenge c;
 
-    assert_int_equal(enrol_challenge(&fleet, roots, hello, &c, why), KAPU_EAUTH);
+    assert_int_equal(enrol_challenge(&fleet, roots, &terms, hello, &c, why), KAPU_EAUTH);
     if (strstr(why, reason) == NULL)
         fail_msg("'%s' instead of '%s'", why, reason);
 }
@@ -306,7 +364,9 @@ static void a_genuine_gateway_is_enrolled_and_gets_its_certificate(void **state)
     X509_STORE_free(trusted);
 
     assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "gw-1", &s), 0);
-    fleet_trust(&s, fleet_now_ms(&fleet), &t);
+    assert_int_equal(s.gateway.storage_starts, board.g.claims.software.storage_starts);
+    assert_int_equal(s.gateway.storage_starts, 1);
+    fleet_trust(&fleet.policy, &s, fleet_now_ms(&fleet), &t);
     assert_int_equal(t.trust, TRUST_YES);
     usleep(2000);
     assert_int_equal(fleet_challenge(&fleet, "gw-1", nonce), 0);
@@ -337,6 +397,269 @@ static void a_chain_over_an_intermediate_authority_is_good(void **state)
     board.hello.intermediates = 1;
     challenge(&board, &c);
     test_ca_free(&middle);
+}
+
+/* The links behind the board record hold by themselves, also where an operator does without it. */
+static void without_records(void)
+{
+    assert_int_equal(fleet.store->ops->board_remove(fleet.store, board.g.claims.boot.board, NULL),
+                     0);
+    terms.without_record = "a test";
+}
+
+/* ---- boards that are not kapu's ---- */
+
+/* A program on any machine that has a TPM of an accepted maker says all that a kapu board says. */
+static void a_genuine_tpm_is_not_a_kapu_board(void **state)
+{
+    struct enrol_challenge c;
+    struct board soft;
+    struct store_state s;
+    uint8_t secret[32];
+    struct bytes message;
+
+    (void)state;
+    board_begin(&soft, &maker, "a program");
+    not_challenged(&soft.hello, "no record of this board: a genuine TPM is not a kapu board: kapu "
+                                "board add FILE");
+    record(&soft); /* with it the same board is enrolled: nothing else kept it out */
+    challenge(&soft, &c);
+    assert_true(activate(&soft, &c, secret));
+    message = answer(&soft, &c, secret);
+    assert_int_equal(fleet.store->ops->board_remove(fleet.store, soft.g.claims.boot.board, NULL),
+                     0);
+    assert_int_equal(finish(&soft.hello, "gw-2", message, soft.tls), KAPU_EAUTH);
+    assert_non_null(strstr(why, "no record of this board"));
+    record(&soft);
+    assert_int_equal(finish(&soft.hello, "gw-2", message, soft.tls), 0);
+    assert_int_equal(result.status, VERIFIER_AFFIRMING);
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "gw-2", &s), 0);
+    assert_int_equal(s.gateway.record, VERIFIER_RECORD_GOOD);
+    board_end(&soft);
+}
+
+static void the_record_of_another_board_is_none(void **state)
+{
+    struct board second;
+
+    (void)state;
+    board_begin(&second, &maker, "second"); /* the store has that of `board` */
+    not_challenged(&second.hello, "no record of this board");
+    board_end(&second);
+}
+
+static void an_attestation_key_that_is_not_on_record_is_refused(void **state)
+{
+    (void)state;
+    ok(board.e, tpm2_flush_context(&board.e->tpm, board.ak.handle));
+    make_ak(&board, TPM2_OA_NO_DA); /* restricted, fixed, of this TPM, but not the factory's */
+    not_challenged(&board.hello, "its attestation key is another than that of its board record");
+    terms.without_record = "a record that does not fit cannot be passed over";
+    not_challenged(&board.hello, "its attestation key is another than that of its board record");
+}
+
+/* The TPM was taken off its board. */
+static void another_board_than_the_one_on_record_is_refused(void **state)
+{
+    struct enrol_challenge c;
+    uint8_t secret[32];
+
+    (void)state;
+    challenge(&board, &c);
+    assert_true(activate(&board, &c, secret));
+    board.g.claims.boot.board[3] ^= 1;
+    not_enrolled(finish(&board.hello, "gw-1", answer(&board, &c, secret), board.tls),
+                 "but its TPM is on record with board");
+    board.g.claims.boot.board[3] ^= 1;
+    assert_int_equal(finish(&board.hello, "gw-1", answer(&board, &c, secret), board.tls), 0);
+}
+
+static void a_record_that_was_changed_is_not_taken(void **state)
+{
+    const struct board_record r = record_of(&board, fleet_now_ms(&fleet) + 1);
+    struct bytes file = sign_record(&factory, &r);
+
+    (void)state;
+    for (size_t bit = 0; bit < file.n * 8; bit++) {
+        record_file[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        if (add_file(file) == 0)
+            fail_msg("bit %zu of byte %zu", bit % 8, bit / 8);
+        record_file[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    for (size_t n = 0; n < file.n; n++)
+        assert_int_not_equal(add_file((struct bytes){file.p, n}), 0);
+    assert_int_not_equal(add_file((struct bytes){file.p, file.n + 1}), 0);
+    assert_int_equal(add_file(file), 0);
+}
+
+static void each_reason_not_to_take_a_record_is_told(void **state)
+{
+    static const char *const told[] = {"signed by a factory key that is not believed (kid ",
+                                       "its signature does not verify",
+                                       "its UEID is not that of its endorsement key",
+                                       "with a date that is to come",
+                                       "of another type",
+                                       "not a board record"};
+    struct board_record r = record_of(&board, fleet_now_ms(&fleet) + 1);
+    struct evidence_token t = {.payload = {record_file, 20}};
+    struct soft_key other;
+    struct bytes file;
+    struct wr w;
+    uint8_t out[BOARD_RECORD_MAX];
+
+    (void)state;
+    soft_key_make(&other, "another factory");
+    for (unsigned i = 0; i < 6; i++) {
+        file = sign_record(i == 0 ? &other : &factory, &r);
+        if (i == 1)
+            record_file[file.n - 1] ^= 1;
+        if (i == 2) {
+            r.ueid[5] ^= 1;
+            file = sign_record(&factory, &r);
+            r.ueid[5] ^= 1;
+        }
+        if (i == 3) {
+            r.issued_ms += 2 * BOARD_FILE_AHEAD_MS;
+            file = sign_record(&factory, &r);
+        }
+        if (i == 4) { /* reference values of a release, in the place of a record */
+            wr_init(&w, out, sizeof(out));
+            assert_int_equal(evidence_signed_encode(&reference_kind, &t, &w), 0);
+            file = wr_done(&w);
+        }
+        if (i == 5)
+            file = BYTES_STR("hello");
+        assert_int_not_equal(add_file(file), 0);
+        if (strstr(why, told[i]) == NULL)
+            fail_msg("'%s' instead of '%s'", why, told[i]);
+    }
+}
+
+static void an_older_record_played_again_is_not_taken(void **state)
+{
+    struct board_record r = record_of(&board, fleet_now_ms(&fleet) - 1000);
+
+    (void)state;
+    r.ak[7] ^= 1; /* of before the board was at the factory again */
+    assert_int_equal(add_file(sign_record(&factory, &r)), KAPU_EREPLAY);
+    enrol(&board, "gw-1");
+}
+
+static int keep_audit(void *ctx, const struct store_audit *a)
+{
+    snprintf(ctx, 256, "%s %s %s: %s", a->user, a->subject, a->what, a->why);
+    return 0;
+}
+
+static void an_override_is_audited_and_warned_of_for_ever(void **state)
+{
+    static uint8_t buf[EVIDENCE_MESSAGE_MAX];
+    char audit[256] = "";
+    struct store_state s;
+    struct trust_now t;
+    uint8_t nonce[32];
+    struct wr w;
+
+    (void)state;
+    without_records();
+    terms.without_record = "a board of the laboratory";
+    enrol(&board, "gw-1");
+    assert_int_equal(result.status, VERIFIER_WARNING);
+    assert_int_equal(fleet.store->ops->audits(fleet.store, keep_audit, audit), 0);
+    assert_string_equal(audit,
+                        "somebody gw-1 enrolled without a board record: a board of the laboratory");
+    terms.without_record = NULL; /* it does not hang on who asks later */
+    usleep(2000);
+    assert_int_equal(fleet_challenge(&fleet, "gw-1", nonce), 0);
+    wr_init(&w, buf, sizeof(buf));
+    soft_gateway_message(&board.g, nonce, &w);
+    assert_int_equal(fleet_answer(&fleet, "gw-1", wr_done(&w), &result), 0);
+    assert_int_equal(result.status, VERIFIER_WARNING);
+    assert_non_null(strstr(result.reason[0].text, "without a board record (a board of the lab"));
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "gw-1", &s), 0);
+    fleet_trust(&fleet.policy, &s, fleet_now_ms(&fleet), &t);
+    assert_int_equal(t.trust, TRUST_WARNED);
+    assert_non_null(strstr(t.text, "without a board record"));
+    record(&board); /* what was missing comes */
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "gw-1", &s), 0);
+    assert_int_equal(s.gateway.record, VERIFIER_RECORD_GOOD);
+}
+
+/* ---- boards that come back from the factory ---- */
+
+static struct bytes evidence_of(struct board *b)
+{
+    static uint8_t buf[EVIDENCE_MESSAGE_MAX];
+    uint8_t nonce[32];
+    struct wr w;
+
+    usleep(2000); /* a later nonce */
+    assert_int_equal(fleet_challenge(&fleet, "gw-1", nonce), 0);
+    wr_init(&w, buf, sizeof(buf));
+    soft_gateway_message(&b->g, nonce, &w);
+    return wr_done(&w);
+}
+
+static int count_results(void *ctx, const struct store_result *r)
+{
+    unsigned *n = ctx;
+
+    (void)r;
+    ++*n;
+    return 0;
+}
+
+static void a_board_with_a_new_key_is_renewed_by_all_of_the_proof(void **state)
+{
+    struct enrol_challenge c;
+    struct board_record r;
+    struct store_state s;
+    uint8_t secret[32];
+    unsigned results = 0;
+
+    (void)state;
+    enrol(&board, "gw-1");
+    ok(board.e, tpm2_flush_context(&board.e->tpm, board.ak.handle));
+    make_ak(&board, TPM2_OA_NO_DA); /* another name and another key */
+    assert_int_equal(fleet_answer(&fleet, "gw-1", evidence_of(&board), &result), 0);
+    assert_false(result.authentic);
+    assert_non_null(strstr(result.reason[0].text, "kapu enroll --renew gw-1"));
+    terms.renew = true;
+    not_challenged(&board.hello, "another than that of its board record");
+    r = record_of(&board, fleet_now_ms(&fleet) + 1);
+    assert_int_equal(add_file(sign_record(&factory, &r)), 0);
+    terms.renew = false;
+    not_challenged(&board.hello, "enrolled already, as 'gw-1'");
+    terms.renew = true;
+    challenge(&board, &c);
+    memset(secret, 0, sizeof(secret)); /* it says so, and proves nothing */
+    assert_int_equal(finish(&board.hello, "gw-1", answer(&board, &c, secret), board.tls),
+                     KAPU_EAUTH);
+    assert_non_null(strstr(why, "has not opened the challenge"));
+    board.g.claims.enrolment = false;
+    assert_int_equal(fleet_answer(&fleet, "gw-1", evidence_of(&board), &result), 0);
+    assert_int_equal(result.status, VERIFIER_CONTRAINDICATED);
+    usleep(2000);
+    challenge(&board, &c);
+    assert_true(activate(&board, &c, secret));
+    if (finish(&board.hello, "gw-1", answer(&board, &c, secret), board.tls) != 0)
+        fail_msg("%s", why);
+    board.g.claims.enrolment = false;
+    assert_int_equal(fleet_answer(&fleet, "gw-1", evidence_of(&board), &result), 0);
+    assert_int_equal(result.status, VERIFIER_AFFIRMING);
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "gw-1", &s), 0);
+    assert_int_equal(s.gateway.record, VERIFIER_RECORD_GOOD);
+    assert_int_equal(
+        fleet.store->ops->history(fleet.store, s.gateway.ueid, UINT32_MAX, count_results, &results),
+        0);
+    assert_int_equal(results, 5); /* two enrolments, two that were refused, and the last one */
+}
+
+static void what_was_never_enrolled_is_not_renewed(void **state)
+{
+    (void)state;
+    terms.renew = true;
+    not_challenged(&board.hello, "not enrolled: there is nothing to renew");
 }
 
 /* ---- TPMs that are not genuine ---- */
@@ -380,12 +703,12 @@ static void a_damaged_certificate_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < n; i += 7) {
         board.certificate[i] ^= 0x10;
-        assert_int_equal(enrol_challenge(&fleet, roots, &board.hello, &c, why), KAPU_EAUTH);
+        assert_int_equal(enrol_challenge(&fleet, roots, &terms, &board.hello, &c, why), KAPU_EAUTH);
         board.certificate[i] ^= 0x10;
     }
     for (size_t i = 0; i < n; i += 13) {
         board.hello.ek_certificate.n = i;
-        assert_int_equal(enrol_challenge(&fleet, roots, &board.hello, &c, why), KAPU_EAUTH);
+        assert_int_equal(enrol_challenge(&fleet, roots, &terms, &board.hello, &c, why), KAPU_EAUTH);
     }
 }
 
@@ -455,6 +778,8 @@ static void an_unrestricted_key_that_is_said_to_be_restricted_opens_nothing(void
     lie = board.ak_public;
     lie.attributes |= TPM2_OA_RESTRICTED;
     board.hello.ak_public = public_area(&lie, board.ak_area, sizeof(board.ak_area));
+    not_challenged(&board.hello, "another than that of its board record");
+    without_records();
     challenge(&board, &c);
     assert_false(activate(&board, &c, secret));
     assert_int_equal(refused_with, TPM2_RC_INTEGRITY);
@@ -467,6 +792,8 @@ static void a_key_in_software_opens_nothing(void **state)
 
     (void)state;
     board.hello.ak_public = public_area(&board.g.ak_public, board.ak_area, sizeof(board.ak_area));
+    not_challenged(&board.hello, "another than that of its board record");
+    without_records();
     challenge(&board, &c);
     assert_false(activate(&board, &c, secret));
     board.g.quote = NULL; /* it signs what it likes, but has no secret */
@@ -480,6 +807,7 @@ static void a_key_that_is_substituted_after_the_challenge_is_refused(void **stat
     uint8_t secret[32];
 
     (void)state;
+    without_records();
     challenge(&board, &c);
     assert_true(activate(&board, &c, secret));
     board.g.quote = NULL;
@@ -509,6 +837,7 @@ static void the_challenge_of_one_tpm_cannot_be_answered_by_another(void **state)
 
     (void)state;
     board_begin(&second, &maker, "second");
+    record(&second);
     challenge(&board, &c);
     assert_false(activate(&second, &c, secret));
     assert_true(activate(&board, &c, secret));
@@ -621,12 +950,17 @@ static void an_identity_is_enrolled_once(void **state)
     enrol(&board, "gw-1");
     not_challenged(&board.hello, "enrolled already, as 'gw-1'");
     board_begin(&second, &maker, "second");
+    record(&second);
     challenge(&second, &c);
     assert_true(activate(&second, &c, secret));
     assert_int_equal(finish(&second.hello, "gw-1", answer(&second, &c, secret), second.tls),
                      KAPU_EAUTH);
     assert_non_null(strstr(why, "its name belongs to another gateway"));
     memcpy(second.g.claims.boot.board, board.g.claims.boot.board, 16);
+    assert_int_equal(finish(&second.hello, "gw-2", answer(&second, &c, secret), second.tls),
+                     KAPU_EAUTH);
+    assert_non_null(strstr(why, "but its TPM is on record with board"));
+    record(&second); /* as if the factory had put another TPM on that board */
     assert_int_equal(finish(&second.hello, "gw-2", answer(&second, &c, secret), second.tls),
                      KAPU_EAUTH);
     assert_non_null(strstr(why, "its board belongs to another gateway"));
@@ -666,6 +1000,16 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_genuine_gateway_is_enrolled_and_gets_its_certificate),
         TEST(a_chain_over_an_intermediate_authority_is_good),
+        TEST(a_genuine_tpm_is_not_a_kapu_board),
+        TEST(the_record_of_another_board_is_none),
+        TEST(an_attestation_key_that_is_not_on_record_is_refused),
+        TEST(another_board_than_the_one_on_record_is_refused),
+        TEST(a_record_that_was_changed_is_not_taken),
+        TEST(each_reason_not_to_take_a_record_is_told),
+        TEST(an_older_record_played_again_is_not_taken),
+        TEST(an_override_is_audited_and_warned_of_for_ever),
+        TEST(a_board_with_a_new_key_is_renewed_by_all_of_the_proof),
+        TEST(what_was_never_enrolled_is_not_renewed),
         TEST(a_tpm_of_a_foreign_maker_is_refused),
         TEST(a_certificate_of_another_time_or_purpose_is_refused),
         TEST(a_damaged_certificate_is_refused),

@@ -112,6 +112,8 @@ static void two_findings(struct soft_gateway *g)
     g->claims.software.slot = 1;
     g->claims.software.trial = true;
     g->claims.software.tries = 2;
+    g->claims.software.storage_counter = 70000;
+    g->claims.software.storage_starts = 3;
 }
 
 static void a_message_is_read_back_as_written(void **state)
@@ -129,6 +131,7 @@ static void a_message_is_read_back_as_written(void **state)
     assert_int_equal(c.dbgstat, EVIDENCE_DEBUG_DISABLED_SINCE_BOOT);
     assert_true(text_is(c.software.version, "0.5.0") && text_is(c.tee, "OP-TEE 4.10.0-2"));
     assert_true(c.software.slot == 1 && c.software.trial && c.software.tries == 2);
+    assert_true(c.software.storage_counter == 70000 && c.software.storage_starts == 3);
     assert_int_equal(c.software.counter_release, 3);
     assert_true(m.verdict == EVIDENCE_ALARMS && m.alarms == 1 && m.warnings == 1);
     assert_true(m.kernel_base == 0xffff800008000000U);
@@ -418,7 +421,7 @@ static void another_algorithm_type_or_profile_is_unsupported(void **state)
     memcpy(buf, gateway.token, gateway.token_n);
     assert_int_equal(
         evidence_token_decode((struct bytes){buf, gateway.token_n}, &t, work, sizeof(work)), 0);
-    at = memmem(buf, gateway.token_n, "evidence-2", 10);
+    at = memmem(buf, gateway.token_n, "evidence-3", 10);
     assert_non_null(at);
     at[9] = '1';
     assert_int_equal(evidence_claims_decode(t.payload, &c, work, sizeof(work)), KAPU_EUNSUPPORTED);
@@ -556,7 +559,7 @@ static void debug_unknown(struct soft_gateway *g)
 }
 static void reset_unknown(struct soft_gateway *g)
 {
-    g->monitor.last_reset = 3;
+    g->monitor.last_reset = EVIDENCE_RESET_PANIC + 1;
 }
 
 static void contradictions_are_refused_by_the_encoder(void **state)

@@ -66,7 +66,7 @@ def test_a_changed_message_is_shown_as_what_it_is(tmp_path):
     (b"", "is empty"),
     (b"hello", "neither a message nor a token"),
     ((VECTORS / "clean.token").read_bytes() + b"\0", "neither a message nor a token"),
-    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-2", b"evidence-1"),
+    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-3", b"evidence-2"),
      "of another profile"),
     ((VECTORS / "clean.token").read_bytes().replace(b"\x01\x26\x04", b"\x01\x27\x04"),
      "another algorithm or type"),

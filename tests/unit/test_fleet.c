@@ -46,7 +46,37 @@ static struct verifier_gateway record_of(const struct soft_gateway *g, const cha
     memcpy(v.ueid, g->claims.ueid, sizeof(v.ueid));
     memcpy(v.board, g->claims.boot.board, sizeof(v.board));
     memcpy(v.tls_key, g->ak.pub.y, sizeof(v.tls_key)); /* anything that is its own */
+    memcpy(v.ak_name, g->ak_name.b, sizeof(v.ak_name));
     return v;
+}
+
+/* What the factory would sign of that gateway's board. */
+static struct store_board board_of(const struct soft_gateway *g, uint64_t issued_ms)
+{
+    struct store_board b = {
+        .record = {.platform = "soft", .issued_ms = issued_ms}, .kid = {1}, .added_ms = clock_ms};
+
+    memcpy(b.record.ek, g->ek_name.b, sizeof(b.record.ek));
+    memcpy(b.record.ueid, g->claims.ueid, sizeof(b.record.ueid));
+    memcpy(b.record.board, g->claims.boot.board, sizeof(b.record.board));
+    memcpy(b.record.ak, g->ak_name.b, sizeof(b.record.ak));
+    return b;
+}
+
+static int add_board(const struct store_board *b, enum store_added *how)
+{
+    const struct store_audit audit = {clock_ms, "somebody", "board record added", "a board", ""};
+    uint64_t older = 0;
+
+    return fleet.store->ops->board_add(fleet.store, b, &audit, how, &older);
+}
+
+static void record_board(const struct soft_gateway *g)
+{
+    const struct store_board b = board_of(g, clock_ms);
+    enum store_added how;
+
+    assert_int_equal(add_board(&b, &how), 0);
 }
 
 static void add(const struct soft_gateway *g, const char *name)
@@ -54,7 +84,8 @@ static void add(const struct soft_gateway *g, const char *name)
     const struct verifier_gateway v = record_of(g, name);
     const char *taken = NULL;
 
-    assert_int_equal(fleet.store->ops->gateway_add(fleet.store, &v, clock_ms, NULL, &taken), 0);
+    assert_int_equal(fleet.store->ops->gateway_add(fleet.store, &v, clock_ms, NULL, NULL, &taken),
+                     0);
 }
 
 static void add_reference(const struct soft_gateway *g)
@@ -79,6 +110,7 @@ static int setup(void **state)
     memset(fleet.key.b, 7, sizeof(fleet.key.b));
     policy_default(&fleet.policy);
     add(&gateway, "one");
+    record_board(&gateway);
     add_reference(&gateway);
     return 0;
 }
@@ -138,7 +170,7 @@ static struct trust_now trust(void)
     struct trust_now t;
 
     assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &state), 0);
-    fleet_trust(&state, clock_ms, &t);
+    fleet_trust(&fleet.policy, &state, clock_ms, &t);
     return t;
 }
 
@@ -316,8 +348,9 @@ static void nothing_of_a_gateway_can_belong_to_two(void **state)
     memcpy(v[5].tls_key, gateway.ak.pub.y, 32);
     for (unsigned i = 0; i < 6; i++) {
         taken = "";
-        assert_int_equal(fleet.store->ops->gateway_add(fleet.store, &v[i], clock_ms, NULL, &taken),
-                         KAPU_EPIN);
+        assert_int_equal(
+            fleet.store->ops->gateway_add(fleet.store, &v[i], clock_ms, NULL, NULL, &taken),
+            KAPU_EPIN);
         if (strstr(taken, what[i]) == NULL)
             fail_msg("%s instead of %s", taken, what[i]);
     }
@@ -457,34 +490,423 @@ static void a_kernel_is_kept_with_its_release_and_goes_with_it(void **state)
     assert_int_equal(kernel_size(same.pcr[EVIDENCE_PCR_LINUX], &size), KAPU_ENOENT);
 }
 
-/* Version 1 had no kernels. */
+static int exec(const char *text)
+{
+    sqlite3 *db;
+    int err;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    err = sqlite3_exec(db, text, NULL, NULL, NULL);
+    sqlite3_close(db);
+    return err;
+}
+
+static void store_of_version(const char *name)
+{
+    static char text[65536];
+    FILE *f = fopen(name, "r");
+    size_t n;
+
+    store_close(fleet.store);
+    unlink(path);
+    assert_non_null(f);
+    n = fread(text, 1, sizeof(text) - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    assert_int_equal(exec(text), SQLITE_OK);
+    fleet.store = open_store();
+}
+
+/* Made by those versions of kapu, with the gateway of these tests in it (tests/vectors/store). */
 static void a_store_of_an_older_kapu_is_taken_over(void **state)
 {
+    static const char *const versions[] = {STORES "/version-1.sql", STORES "/version-2.sql"};
     const struct verifier_reference ref = with_kernel("1", 1, 0x1000);
-    struct store_state s;
-    sqlite3 *db;
-    uint32_t size;
 
     (void)state;
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        struct store_state s;
+        uint32_t size, day;
+
+        store_of_version(versions[i]);
+        assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
+        assert_memory_equal(&s.gateway.ak, &gateway.ak.pub, sizeof(s.gateway.ak));
+        assert_true(s.appraised && s.status == VERIFIER_AFFIRMING);
+        assert_true(!s.starts.known && s.gateway.record == VERIFIER_RECORD_NONE);
+        assert_int_equal(s.gateway.storage_starts, 0); /* not known */
+        assert_int_equal(results(), 1);
+        assert_int_equal(fleet_starts(&fleet, &s, &day), 0);
+        assert_int_equal(day, 0);
+        assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1), 0);
+        assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
+    }
     store_close(fleet.store);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(db, "DROP TABLE kernel; PRAGMA user_version = 1", NULL, NULL, NULL),
-        SQLITE_OK);
-    sqlite3_close(db);
-    fleet.store = open_store();
-    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
-    assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1), 0);
-    assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
-    store_close(fleet.store);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    assert_int_equal(exec("PRAGMA user_version = 4"), SQLITE_OK);
     assert_null(store_sqlite_open(path, (char[256]){0}, 256)); /* of one that is to come */
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    assert_int_equal(exec("PRAGMA user_version = 3"), SQLITE_OK);
     fleet.store = open_store();
+}
+
+/* ---- board records ---- */
+
+static void trust_is(enum trust wanted, const char *part)
+{
+    const struct trust_now t = trust();
+
+    if (t.trust != wanted || strstr(t.text, part) == NULL)
+        fail_msg("%d '%s' instead of %d '%s'", t.trust, t.text, wanted, part);
+}
+
+/* Enrolled before there were board records: its verdict was affirming, and it is in its interval.
+ */
+static void a_gateway_of_an_older_kapu_is_not_trusted_silently(void **state)
+{
+    struct store_board b = board_of(&gateway, clock_ms);
+    enum store_added how;
+
+    (void)state;
+    store_of_version(STORES "/version-2.sql");
+    clock_ms = 1764000001000;
+    trust_is(TRUST_NO, "there is no board record of it");
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("kapu board add FILE"));
+    fleet.policy.records_required = false; /* as while a fleet goes through the factory */
+    trust_is(TRUST_NO, "there is no board record of it"); /* of the verdict */
+    clock_ms++;
+    round_trip(VERIFIER_WARNING);
+    trust_is(TRUST_WARNED, "there is no board record of it");
+    fleet.policy.records_required = true;
+    assert_int_equal(add_board(&b, &how), 0); /* its key's name is not known: it is proved again */
+    trust_is(TRUST_NO, "kapu enroll --renew one");
+}
+
+static void a_record_that_goes_takes_the_trust_with_it_at_once(void **state)
+{
+    const struct store_audit audit = {clock_ms, "somebody", "board record removed", "a board", ""};
+    const struct store_ops *ops = fleet.store->ops;
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    trust_is(TRUST_YES, "trusted");
+    assert_int_equal(ops->board_remove(fleet.store, gateway.claims.boot.board, &audit), 0);
+    assert_int_equal(ops->board_remove(fleet.store, gateway.claims.boot.board, &audit),
+                     KAPU_ENOENT);
+    trust_is(TRUST_NO, "there is no board record of it");
+    clock_ms++;
+    round_trip(VERIFIER_CONTRAINDICATED);
+    record_board(&gateway);
+    trust_is(TRUST_NO, "no board record"); /* what was judged stays until it is judged again */
+    clock_ms++;
+    round_trip(VERIFIER_AFFIRMING);
+    trust_is(TRUST_YES, "trusted");
+}
+
+static void a_record_with_another_key_asks_for_a_renewal_at_once(void **state)
+{
+    struct store_board b = board_of(&gateway, clock_ms + 1);
+    enum store_added how;
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    b.record.ak[9] ^= 1;
+    assert_int_equal(add_board(&b, &how), 0);
+    assert_int_equal(how, STORE_REPLACED);
+    trust_is(TRUST_NO, "kapu enroll --renew one");
+    clock_ms++;
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("names another attestation key than the one enrolled"));
+}
+
+static int count_boards(void *ctx, const struct store_board *b)
+{
+    unsigned *n = ctx;
+
+    assert_string_equal(b->record.platform, "soft");
+    ++*n;
+    return 0;
+}
+
+static unsigned boards(void)
+{
+    unsigned n = 0;
+
+    assert_int_equal(fleet.store->ops->boards(fleet.store, count_boards, &n), 0);
+    return n;
+}
+
+static void an_older_record_does_not_come_back(void **state)
+{
+    const struct store_board first = board_of(&gateway, clock_ms);
+    struct store_board b = first, is;
+    enum store_added how;
+
+    (void)state;
+    assert_int_equal(add_board(&b, &how), 0);
+    assert_int_equal(how, STORE_KNOWN);
+    b.record.ak[9] ^= 1;
+    assert_int_equal(add_board(&b, &how), KAPU_EREPLAY); /* as old, and another one */
+    b.record.issued_ms += 2;
+    assert_int_equal(add_board(&b, &how), 0);
+    assert_int_equal(how, STORE_REPLACED);
+    assert_int_equal(add_board(&first, &how), KAPU_EREPLAY);
+    b.record.issued_ms -= 1;
+    assert_int_equal(add_board(&b, &how), KAPU_EREPLAY);
+    assert_int_equal(fleet.store->ops->board_of_ueid(fleet.store, gateway.claims.ueid, &is), 0);
+    assert_int_equal(is.record.issued_ms, first.record.issued_ms + 2);
+    assert_int_equal(boards(), 1);
+}
+
+/* A board that got another TPM, and a TPM that got another board: one record each. */
+static void of_a_board_and_of_a_tpm_there_is_one_record(void **state)
+{
+    struct store_board b = board_of(&other, clock_ms + 1);
+    struct store_state s;
+    enum store_added how;
+
+    (void)state;
+    memcpy(b.record.board, gateway.claims.boot.board, sizeof(b.record.board));
+    assert_int_equal(add_board(&b, &how), 0);
+    assert_int_equal(how, STORE_REPLACED);
+    assert_int_equal(boards(), 1);
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
+    assert_int_equal(s.gateway.record, VERIFIER_RECORD_NONE);
+    b = board_of(&gateway, clock_ms + 2); /* its TPM again, on another board */
+    memcpy(b.record.board, other.claims.boot.board, sizeof(b.record.board));
+    assert_int_equal(add_board(&b, &how), 0);
+    assert_int_equal(how, STORE_ADDED);
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
+    assert_int_equal(s.gateway.record, VERIFIER_RECORD_OTHER_BOARD);
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("on record with another board"));
+}
+
+static int count_audits(void *ctx, const struct store_audit *a)
+{
+    unsigned *n = ctx;
+
+    assert_string_equal(a->user, "somebody");
+    ++*n;
+    return 0;
+}
+
+static void what_was_audited_stays(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    assert_int_equal(fleet.store->ops->audits(fleet.store, count_audits, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(fleet.store->ops->gateway_remove(fleet.store, "one"), 0);
+    assert_int_equal(fleet.store->ops->forget(fleet.store, UINT64_MAX >> 1), 0);
+    assert_int_equal(fleet.store->ops->audits(fleet.store, count_audits, &n), 0);
+    assert_int_equal(n, 2);
+}
+
+/* ---- starts of the TPM ---- */
+
+static struct store_state state_of_one(void)
+{
+    struct store_state s;
+
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
+    return s;
+}
+
+static uint32_t in_a_day(void)
+{
+    const struct store_state s = state_of_one();
+    uint32_t day;
+
+    assert_int_equal(fleet_starts(&fleet, &s, &day), 0);
+    return day;
+}
+
+static void a_gateway_that_is_reset_again_and_again_does_not_stay_affirming(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING); /* the first evidence counts nothing */
+    for (unsigned i = 0; i < fleet.policy.tpm_starts_a_day; i++) {
+        clock_ms += MINUTE;
+        gateway.quote_resets++;
+        round_trip(VERIFIER_AFFIRMING);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        clock_ms += MINUTE;
+        gateway.quote_resets++;
+        round_trip(VERIFIER_WARNING);
+        assert_true(said("its TPM was reset 2") && said("in a day, policy allows 24"));
+        trust_is(TRUST_WARNED, "its TPM was reset");
+    }
+    clock_ms += MINUTE;
+    round_trip(VERIFIER_WARNING); /* it does not help to stop for a minute */
+    assert_int_equal(in_a_day(), 27);
+    clock_ms += 24 * 60 * MINUTE;
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(in_a_day(), 0);
+}
+
+static void all_resets_between_two_questions_count(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += MINUTE;
+    gateway.quote_resets += 25;
+    round_trip(VERIFIER_WARNING);
+    assert_int_equal(result.started, 25);
+    assert_int_equal(policy_parse(&fleet.policy, "tpm-resets-a-day 24 fatal", (char[64]){0}, 64),
+                     0);
+    clock_ms += MINUTE;
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_int_equal(policy_parse(&fleet.policy, "tpm-resets-a-day 25 fatal", (char[64]){0}, 64),
+                     0);
+    clock_ms += MINUTE;
+    round_trip(VERIFIER_AFFIRMING);
+}
+
+/* Nobody asked for ten days: 30 resets are 3 a day. */
+static void resets_are_spread_over_the_time_in_which_they_were(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += 10 * 24 * 60 * MINUTE;
+    gateway.quote_resets += 30;
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(result.started, 30);
+    assert_int_equal(in_a_day(), 3);
+}
+
+/* TPM2_Shutdown(STATE) and a reset is a TPM Restart, which zeroes PCRs as a TPM Reset does. */
+static void restarts_count_as_resets(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms++;
+    gateway.quote_restarts += 25;
+    round_trip(VERIFIER_WARNING);
+    assert_true(said("its TPM was reset 25 times in a day"));
+    clock_ms++;
+    gateway.quote_resets++; /* which sets the other count to what it was at first */
+    gateway.quote_restarts = 0;
+    round_trip(VERIFIER_WARNING);
+    assert_int_equal(in_a_day(), 27);
+}
+
+/* The TPM adds a number that nobody knows to what it quotes. */
+static void counts_go_on_past_their_end(void **state)
+{
+    (void)state;
+    gateway.quote_resets = UINT32_MAX;
+    gateway.quote_restarts = UINT32_MAX - 1;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms++;
+    gateway.quote_resets = 1;
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(result.started, 2);
+}
+
+static void a_reset_count_that_fell_is_refused_for_good(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += MINUTE;
+    gateway.quote_resets--;
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("the TPM's reset count went back"));
+    assert_true(result.authentic);
+    trust_is(TRUST_NO, "reset count went back");
+    clock_ms += MINUTE;
+    gateway.quote_resets += 5; /* up again, by as many resets as it takes */
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("the TPM's reset count went back"));
+}
+
+static void a_restart_count_that_fell_is_refused_too(void **state)
+{
+    (void)state;
+    gateway.quote_restarts = 4;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += MINUTE;
+    gateway.quote_restarts = 3;
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("the TPM's reset count went back"));
+}
+
+/* Two questions are under way when the gateway is reset: the answer from before it comes last. */
+static void an_answer_from_before_the_last_one_is_no_fall(void **state)
+{
+    static uint8_t late[EVIDENCE_MESSAGE_MAX];
+    uint8_t first[32], second[32];
+    struct bytes m;
+    size_t n;
+
+    (void)state;
+    clock_ms += MINUTE;
+    assert_int_equal(fleet_challenge(&fleet, "one", first), 0);
+    clock_ms += 1;
+    assert_int_equal(fleet_challenge(&fleet, "one", second), 0);
+    m = answer(&gateway, second);
+    n = m.n;
+    memcpy(late, m.p, n);
+    gateway.quote_resets++;
+    clock_ms += 10 * 1000;
+    judge(answer(&gateway, first), VERIFIER_AFFIRMING, NULL);
+    clock_ms += 10 * 1000;
+    judge((struct bytes){late, n}, VERIFIER_AFFIRMING, NULL);
+    assert_int_equal(state_of_one().starts.resets,
+                     gateway.quote_resets); /* the later state stays */
+    clock_ms += 10 * 1000;
+    round_trip(VERIFIER_AFFIRMING);
+    gateway.quote_resets--; /* a question from after it: that is one */
+    clock_ms += 10 * 1000;
+    round_trip(VERIFIER_CONTRAINDICATED);
+}
+
+/* Two verifiers judge by the same state; the second counts from what the first one recorded. */
+static void starts_are_counted_once_by_verifiers_that_share_a_store(void **state)
+{
+    const struct store_ops *ops = fleet.store->ops;
+    struct verifier_result r = {.status = VERIFIER_AFFIRMING,
+                                .authentic = true,
+                                .starts = {.known = true, .resets = 9},
+                                .started = 2,
+                                .share = 2};
+    struct store_record record = {.sequence = {0xff}, .result = &r, .at_ms = clock_ms, .ear = "{}"};
+    struct store_state before;
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    before = state_of_one();
+    clock_ms++;
+    gateway.quote_resets++;
+    round_trip(VERIFIER_AFFIRMING);
+    memcpy(record.ueid, gateway.claims.ueid, sizeof(record.ueid));
+    record.after = before.sequence;
+    assert_int_equal(ops->record(fleet.store, &record), KAPU_ESTALE);
+    record.after = NULL;
+    assert_int_equal(ops->record(fleet.store, &record), KAPU_ESTALE);
+    assert_int_equal(in_a_day(), 1);
+    before = state_of_one();
+    record.after = before.sequence;
+    assert_int_equal(ops->record(fleet.store, &record), 0);
+    assert_int_equal(in_a_day(), 3);
+}
+
+static void resets_by_the_monitor_have_a_limit(void **state)
+{
+    char why[64];
+
+    (void)state;
+    gateway.monitor.resets = 3;
+    gateway.monitor.last_reset = EVIDENCE_RESET_ALARM;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms++;
+    gateway.monitor.resets = 4;
+    round_trip(VERIFIER_CONTRAINDICATED);
+    assert_true(said("the monitor reset it 4 times since power-on, policy allows 3"));
+    assert_int_equal(state_of_one().monitor_resets, 4);
+    assert_int_equal(policy_parse(&fleet.policy, "monitor-resets-max 3 warn", why, sizeof(why)), 0);
+    clock_ms++;
+    round_trip(VERIFIER_WARNING);
 }
 
 static void a_file_that_is_no_store_is_not_opened(void **state)
@@ -638,6 +1060,22 @@ int main(void)
         TEST(references_are_found_by_value_and_by_release),
         TEST(a_kernel_is_kept_with_its_release_and_goes_with_it),
         TEST(a_store_of_an_older_kapu_is_taken_over),
+        TEST(a_gateway_of_an_older_kapu_is_not_trusted_silently),
+        TEST(a_record_that_goes_takes_the_trust_with_it_at_once),
+        TEST(a_record_with_another_key_asks_for_a_renewal_at_once),
+        TEST(an_older_record_does_not_come_back),
+        TEST(of_a_board_and_of_a_tpm_there_is_one_record),
+        TEST(what_was_audited_stays),
+        TEST(a_gateway_that_is_reset_again_and_again_does_not_stay_affirming),
+        TEST(all_resets_between_two_questions_count),
+        TEST(resets_are_spread_over_the_time_in_which_they_were),
+        TEST(restarts_count_as_resets),
+        TEST(counts_go_on_past_their_end),
+        TEST(a_reset_count_that_fell_is_refused_for_good),
+        TEST(a_restart_count_that_fell_is_refused_too),
+        TEST(an_answer_from_before_the_last_one_is_no_fall),
+        TEST(starts_are_counted_once_by_verifiers_that_share_a_store),
+        TEST(resets_by_the_monitor_have_a_limit),
         TEST(a_file_that_is_no_store_is_not_opened),
         TEST(of_two_verifiers_one_accepts_an_answer),
         TEST(the_key_of_a_fleet_is_its_owners_alone),

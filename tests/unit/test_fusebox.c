@@ -1,78 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The fuse box on a real swtpm: the factory, boots, and what an attacker on the bus or in Linux
  * tries. */
-#include <kapu/fusebox.h>
+#include "fusebox_fixture.h"
 
-#include "tpm2_fixture.h"
-
-static const uint8_t our_key[32] = {1, 2, 3}, other_key[32] = {4, 5, 6};
-
-struct shop {
-    struct env e; /* its SRK and salt are not used */
-    struct fusebox_board board;
-    struct fusebox box;
-    uint8_t root[32];
-    char steps[1024];
-};
-
-static void note(void *ctx, const char *step)
-{
-    struct shop *s = ctx;
-
-    strncat(s->steps, step, sizeof(s->steps) - strlen(s->steps) - 1);
-}
-
-static int provision(struct shop *s)
-{
-    struct fusebox_factory y = {.tpm = &s->e.tpm, .progress = note, .ctx = s};
-    int err;
-
-    memcpy(y.root_key_hash, our_key, sizeof(our_key));
-    y.ek_certificate = BYTES_STR("a certificate");
-    err = fusebox_factory_provision(&y, &s->board);
-    if (err != 0)
-        print_message("%s: error %d, rc 0x%x\n", y.at, err, s->e.tpm.rc);
-    return err;
-}
-
-static int setup(void **state)
-{
-    struct shop *s = calloc(1, sizeof(*s));
-
-    assert_int_equal(swtpm_begin(&s->e.swtpm), 0);
-    s->e.bus.below = swtpm_transport(&s->e.swtpm);
-    s->e.tpm = (struct tpm2){.io = interposer_transport(&s->e.bus),
-                             .crypto = &crypto_openssl,
-                             .buf = s->e.buf,
-                             .buf_n = sizeof(s->e.buf)};
-    memcpy(s->board.id, "a board's number", 16);
-    *state = s;
-    return provision(s);
-}
-
-static int teardown(void **state)
-{
-    struct shop *s = *state;
-
-    swtpm_end(&s->e.swtpm);
-    free(s);
-    return 0;
-}
-
-/* As the ROM and BL2 do it, up to OP-TEE. */
-static void boot(struct shop *s, const uint8_t key[32])
-{
-    assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
-    fusebox_init(&s->box, &s->e.tpm, &s->board);
-    ok(&s->e, fusebox_start(&s->box));
-    ok(&s->e, tpm2_pcr_extend(&s->e.tpm, FUSEBOX_PCR_AUTHORITY, &TPM2_AUTH_CLEAR, key));
-    ok(&s->e, fusebox_close_platform(&s->box));
-}
-
-static void enter_secure_world(struct shop *s)
-{
-    ok(&s->e, fusebox_init_salted(&s->box, &s->e.tpm, &s->board));
-}
+static const uint8_t other_key[32] = {4, 5, 6};
 
 static void the_boards_record_survives_its_encoding_and_damage_is_noticed(void **state)
 {
@@ -84,8 +15,11 @@ static void the_boards_record_survives_its_encoding_and_damage_is_noticed(void *
     assert_int_equal(fusebox_board_decode(SHA256, b, &again), 0);
     assert_memory_equal(&again, &s->board, sizeof(again));
     for (size_t i = 0; i < sizeof(b); i++) {
+        const bool version = i == 8 || i == 9;
+
         b[i] ^= 1;
-        assert_int_equal(fusebox_board_decode(SHA256, b, &again), KAPU_EINVAL);
+        assert_int_equal(fusebox_board_decode(SHA256, b, &again),
+                         version ? KAPU_EUNSUPPORTED : KAPU_EINVAL);
         b[i] ^= 1;
     }
     memset(b, 0, sizeof(b));
@@ -99,13 +33,13 @@ static void a_verified_boot_gets_the_same_secret_each_time_and_once_only(void **
     struct shop *s = *state;
     uint8_t again[32];
 
-    boot(s, our_key);
-    enter_secure_world(s);
+    shop_boot(s, shop_key);
+    shop_enter_secure_world(s);
     ok(&s->e, fusebox_take_root(&s->box, s->root));
     refused(&s->e, fusebox_take_root(&s->box, again), TPM2_RC_POLICY_FAIL);
     assert_memory_equal(again, ((uint8_t[32]){0}), 32);
-    boot(s, our_key);
-    enter_secure_world(s);
+    shop_boot(s, shop_key);
+    shop_enter_secure_world(s);
     ok(&s->e, fusebox_take_root(&s->box, again));
     assert_memory_equal(again, s->root, 32);
     assert_memory_not_equal(again, ((uint8_t[32]){0}), 32);
@@ -116,12 +50,12 @@ static void firmware_of_another_root_key_gets_nothing(void **state)
     struct shop *s = *state;
     uint8_t got[32];
 
-    boot(s, other_key);
-    enter_secure_world(s);
+    shop_boot(s, other_key);
+    shop_enter_secure_world(s);
     refused(&s->e, fusebox_take_root(&s->box, got), TPM2_RC_POLICY_FAIL);
-    boot(s, our_key); /* right key, but the board is another: it has another pairing secret */
+    shop_boot(s, shop_key); /* right key, but the board is another: it has another pairing secret */
     s->board.pairing[7] ^= 1;
-    enter_secure_world(s);
+    shop_enter_secure_world(s);
     refused(&s->e, fusebox_take_root(&s->box, got), TPM2_RC_BAD_AUTH);
     s->board.pairing[7] ^= 1;
 }
@@ -134,8 +68,8 @@ static void nothing_is_taken_while_the_platform_hierarchy_is_open(void **state)
     assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
     fusebox_init(&s->box, &s->e.tpm, &s->board);
     ok(&s->e, fusebox_start(&s->box));
-    ok(&s->e, tpm2_pcr_extend(&s->e.tpm, FUSEBOX_PCR_AUTHORITY, &TPM2_AUTH_CLEAR, our_key));
-    enter_secure_world(s);
+    ok(&s->e, tpm2_pcr_extend(&s->e.tpm, FUSEBOX_PCR_AUTHORITY, &TPM2_AUTH_CLEAR, shop_key));
+    shop_enter_secure_world(s);
     assert_int_equal(fusebox_take_root(&s->box, got), KAPU_EINVAL);
     assert_string_equal(s->box.at, "platform hierarchy");
 }
@@ -144,7 +78,7 @@ static void another_tpm_is_not_taken_for_the_boards(void **state)
 {
     struct shop *s = *state;
 
-    boot(s, our_key);
+    shop_boot(s, shop_key);
     s->board.ek.b[9] ^= 1;
     assert_int_equal(fusebox_init_salted(&s->box, &s->e.tpm, &s->board), KAPU_EPIN);
     s->board.ek.b[9] ^= 1;
@@ -156,7 +90,7 @@ static void boot_stages_read_and_write_state_with_the_boards_value_only(void **s
     struct bootstate b = {.slot = 1, .trial = true, .tries = 3}, got;
     uint32_t counter;
 
-    boot(s, our_key);
+    shop_boot(s, shop_key);
     fusebox_init(&s->box, &s->e.tpm, &s->board);
     ok(&s->e, fusebox_read(&s->box, &counter, &got));
     assert_int_equal(counter, 0);
@@ -178,21 +112,158 @@ static void counters_rise_by_the_root_secret_only_and_never_fall(void **state)
     uint8_t wrong[32] = {9};
     uint32_t counter;
 
-    boot(s, our_key);
-    enter_secure_world(s);
+    shop_boot(s, shop_key);
+    shop_enter_secure_world(s);
     ok(&s->e, fusebox_take_root(&s->box, s->root));
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, 3));
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, 1));
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));
     assert_int_equal(counter, 3);
+    ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_STARTS, 2));
+    ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_STARTS, &counter));
+    assert_int_equal(counter, 2);
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_STORAGE, &counter));
-    assert_int_equal(counter, 0);
+    assert_int_equal(counter, 0); /* each by itself */
     refused(&s->e, fusebox_raise(&s->box, wrong, FUSEBOX_SECURITY, 4), TPM2_RC_BAD_AUTH);
-    assert_int_equal(fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, 4 + FUSEBOX_RAISE_MAX),
-                     KAPU_EARG);
-    boot(s, our_key);
+    shop_boot(s, shop_key);
     ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));
     assert_int_equal(counter, 3);
+}
+
+static unsigned int writes; /* NV_Write commands on the bus */
+
+static void count_writes(struct interposer *i, uint8_t *cmd, size_t *n)
+{
+    (void)cmd;
+    (void)n;
+    writes += i->code == TPM2_CC_NV_WRITE || i->code == TPM2_CC_NV_INCREMENT;
+}
+
+static void a_state_is_written_only_when_it_is_another(void **state)
+{
+    const struct bootstate first = {.slot = 0}, trial = {.slot = 1, .trial = true, .tries = 3},
+                           fewer = {.slot = 1, .trial = true, .tries = 2};
+    struct shop *s = *state;
+    struct bootstate got;
+    uint32_t counter, left;
+
+    shop_start(s);
+    ok(&s->e, fusebox_write_state(&s->box, &first));
+    s->e.bus.on_command = count_writes;
+    for (unsigned i = 0; i < 10; i++)
+        ok(&s->e, fusebox_write_state(&s->box, &first));
+    assert_int_equal(writes, 0);
+    for (unsigned i = 0; i < 10; i++)
+        ok(&s->e, fusebox_write_state(&s->box, &trial));
+    assert_int_equal(writes, 1);
+    ok(&s->e, fusebox_write_state(&s->box, &fewer));
+    assert_int_equal(writes, 2);
+    ok(&s->e, fusebox_read(&s->box, &counter, &got));
+    assert_memory_equal(&got, &fewer, sizeof(got));
+    for (unsigned i = 0; i < 10; i++)
+        ok(&s->e, fusebox_confirm(&s->box, s->root, 0, counter, &left));
+    assert_int_equal(writes, 3);
+    ok(&s->e, fusebox_read(&s->box, &counter, &got));
+    assert_memory_equal(&got, &first, sizeof(got));
+    s->e.bus.on_command = NULL;
+}
+
+/* ---- confirming a release ---- */
+
+static void expect_fuses(struct shop *s, const struct bootstate *state, uint32_t counter)
+{
+    struct bootstate got;
+    uint32_t is;
+
+    ok(&s->e, fusebox_read(&s->box, &is, &got));
+    assert_int_equal(is, counter);
+    assert_memory_equal(&got, state, sizeof(got));
+}
+
+static void confirm(struct shop *s, uint8_t slot, uint32_t counter)
+{
+    uint32_t left = 0, before;
+
+    do {
+        before = left;
+        ok(&s->e, fusebox_confirm(&s->box, s->root, slot, counter, &left));
+        assert_true(before == 0 || left < before);
+    } while (left > 0);
+}
+
+/* The TPM's counter stands for `counter` from now on: as if the board had begun there. */
+static void pretend_counter(struct shop *s, uint32_t counter)
+{
+    uint32_t is;
+
+    ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &is));
+    s->board.counter_base = s->board.counter_base + is - counter;
+}
+
+static void a_confirmed_release_has_its_counter_however_far_it_is(void **state)
+{
+    static const uint32_t counters[] = {1, 256, 257, 300, FUSEBOX_RAISE_MAX};
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = {.slot = 1};
+    struct shop *s = *state;
+
+    shop_start(s);
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        pretend_counter(s, 0);
+        ok(&s->e, fusebox_write_state(&s->box, &trial));
+        confirm(s, 1, counters[i]);
+        expect_fuses(s, &good, counters[i]);
+    }
+    pretend_counter(s, 10); /* below the TPM's: nothing to raise */
+    confirm(s, 1, 3);
+    expect_fuses(s, &good, 10);
+}
+
+static void a_release_whose_counter_is_too_far_away_is_not_confirmed(void **state)
+{
+    static const uint32_t counters[] = {FUSEBOX_RAISE_MAX + 1, 5000, UINT32_MAX};
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2};
+    struct shop *s = *state;
+    uint32_t left;
+
+    shop_start(s);
+    pretend_counter(s, 0);
+    ok(&s->e, fusebox_write_state(&s->box, &trial));
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        assert_int_equal(fusebox_confirm(&s->box, s->root, 1, counters[i], &left), KAPU_EARG);
+        assert_int_equal(left, 0);
+        expect_fuses(s, &trial, 0);
+    }
+    assert_int_equal(fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, FUSEBOX_RAISE_MAX + 1),
+                     KAPU_EARG);
+    pretend_counter(s, 1); /* one step nearer, and it is */
+    ok(&s->e, fusebox_confirm(&s->box, s->root, 1, FUSEBOX_RAISE_MAX + 1, &left));
+    assert_int_equal(left, FUSEBOX_RAISE_MAX - FUSEBOX_RAISE_PART);
+    expect_fuses(s, &(struct bootstate){.slot = 1}, 1 + FUSEBOX_RAISE_PART);
+}
+
+static void a_confirmation_that_was_cut_goes_on_with_the_next(void **state)
+{
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = {.slot = 1};
+    struct shop *s = *state;
+    uint32_t counter, left;
+
+    shop_start(s);
+    pretend_counter(s, 0);
+    ok(&s->e, fusebox_write_state(&s->box, &trial));
+    for (unsigned cut = 2; cut < 40; cut += 6) { /* before, while and after the state is written */
+        int err = 0;
+
+        s->e.bus.cut_after = cut;
+        for (left = 1; left > 0 && err == 0;)
+            err = fusebox_confirm(&s->box, s->root, 1, 300, &left);
+        s->e.bus.cut_after = 0;
+        assert_int_equal(err, KAPU_EIO);
+        shop_start(s);
+    }
+    ok(&s->e, fusebox_read_counter(&s->box, FUSEBOX_SECURITY, &counter));
+    assert_in_range(counter, 1, 299); /* it was cut on the way */
+    confirm(s, 1, 300);
+    expect_fuses(s, &good, 300);
 }
 
 /* What Linux could do with the TPM's registers: everything but knowing a value. */
@@ -201,8 +272,8 @@ static void nobody_deletes_or_makes_again_a_counter_after_boot(void **state)
     struct shop *s = *state;
     char text[2048];
 
-    boot(s, our_key);
-    enter_secure_world(s);
+    shop_boot(s, shop_key);
+    shop_enter_secure_world(s);
     ok(&s->e, fusebox_take_root(&s->box, s->root));
     swtpm_release(&s->e.swtpm);
     for (const char *const *c =
@@ -235,20 +306,21 @@ static void no_byte_of_a_secret_is_seen_on_the_bus(void **state)
     uint8_t derived[32];
 
     s->e.bus.seen_n = 0;
-    boot(s, our_key);
-    enter_secure_world(s);
+    shop_boot(s, shop_key);
+    shop_enter_secure_world(s);
     ok(&s->e, fusebox_take_root(&s->box, s->root));
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_STORAGE, 1));
     assert_true(s->e.bus.seen_n > 1000 && s->e.bus.seen_n < sizeof(s->e.bus.seen));
     assert_true(
-        interposer_saw(&s->e.bus, (struct bytes){our_key, 32})); /* the search finds things */
+        interposer_saw(&s->e.bus, (struct bytes){shop_key, 32})); /* the search finds things */
     for (size_t i = 0; i + 8 <= 32; i += 8) {
         assert_false(interposer_saw(&s->e.bus, (struct bytes){s->root + i, 8}));
         assert_false(interposer_saw(&s->e.bus, (struct bytes){s->board.pairing + i, 8}));
     }
     for (const char *const *l =
              (const char *const[]){FUSEBOX_LABEL_OPTEE, FUSEBOX_LABEL_OWNER,
-                                   FUSEBOX_LABEL_ENDORSEMENT, FUSEBOX_LABEL_LOCKOUT, NULL};
+                                   FUSEBOX_LABEL_ENDORSEMENT, FUSEBOX_LABEL_LOCKOUT,
+                                   FUSEBOX_LABEL_AK, NULL};
          *l != NULL; l++) {
         assert_int_equal(fusebox_derive(SHA256, s->root, *l, derived), 0);
         assert_false(interposer_saw(&s->e.bus, (struct bytes){derived, 8}));
@@ -273,8 +345,8 @@ static void a_cap_that_the_bus_drops_is_noticed(void **state)
     uint8_t got[32];
     int err;
 
-    boot(s, our_key);
-    enter_secure_world(s);
+    shop_boot(s, shop_key);
+    shop_enter_secure_world(s);
     s->e.bus.only = TPM2_CC_PCR_EXTEND;
     s->e.bus.on_command = drop;
     err = fusebox_take_root(&s->box, got);
@@ -287,28 +359,26 @@ static void a_cap_that_the_bus_drops_is_noticed(void **state)
 
 /* ---- the attestation key ---- */
 
-static void start(struct shop *s)
-{
-    boot(s, our_key);
-    enter_secure_world(s);
-    ok(&s->e, fusebox_take_root(&s->box, s->root));
-}
-
-static void the_attestation_key_is_the_same_after_a_reset(void **state)
+static void the_attestation_key_is_the_factorys_after_each_reset(void **state)
 {
     struct shop *s = *state;
-    struct tpm2_public ak, again;
-    struct tpm2_name name, name_again;
+    const struct tpm2_name made = shop_name_of(&s->ak);
+    struct tpm2_public ak;
+    struct tpm2_name name;
 
-    start(s);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
-    start(s);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &again));
-    assert_int_equal(tpm2_public_name(SHA256, &ak, &name), 0);
-    assert_int_equal(tpm2_public_name(SHA256, &again, &name_again), 0);
-    assert_true(tpm2_name_equal(&name, &name_again));
+    for (unsigned i = 0; i < 2; i++) {
+        shop_start(s);
+        ok(&s->e, fusebox_ak(&s->box, &ak));
+        name = shop_name_of(&ak);
+        assert_true(tpm2_name_equal(&name, &made));
+    }
+    assert_true(tpm2_name_equal(&name, &s->board.ak));
     assert_int_equal(ak.attributes & (TPM2_OA_RESTRICTED | TPM2_OA_SIGN | TPM2_OA_DECRYPT),
                      TPM2_OA_RESTRICTED | TPM2_OA_SIGN);
+    assert_int_equal(ak.attributes & (TPM2_OA_FIXED_TPM | TPM2_OA_FIXED_PARENT |
+                                      TPM2_OA_SENSITIVE_DATA_ORIGIN | TPM2_OA_NO_DA),
+                     TPM2_OA_FIXED_TPM | TPM2_OA_FIXED_PARENT | TPM2_OA_SENSITIVE_DATA_ORIGIN |
+                         TPM2_OA_NO_DA);
 }
 
 static void a_quote_covers_nonce_and_pcrs(void **state)
@@ -320,7 +390,7 @@ static void a_quote_covers_nonce_and_pcrs(void **state)
     struct tpm2_attest a;
     struct wr w;
 
-    start(s);
+    shop_start(s);
     wr_init(&w, buf, sizeof(buf));
     for (unsigned i = 0; i < 5; i++)
         ok(&s->e, fusebox_read_pcr(&s->box, pcrs[i], value[i]));
@@ -333,17 +403,159 @@ static void a_quote_covers_nonce_and_pcrs(void **state)
     assert_memory_equal(a.pcr_digest.p, digest, sizeof(digest));
 }
 
+static struct tpm2_clock quoted_clock(struct shop *s)
+{
+    const uint8_t nonce[32] = {7};
+    struct tpm2_signature sig;
+    struct tpm2_attest a;
+    uint8_t buf[512];
+    struct wr w;
+
+    wr_init(&w, buf, sizeof(buf));
+    ok(&s->e, fusebox_quote(&s->box, s->root, nonce, &w, &sig));
+    assert_int_equal(tpm2_attest_parse(wr_done(&w), &a), 0);
+    return a.clock;
+}
+
+/* The TPM hides the counts themselves behind a constant of the key (Part 2, 10.12). */
+static void of_two_quotes_the_difference_of_reset_counts_is_true(void **state)
+{
+    struct shop *s = *state;
+    struct tpm2_clock before, after;
+
+    shop_start(s);
+    before = quoted_clock(s);
+    after = quoted_clock(s);
+    assert_int_equal(after.resets, before.resets);
+    assert_int_equal(after.restarts, before.restarts);
+    for (unsigned i = 0; i < 3; i++)
+        shop_start(s);
+    after = quoted_clock(s);
+    assert_int_equal((uint32_t)(after.resets - before.resets), 3);
+    assert_int_equal(after.restarts, before.restarts);
+}
+
+static int quote(struct shop *s, const uint8_t root[32])
+{
+    const uint8_t nonce[32] = {7};
+    struct tpm2_signature sig;
+    uint8_t buf[512];
+    struct wr w;
+
+    wr_init(&w, buf, sizeof(buf));
+    return fusebox_quote(&s->box, root, nonce, &w, &sig);
+}
+
 static void only_the_root_secret_uses_the_attestation_key(void **state)
 {
     struct shop *s = *state;
     uint8_t wrong[32] = {1};
-    struct tpm2_public ak;
 
-    start(s);
-    refused(&s->e, fusebox_ak(&s->box, wrong, &ak), TPM2_RC_BAD_AUTH);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    shop_start(s);
+    refused(&s->e, quote(s, wrong), TPM2_RC_BAD_AUTH);
+    ok(&s->e, quote(s, s->root));
     fusebox_init(&s->box, &s->e.tpm, &s->board); /* a session without a salt */
-    assert_int_equal(fusebox_ak(&s->box, s->root, &ak), KAPU_EPLAIN);
+    assert_int_equal(quote(s, s->root), KAPU_EPLAIN);
+}
+
+/* Linux reaches the TPM's registers: it knows the key's handle and the storage root key. */
+static void linux_neither_uses_nor_moves_the_attestation_key(void **state)
+{
+    struct shop *s = *state;
+    char text[2048];
+
+    shop_start(s);
+    swtpm_release(&s->e.swtpm);
+    tool(&s->e, "tpm2_readpublic -c 0x81006b02"); /* positive control: the tool reaches it */
+    tool(&s->e, "tpm2_createprimary -C n -c other.ctx");
+    for (const char *const *c =
+             (const char *const[]){
+                 "tpm2_quote -c 0x81006b02 -l sha256:0,7,8,9,14 -q 00 -m m -s s",
+                 "echo x >data && tpm2_sign -c 0x81006b02 -g sha256 -o sig data",
+                 "tpm2_certify -C 0x81006b02 -c 0x81000001 -o a -s s",
+                 "tpm2_evictcontrol -C o -c 0x81006b02", "tpm2_evictcontrol -C p -c 0x81006b02",
+                 "tpm2_changeauth -C 0x81000001 -c 0x81006b02 -r new.priv x",
+                 "tpm2_startauthsession -S d --policy-session && "
+                 "tpm2_policycommandcode -S d TPM2_CC_Duplicate && tpm2_duplicate -C other.ctx -c "
+                 "0x81006b02 -G null -p session:d -r dup.priv -s dup.seed",
+                 NULL};
+         *c != NULL; c++) {
+        if (swtpm_tool(&s->e.swtpm, text, sizeof(text), "%s", *c) == 0)
+            fail_msg("'%s' was allowed: %s", *c, text);
+    }
+    tool(&s->e, "tpm2_flushcontext -l; tpm2_flushcontext -t; true");
+    shop_enter_secure_world(s); /* its session went with the others */
+    ok(&s->e, quote(s, s->root));
+}
+
+/* The TPM alone was reset: its platform hierarchy is open, with the empty value. */
+static void clear_by_the_platform(struct shop *s)
+{
+    assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
+    ok(&s->e, tpm2_startup(&s->e.tpm, TPM2_SU_CLEAR));
+    ok(&s->e, tpm2_clear_control(&s->e.tpm, TPM2_RH_PLATFORM, &TPM2_AUTH_CLEAR, false));
+    ok(&s->e, tpm2_clear(&s->e.tpm, TPM2_RH_PLATFORM, &TPM2_AUTH_CLEAR));
+}
+
+/* A key that an attacker makes with the template: as a primary key of that hierarchy, or (0) under
+ * a new storage root key; made persistent in the place of the factory's. */
+static void make_another_key(struct shop *s, uint32_t hierarchy, struct tpm2_public *pub)
+{
+    struct tpm2_public srk_pub;
+    struct tpm2_entity srk, ak;
+    uint8_t buf[512];
+    struct wr blob;
+
+    tpm2_template_ak(pub);
+    if (hierarchy != 0) {
+        ok(&s->e,
+           tpm2_create_primary(&s->e.tpm, hierarchy, &TPM2_AUTH_CLEAR, NO_SENSITIVE, pub, &ak));
+        ok(&s->e, tpm2_flush_context(&s->e.tpm, ak.handle));
+        return;
+    }
+    tpm2_template_srk(&srk_pub);
+    ok(&s->e, tpm2_create_primary(&s->e.tpm, TPM2_RH_OWNER, &TPM2_AUTH_CLEAR, NO_SENSITIVE,
+                                  &srk_pub, &srk));
+    wr_init(&blob, buf, sizeof(buf));
+    ok(&s->e, tpm2_create(&s->e.tpm, &srk, &TPM2_AUTH_CLEAR, NO_SENSITIVE, pub, &blob));
+    ok(&s->e, tpm2_load(&s->e.tpm, &srk, &TPM2_AUTH_CLEAR, wr_done(&blob), NULL, &ak));
+    ok(&s->e, tpm2_evict_control(&s->e.tpm, TPM2_RH_OWNER, &TPM2_AUTH_CLEAR, &ak, FUSEBOX_AK));
+    ok(&s->e, tpm2_flush_context(&s->e.tpm, ak.handle));
+    ok(&s->e, tpm2_flush_context(&s->e.tpm, srk.handle));
+}
+
+static void clearing_the_tpm_destroys_the_attestation_key_for_good(void **state)
+{
+    static const uint32_t ways[] = {TPM2_RH_ENDORSEMENT, TPM2_RH_OWNER, TPM2_RH_PLATFORM, 0};
+    struct shop *s = *state;
+    struct tpm2_public pub;
+    struct tpm2_name other, ek_name;
+    struct tpm2_entity ek;
+
+    shop_start(s);
+    ok(&s->e, quote(s, s->root));
+    clear_by_the_platform(s);
+    refused(&s->e, fusebox_ak(&s->box, &pub), TPM2_RC_HANDLE);
+    assert_string_equal(s->box.at, "attestation key");
+    assert_string_equal(fusebox_explain(KAPU_ETPM, &s->e.tpm),
+                        "is not there: the TPM is not provisioned, or was cleared");
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        make_another_key(s, ways[i], &pub);
+        other = shop_name_of(&pub);
+        assert_false(tpm2_name_equal(&other, &s->board.ak));
+    }
+    /* The last one lies where the factory's was: the secure world does not take it. */
+    assert_int_equal(fusebox_ak(&s->box, &pub), KAPU_EPIN);
+    assert_int_equal(quote(s, s->root), KAPU_EPIN);
+    /* What the old attack lived on, as a control: a primary key comes back after a clear. */
+    tpm2_template_ek(&pub);
+    ok(&s->e, tpm2_create_primary(&s->e.tpm, TPM2_RH_ENDORSEMENT, &TPM2_AUTH_CLEAR, NO_SENSITIVE,
+                                  &pub, &ek));
+    ek_name = ek.name;
+    assert_true(tpm2_name_equal(&ek_name, &s->board.ek));
+    ok(&s->e, tpm2_flush_context(&s->e.tpm, ek.handle));
+    assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
+    assert_int_equal(shop_provision(s), 0);
 }
 
 static void a_credential_opens_for_this_tpm_and_its_attestation_key_only(void **state)
@@ -355,8 +567,8 @@ static void a_credential_opens_for_this_tpm_and_its_attestation_key_only(void **
     struct tpm2_name name;
     struct wr blob, seed;
 
-    start(s);
-    ok(&s->e, fusebox_ak(&s->box, s->root, &ak));
+    shop_start(s);
+    ok(&s->e, fusebox_ak(&s->box, &ak));
     for (unsigned other = 0; other < 2; other++) {
         ak.x[31] ^= (uint8_t)other;
         assert_int_equal(tpm2_public_name(SHA256, &ak, &name), 0);
@@ -383,7 +595,7 @@ static void the_endorsement_certificate_is_what_the_factory_stored(void **state)
     uint8_t buf[FUSEBOX_CERTIFICATE_MAX];
     size_t n;
 
-    start(s);
+    shop_start(s);
     ok(&s->e, fusebox_ek_certificate(&s->box, buf, &n));
     assert_int_equal(n, strlen("a certificate"));
     assert_memory_equal(buf, "a certificate", n);
@@ -412,13 +624,13 @@ static void provisioning_again_after_a_cut_at_any_step_works(void **state)
         assert_int_equal(err, KAPU_EIO);
         assert_memory_equal(lost.pairing, ((uint8_t[32]){0}), 32);
         assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
-        assert_int_equal(provision(s), 0);
-        boot(s, our_key);
-        enter_secure_world(s);
+        assert_int_equal(shop_provision(s), 0);
+        shop_boot(s, shop_key);
+        shop_enter_secure_world(s);
         ok(&s->e, fusebox_take_root(&s->box, got));
     }
     assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
-    assert_int_equal(provision(s), 0);
+    assert_int_equal(shop_provision(s), 0);
     assert_true(tpm2_name_equal(&before.ek, &s->board.ek)); /* the certificate stays good */
     assert_memory_not_equal(before.pairing, s->board.pairing, 32);
     assert_memory_not_equal(got, s->root, 32);
@@ -430,7 +642,7 @@ static void provisioning_a_running_board_is_refused(void **state)
     struct fusebox_board b = s->board;
     struct fusebox_factory y = {.tpm = &s->e.tpm};
 
-    boot(s, our_key);
+    shop_boot(s, shop_key);
     assert_int_equal(fusebox_factory_provision(&y, &b), KAPU_EINVAL);
     assert_string_equal(y.at, "platform hierarchy");
 }
@@ -445,17 +657,24 @@ int main(void)
         cmocka_unit_test(another_tpm_is_not_taken_for_the_boards),
         cmocka_unit_test(boot_stages_read_and_write_state_with_the_boards_value_only),
         cmocka_unit_test(counters_rise_by_the_root_secret_only_and_never_fall),
+        cmocka_unit_test(a_state_is_written_only_when_it_is_another),
+        cmocka_unit_test(a_confirmed_release_has_its_counter_however_far_it_is),
+        cmocka_unit_test(a_release_whose_counter_is_too_far_away_is_not_confirmed),
+        cmocka_unit_test(a_confirmation_that_was_cut_goes_on_with_the_next),
         cmocka_unit_test(nobody_deletes_or_makes_again_a_counter_after_boot),
         cmocka_unit_test(no_byte_of_a_secret_is_seen_on_the_bus),
         cmocka_unit_test(a_cap_that_the_bus_drops_is_noticed),
-        cmocka_unit_test(the_attestation_key_is_the_same_after_a_reset),
+        cmocka_unit_test(the_attestation_key_is_the_factorys_after_each_reset),
         cmocka_unit_test(a_quote_covers_nonce_and_pcrs),
+        cmocka_unit_test(of_two_quotes_the_difference_of_reset_counts_is_true),
         cmocka_unit_test(only_the_root_secret_uses_the_attestation_key),
+        cmocka_unit_test(linux_neither_uses_nor_moves_the_attestation_key),
+        cmocka_unit_test(clearing_the_tpm_destroys_the_attestation_key_for_good),
         cmocka_unit_test(a_credential_opens_for_this_tpm_and_its_attestation_key_only),
         cmocka_unit_test(the_endorsement_certificate_is_what_the_factory_stored),
         cmocka_unit_test(provisioning_again_after_a_cut_at_any_step_works),
         cmocka_unit_test(provisioning_a_running_board_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, shop_begin, shop_end);
 }

@@ -122,11 +122,13 @@ def test_every_gateway_has_an_identity_of_its_own(real_disks, checkout):
     assert len(ids) == 6
 
 
-def test_only_the_lab_flavour_shares_a_directory_with_the_host(checkout):
+def test_only_the_lab_flavour_shares_a_directory_with_the_host_and_takes_commands(checkout):
     for flavour in ("gateway", "lab"):
         gateway = Instance.create(instance_folder(flavour), flavour)
-        shares = any("virtio-9p" in word for word in gateway.machine.arguments(reboot=True))
-        assert shares == (gateway.folder / "share").exists() == (flavour == "lab")
+        words = gateway.machine.arguments(reboot=True)
+        for device in ("virtio-9p", "virtserialport"):
+            assert any(device in word for word in words) == (flavour == "lab")
+        assert (gateway.folder / "share").exists() == (flavour == "lab")
 
 
 def test_what_create_was_told_is_what_a_later_command_runs(checkout):

@@ -18,7 +18,7 @@ SUBMODS, MONITOR_VERDICT, FINDINGS, KERNEL = "266", "-70020", "-70027", "-70028"
 @pytest.mark.parametrize("kind", ("token", "message"))
 def test_a_vector_verifies(name, kind):
     claims = interop.check(VECTORS / f"{name}.{kind}", TEE, AK)
-    assert claims["265"] == "tag:kapu.example,2026:evidence-2"
+    assert claims["265"] == "tag:kapu.example,2026:evidence-3"
     assert sorted(claims[SUBMODS]) == ["boot", "monitor", "software", "tee"]
     assert ("8" in claims) == (name == "enrolment")
 

@@ -12,17 +12,16 @@ from kapu.errors import KapuError
 from kapu.paths import ROOT
 
 ROLES = keys.ROLES
-REAL_TA_BITS = keys.TA_BITS
 TOKEN = "pkcs11:token=hsm;object=root"
 
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path, monkeypatch):
-    """An empty checkout, without the user's key settings, and quick RSA keys."""
+    """An empty checkout, without the user's key settings."""
     monkeypatch.delenv("KAPU_KEYS", raising=False)
     monkeypatch.delenv("KAPU_ROOT_KEY", raising=False)
+    monkeypatch.delenv("KAPU_FACTORY_KEY", raising=False)
     monkeypatch.setattr(keys, "ROOT", tmp_path)
-    monkeypatch.setattr(keys, "TA_BITS", 1024)
 
 
 @pytest.fixture
@@ -49,15 +48,20 @@ def test_development_keys_are_only_their_owners_whatever_the_umask(mask):
         os.umask(before)
     assert {role: mode(made[role]) for role in ROLES} == dict.fromkeys(ROLES, 0o600)
     assert mode(made.folder) == 0o700
-    assert len(list(made.folder.iterdir())) == len(ROLES)
+    assert mode(made.folder / "factory.pem") == 0o600
+    assert len(list(made.folder.iterdir())) == len(ROLES) + 1
 
 
-def test_development_keys_are_p256_and_rsa_3072(monkeypatch):
-    monkeypatch.setattr(keys, "TA_BITS", REAL_TA_BITS)
+def test_development_keys_are_p256():
     made = keys.key_set()
     for role in ROLES:
-        text = keys.openssl("pkey", "-in", made[role], "-noout", "-text")
-        assert (b"(3072 bit" if role == keys.TA_ROLE else b"prime256v1") in text
+        assert b"prime256v1" in keys.openssl("pkey", "-in", made[role], "-noout", "-text")
+
+
+def test_a_key_for_trusted_applications_of_an_earlier_release_does_no_harm(production):
+    (production / "ta.pem").touch(mode=0o600)
+    assert "ta" not in ROLES
+    assert keys.key_set()["linux"] == str(production / "linux.pem")
 
 
 def test_a_second_call_keeps_the_keys():
@@ -128,3 +132,35 @@ def test_a_root_key_of_its_own_does_not_vouch_for_development_keys(monkeypatch):
     monkeypatch.setenv("KAPU_ROOT_KEY", TOKEN)
     with pytest.raises(KapuError, match="KAPU_ROOT_KEY is set without KAPU_KEYS"):
         keys.key_set()
+
+
+# ---- the factory's key: no key of a release ----
+
+def test_the_factory_key_of_development_is_made_with_the_others():
+    path = keys.factory_key()
+    assert path == str(keys.development_folder() / "factory.pem") and mode(path) == 0o600
+    content = open(path, "rb").read()
+    assert keys.factory_key() == path and open(path, "rb").read() == content
+    assert content not in [open(keys.key_set()[role], "rb").read() for role in ROLES]
+
+
+def test_a_release_is_built_without_the_factory_key(production):
+    assert not (production / "factory.pem").exists()
+    assert keys.key_set()["linux"] == str(production / "linux.pem")
+    with pytest.raises(KapuError, match="the factory key is missing"):
+        keys.factory_key()
+    (production / "factory.pem").touch(mode=0o600)
+    assert keys.factory_key() == str(production / "factory.pem")
+
+
+def test_a_factory_has_its_key_alone_in_a_file_or_a_token(tmp_path, monkeypatch):
+    path = tmp_path / "factory"
+    path.touch(mode=0o644)
+    monkeypatch.setenv("KAPU_FACTORY_KEY", str(path))
+    with pytest.raises(KapuError, match="can be read by others"):
+        keys.factory_key()
+    path.chmod(0o600)
+    assert keys.factory_key() == str(path)
+    monkeypatch.setenv("KAPU_FACTORY_KEY", TOKEN)
+    assert keys.factory_key() == TOKEN
+    assert not keys.development_folder().exists()

@@ -34,7 +34,7 @@ def options(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
 
 
-@pytest.mark.parametrize("command", ["attest", "enroll", "evidence", "factory", "fleet", "forget",
+@pytest.mark.parametrize("command", ["attest", "audit", "board", "enroll", "evidence", "factory", "fleet", "forget",
                                      "inspect", "reference"])
 def test_options_are_the_same_everywhere(command):
     told = options(output(command, "--help")) - {"--help"}

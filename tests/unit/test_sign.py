@@ -31,7 +31,7 @@ def run_well(*command, data=b""):
 def kapu_sign(tmp_path_factory):
     tool = tmp_path_factory.mktemp("sign") / "kapu-sign"
     run_well("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", tool,
-             ROOT / "tools/sign/kapu-sign.c", "-lgnutls")
+             ROOT / "tools/sign/kapu-sign.c", ROOT / "tools/sign/sign_key.c", "-lgnutls")
     return tool
 
 

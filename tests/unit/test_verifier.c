@@ -55,8 +55,12 @@ static const struct verifier_references references = {find, of_release, kernel, 
 
 static struct verifier_gateway enrolled(const struct soft_gateway *g)
 {
-    struct verifier_gateway v = {
-        .name = "one", .tee = g->tee.pub, .ak = g->ak.pub, .interval_s = 60};
+    struct verifier_gateway v = {.name = "one",
+                                 .tee = g->tee.pub,
+                                 .ak = g->ak.pub,
+                                 .interval_s = 60,
+                                 .storage_starts = 1,
+                                 .record = VERIFIER_RECORD_GOOD};
 
     memcpy(v.ueid, g->claims.ueid, sizeof(v.ueid));
     memcpy(v.board, g->claims.boot.board, sizeof(v.board));
@@ -88,7 +92,11 @@ static struct bytes message_of(struct soft_gateway *g)
 static void appraise(struct bytes message)
 {
     const struct verifier_gateway g = enrolled(&gateway);
-    const struct verifier_request q = {message, nonce, &g, &references, &policy};
+    const struct verifier_request q = {.message = message,
+                                       .nonce = nonce,
+                                       .gateway = &g,
+                                       .references = &references,
+                                       .policy = &policy};
 
     assert_int_equal(verifier_appraise(&q, &result), 0);
 }
@@ -194,7 +202,8 @@ static void evidence_of_another_gateway_is_refused(void **state)
 static void a_quote_of_another_tpm_is_refused(void **state)
 {
     const struct verifier_gateway g = enrolled(&gateway);
-    struct verifier_request q = {{NULL, 0}, nonce, &g, &references, &policy};
+    struct verifier_request q = {
+        .nonce = nonce, .gateway = &g, .references = &references, .policy = &policy};
 
     (void)state;
     gateway.ak = other.ak; /* what signs the quote, not what is enrolled */
@@ -346,6 +355,52 @@ static void a_gateway_cannot_say_another_version_or_counter_than_it_booted(void 
     gateway.claims.software.version = BYTES_STR("0.9.0");
     appraise(message_of(&gateway));
     expect(VERIFIER_CONTRAINDICATED, "booted release 0.5.0");
+}
+
+/* Storage lost its keys, so the token is signed by one that nobody knows. */
+static void storage_started_anew_is_told_when_the_tpm_vouches_for_the_token(void **state)
+{
+    static const char told[] = "was started anew since enrolment (starts: 1 then, 2 now)";
+    struct soft_gateway before = gateway;
+
+    (void)state;
+    gateway.tee = other.tee;
+    gateway.claims.software.storage_starts = 2;
+    {
+        const struct verifier_gateway g = enrolled(&before);
+        const struct verifier_request q = {.message = message_of(&gateway),
+                                           .nonce = nonce,
+                                           .gateway = &g,
+                                           .references = &references,
+                                           .policy = &policy};
+
+        assert_int_equal(verifier_appraise(&q, &result), 0);
+        expect(VERIFIER_CONTRAINDICATED, told);
+        expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
+        assert_false(result.authentic);
+        gateway.ak = other.ak; /* anybody can make up such a token */
+        assert_int_equal(
+            verifier_appraise(&(struct verifier_request){.message = message_of(&gateway),
+                                                         .nonce = nonce,
+                                                         .gateway = &g,
+                                                         .references = &references,
+                                                         .policy = &policy},
+                              &result),
+            0);
+        expect(VERIFIER_CONTRAINDICATED, "another key than the one enrolled");
+        assert_false(said(told));
+    }
+}
+
+static void storage_starts_are_compared_with_those_at_enrolment(void **state)
+{
+    (void)state;
+    gateway.claims.software.storage_starts = 2; /* and its keys are there: cut off between both */
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, "was started anew since enrolment (starts: 1 then, 2 now)");
+    gateway.claims.software.storage_starts = 0;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, "went back: 1 at enrolment, 0 now");
 }
 
 static void debugging_and_a_foreign_chain_are_refused(void **state)
@@ -662,6 +717,9 @@ static void a_policy_that_says_nothing_sensible_is_refused(void **state)
         {"counter-min -1\n", "line 1"},        {"counter-min 99999999999\n", "line 1"},
         {"counter-min 3 4\n", "line 1"},       {"\n# nothing\ntrial perhaps\n", "line 3"},
         {"finding text.* deadly\n", "line 1"}, {"forbid all\n", "there is no setting 'forbid'"},
+        {"records maybe\n", "line 1"},         {"records\n", "line 1"},
+        {"tpm-resets-a-day\n", "line 1"},      {"tpm-resets-a-day many\n", "line 1"},
+        {"tpm-resets-a-day 3 3\n", "line 1"},  {"monitor-resets-max 3 loud\n", "line 1"},
     };
     char why[128];
 
@@ -675,6 +733,94 @@ static void a_policy_that_says_nothing_sensible_is_refused(void **state)
         0);
     assert_true(policy.counter_min == 7 && policy.trial_allowed);
     assert_string_equal(policy.name, "strict");
+    assert_true(policy.records_required && policy.tpm_starts == POLICY_WARN);
+    assert_int_equal(policy_parse(&policy,
+                                  "records warn\ntpm-resets-a-day 3 fatal\n"
+                                  "monitor-resets-max 0 ignore\n",
+                                  why, sizeof(why)),
+                     0);
+    assert_true(!policy.records_required && policy.tpm_starts_a_day == 3 &&
+                policy.tpm_starts == POLICY_FATAL && policy.monitor_resets_max == 0 &&
+                policy.monitor_resets == POLICY_IGNORE);
+}
+
+/* ---- whose board it is, and how often its TPM was started ---- */
+
+static void appraise_with(struct verifier_gateway *g, const struct verifier_starts *before,
+                          uint64_t asked_ms, uint64_t now_ms)
+{
+    const struct verifier_request q = {.message = message_of(&gateway),
+                                       .nonce = nonce,
+                                       .gateway = g,
+                                       .references = &references,
+                                       .policy = &policy,
+                                       .before = before,
+                                       .asked_ms = asked_ms,
+                                       .now_ms = now_ms};
+
+    assert_int_equal(verifier_appraise(&q, &result), 0);
+}
+
+/* What nobody filled in is no record. */
+static void without_a_record_a_gateway_is_not_affirmed(void **state)
+{
+    static const struct {
+        enum verifier_record record;
+        const char *override, *told;
+        bool required;
+        enum verifier_tier tier;
+    } row[] = {
+        {VERIFIER_RECORD_GOOD, "", NULL, true, VERIFIER_AFFIRMING},
+        {VERIFIER_RECORD_NONE, "", "kapu board add FILE", true, VERIFIER_CONTRAINDICATED},
+        {VERIFIER_RECORD_NONE, "", "kapu board add FILE", false, VERIFIER_WARNING},
+        {VERIFIER_RECORD_NONE, "a lab", "without a board record (a lab)", true, VERIFIER_WARNING},
+        {VERIFIER_RECORD_NONE, "a lab", "without a board record (a lab)", false, VERIFIER_WARNING},
+        {VERIFIER_RECORD_OTHER_AK, "", "kapu enroll --renew one", false, VERIFIER_CONTRAINDICATED},
+        {VERIFIER_RECORD_OTHER_AK, "a lab", "kapu enroll --renew one", false,
+         VERIFIER_CONTRAINDICATED},
+        {VERIFIER_RECORD_OTHER_BOARD, "a lab", "on record with another board", false,
+         VERIFIER_CONTRAINDICATED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct verifier_gateway g = enrolled(&gateway);
+
+        g.record = row[i].record;
+        snprintf(g.without_record, sizeof(g.without_record), "%s", row[i].override);
+        policy.records_required = row[i].required;
+        appraise_with(&g, NULL, 0, 0);
+        expect(row[i].tier, row[i].told);
+        assert_int_equal(result.vector[VERIFIER_HARDWARE], row[i].tier);
+    }
+}
+
+static void starts_of_the_tpm_are_compared_with_those_before(void **state)
+{
+    struct verifier_gateway g = enrolled(&gateway);
+    struct verifier_starts before = {.known = true, .resets = 7, .at_ms = 100000};
+
+    (void)state;
+    appraise_with(&g, NULL, 0, 200000); /* the first */
+    assert_true(result.starts.known && result.starts.resets == 7 && result.started == 0);
+    gateway.quote_resets = 12;
+    appraise_with(&g, &before, 150000, 200000);
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_true(result.started == 5 && result.starts.day == 5);
+    assert_true(result.starts.resets == 12 && result.starts.at_ms == 200000);
+    before.day = 20;
+    appraise_with(&g, &before, 150000, 200000);
+    expect(VERIFIER_WARNING, "its TPM was reset 25 times in a day, policy allows 24");
+    gateway.quote_resets = 6;
+    appraise_with(&g, &before, before.at_ms + VERIFIER_SKEW_MS, 200000);
+    expect(VERIFIER_AFFIRMING, NULL); /* it may be from before */
+    assert_true(result.starts.resets == 7 && result.starts.at_ms == 100000);
+    appraise_with(&g, &before, before.at_ms + VERIFIER_SKEW_MS + 1, 200000);
+    expect(VERIFIER_CONTRAINDICATED, "reset count went back");
+    assert_true(result.starts.fell && result.starts.resets == 7);
+    policy.tpm_starts = POLICY_IGNORE; /* which is about how often, not about this */
+    appraise_with(&g, &before, 150000, 200000);
+    expect(VERIFIER_CONTRAINDICATED, "reset count went back");
 }
 
 int main(void)
@@ -700,6 +846,8 @@ int main(void)
         TEST(a_release_that_is_too_old_is_refused),
         TEST(a_gateway_cannot_say_another_version_or_counter_than_it_booted),
         TEST(debugging_and_a_foreign_chain_are_refused),
+        TEST(storage_started_anew_is_told_when_the_tpm_vouches_for_the_token),
+        TEST(storage_starts_are_compared_with_those_at_enrolment),
         TEST(a_trial_is_warned_of_unless_policy_allows_it),
         TEST(a_finding_is_said_in_words_that_a_person_understands),
         TEST(a_finding_is_said_with_its_place),
@@ -722,6 +870,8 @@ int main(void)
         TEST(the_result_is_ear_in_json),
         TEST(more_reasons_than_there_is_room_for_are_counted),
         TEST(a_policy_that_says_nothing_sensible_is_refused),
+        TEST(without_a_record_a_gateway_is_not_affirmed),
+        TEST(starts_of_the_tpm_are_compared_with_those_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

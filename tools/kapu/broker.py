@@ -7,6 +7,7 @@
     broker.pem, .key       the brokers', as TLS servers
     kapu.pem, .key         kapu's, as their client
     release-keys.pem       whose reference values of releases are believed: public keys
+    factory-keys.pem       whose board records are believed: public keys
     ek-cas.pem             who may have made TPMs: certificates of endorsement keys lead there
     nonce.key              32 bytes that verifiers of this fleet share
     brokers/main, brokers/enrolment
@@ -180,6 +181,7 @@ class Operator:
                   usage=ExtendedKeyUsageOID.SERVER_AUTH, names=NAMES)
             issue(temporary, "kapu", "kapu", "staff-ca", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
             (temporary / "release-keys.pem").write_bytes(keys.reference_public())
+            (temporary / "factory-keys.pem").write_bytes(tpm.factory_public())
             write_private(temporary / "nonce.key", secrets.token_bytes(32))
             trust_tpms(temporary, own_tpm_authorities() if authorities is None else authorities)
             ports = iter(free_ports(len(BROKERS) * len(SIDES)))

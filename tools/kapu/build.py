@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps from pinned sources to a gateway's images, and how they hang together.
 
-    fetch -> optee-base -> trusted applications --+
-             packages, programs ------------------+-> root image -> device tree (has the root hash)
-             linux -> kernel profile --+-> monitor TA -> optee --+
-             root image -> allow-list -+                         |
-             tf-a, linux, device tree ---------------------------+-> firmware (FIP, ROM), reference values
+    fetch -> packages, programs -> root image -> device tree (has the root hash)
+             linux -> kernel profile --+-> trusted applications -> optee --+
+             root image -> allow-list -+   (with optee-base)               |
+             tf-a, linux, device tree -------------------------------------+-> firmware, reference values
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from . import allow, certs, fetch, kernelimage, profile, reference, symbols, windows
 from .errors import KapuError
-from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, TA_ROLE, development_folder, key_set, operator_ca,
+from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, development_folder, key_set, operator_ca,
                    reference_public)
 from .paths import BUILD, ROOT, host_environment, version
 from .steps import Progress, Step
@@ -30,9 +29,13 @@ PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
 UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/update_ta.h
 MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"  # MONITOR_TA_UUID of wire/monitor_ta.h
 ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/attest_ta.h
-# of lib/, in the trusted applications that travel inside OP-TEE's image
-EARLY_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
-                   "attest": ("base", "cbor", "evidence")}
+# Trusted applications travel inside OP-TEE's image; none is loaded from elsewhere. Ours: folder of
+# secure/ta -> what of lib/ is in it.
+TA_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
+                "attest": ("base", "cbor", "evidence"), "update": ()}
+TA_UUIDS = {"monitor": MONITOR_TA, "attest": ATTEST_TA, "update": UPDATE_TA}
+# The update TA only serves kapu-boot, which is of the lab.
+FLAVOUR_TAS = {"gateway": ("monitor", "attest"), "lab": ("monitor", "attest", "update")}
 DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}
 
 # of lib/, in BL1 and BL2
@@ -47,7 +50,7 @@ COMMAND_LINE_MAX = 2048  # COMMAND_LINE_SIZE of Linux on arm64
 ROM_SIZE = 128 * 1024   # BL1's part of flash 0 (SEC_ROM_SIZE of the platform)
 FLASH_SIZE = 64 << 20   # QEMU virt has two flashes of this size
 SLOT_SIZE = 32 << 20    # KAPU_SLOT_SIZE of the platform
-SECURITY_COUNTER_MAX = (1 << 31) - 1  # what a certificate carries as a positive number of 32 bits
+SECURITY_COUNTER_MAX = 4095  # FUSEBOX_RAISE_MAX of kapu/fusebox.h
 
 
 def settings(path: Path) -> list[str]:
@@ -103,23 +106,23 @@ def qcbor_step() -> Step:
 
 # Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder of the checkout (no
 # absolute path: this is part of the step's key).
-OPTEE_LIBRARIES = ("base", "tis", "tpm2", "eventlog", "bootstate", "fusebox")  # of lib/sub.mk
+OPTEE_LIBRARIES = ("base", "tis", "tpm2", "eventlog", "bootstate", "fusebox",
+                   "nvbudget")  # of lib/sub.mk
 OPTEE_FOLDERS = {"core": "secure/core", "pta": "secure/pta", "wire": "wire",
                  **{f"lib/{name}": f"lib/{name}" for name in OPTEE_LIBRARIES}}
 
 
-def optee_make(step: Step, tree: Path, *more: str, key: str | None) -> None:
+def optee_make(step: Step, tree: Path, *more: str) -> None:
     step.run("make", "-j2", "PLATFORM=vexpress-qemu_armv8a", "CROSS_COMPILE=aarch64-linux-gnu-",
              "CROSS_COMPILE64=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3", "O=out",
              *settings(ROOT / "secure" / "optee" / "config.mk"),
              "CFG_OPTEE_CONFIG=kapu/platform/optee.mk",
              f"TEE_IMPL_VERSION={fetch.locked('optee-os')['version']}",
-             "BUILD_DATE=2026-01-01", "V=1",
-             *([f"TA_SIGN_KEY={key}"] if key else []), *more, cwd=tree)
+             "BUILD_DATE=2026-01-01", "V=1", *more, cwd=tree)
 
 
 def build_optee_base(step: Step, out: Path) -> None:
-    """OP-TEE with nothing of a checkout's keys in it: nearly all of the work, and cacheable."""
+    """OP-TEE without our trusted applications: nearly all of the work, and cacheable."""
     tree = unpack_source(step, "optee-os", out)
     shutil.copytree(PLATFORM / "optee", tree / "kapu/platform")
     for name, folder in OPTEE_FOLDERS.items():
@@ -127,68 +130,53 @@ def build_optee_base(step: Step, out: Path) -> None:
     shutil.copy(ROOT / "lib" / "sub.mk", tree / "kapu/lib")
     for script in (tree / "scripts").glob("*.py"):
         script.chmod(0o755)
-    optee_make(step, tree, key=None)
+    optee_make(step, tree)
 
 
-def build_ta(step: Step, base: Path, work: Path, key: Path) -> Path:
-    """A trusted application of ours, with the development kit that OP-TEE's build left. `work` is
-    secure/ta/NAME, copied."""
-    shutil.copytree(ROOT / "wire", work / "wire")
-    shutil.copytree(ROOT / "secure/ta/common", work / "common")
-    step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
-             f"TA_DEV_KIT_DIR={base / 'out/export-ta_arm64'}", f"TA_SIGN_KEY={key}", "O=out")
-    return work / "out"
-
-
-def build_tas(step: Step, out: Path) -> None:
-    """The trusted applications of the root image, signed."""
-    base = step.needs[0].out / "optee-os"
-    key = out / "ta-key.pem"
-    key.symlink_to(key_set()[TA_ROLE])
-    work = out / "update"
-    shutil.copytree(ROOT / "secure/ta/update", work)
-    # OP-TEE's default signature, PSS, has a random salt: no two builds would be the same.
-    for uuid, folder in {PKCS11_TA: base / "out/ta/pkcs11",
-                         UPDATE_TA: build_ta(step, base, work, key)}.items():
-        step.run("/usr/bin/python3", base / "scripts/sign_encrypt.py", "sign-enc", "--key", key,
-                 "--algo", "TEE_ALG_RSASSA_PKCS1_V1_5_SHA256", "--uuid", uuid,
-                 "--in", folder / f"{uuid}.stripped.elf", "--out", out / f"{uuid}.ta")
-    shutil.rmtree(work)
-    key.unlink()
-
-
-def early_ta_tree(base: Path, out: Path, name: str) -> Path:
-    """secure/ta/NAME with the libraries that it is made of."""
+def ta_tree(base: Path, out: Path, name: str) -> Path:
+    """secure/ta/NAME with what it is made of."""
     work = out / name
     shutil.copytree(ROOT / "secure/ta" / name, work)
-    for library in EARLY_LIBRARIES[name]:
+    shutil.copytree(ROOT / "wire", work / "wire")
+    shutil.copytree(ROOT / "secure/ta/common", work / "common")
+    for library in TA_LIBRARIES[name]:
         shutil.copytree(ROOT / "lib" / library, work / "lib" / library)
     shutil.copytree(base / "core/lib/qcbor", work / "qcbor")
     return work
 
 
-def build_monitor(step: Step, out: Path, base: Path, key: Path) -> Path:
-    """The monitor TA, with the profile of this kernel and the allow-list of this root image inside."""
+def add_to_monitor(step: Step, base: Path, work: Path) -> None:
+    """The profile of this kernel and the allow-list of this root image."""
     _, kernel_profile, allow_list = (need.out for need in step.needs)
-    work = early_ta_tree(base, out, "monitor")
     shutil.copy(base / "core/arch/arm/crypto/sha256_armv8a_ce_a64.S", work)
     shutil.copy(ROOT / "secure/core/sha256_blocks.h", work)
     shutil.copy(kernel_profile / "kernel.profile", work)
     shutil.copy(allow_list / "allow.list", work)
     shutil.copy(allow_list / "reaction.h", work)
-    return build_ta(step, base, work, key) / f"{MONITOR_TA}.stripped.elf"
 
 
-def build_attest(step: Step, out: Path, base: Path, key: Path) -> Path:
-    """The attest TA, which says which release this is."""
-    work = early_ta_tree(base, out, "attest")
+def add_to_attest(step: Step, base: Path, work: Path) -> None:
+    """Which release this is."""
     (work / "release.h").write_text(f'#define RELEASE_VERSION "{version()}"\n'
                                     f"#define RELEASE_DEBUG {DEBUG_STATUS[step.values[0]]}\n")
-    return build_ta(step, base, work, key) / f"{ATTEST_TA}.stripped.elf"
+
+
+def build_ta(step: Step, out: Path, base: Path, name: str) -> Path:
+    """A trusted application of ours, with the development kit that OP-TEE's build left. Nothing
+    signs it: it is part of an image that is signed and measured."""
+    work = ta_tree(base, out, name)
+    if name == "monitor":
+        add_to_monitor(step, base, work)
+    elif name == "attest":
+        add_to_attest(step, base, work)
+    elf = f"out/{TA_UUIDS[name]}.stripped.elf"
+    step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
+             f"TA_DEV_KIT_DIR={base / 'out/export-ta_arm64'}", "O=out", elf)
+    return work / elf
 
 
 def build_optee(step: Step, out: Path) -> None:
-    """Link our public key, the monitor and the attest TA into OP-TEE."""
+    """Link the trusted applications of a flavour into OP-TEE."""
     base = step.needs[0].out / "optee-os"
     tree = out / "optee-os"
     step.run("cp", "-a", base, tree)
@@ -197,21 +185,17 @@ def build_optee(step: Step, out: Path) -> None:
                         copy_function=shutil.copy)  # newer than what was built
     for patch in (file for file in step.files if file.suffix == ".patch"):
         step.run("patch", "-d", tree / "kapu", "-p1", "-i", patch)  # a test's, to weaken ours
-    # make goes by times: the key in use must look newer than what was built with another
-    key = out / "ta-key.pem"
-    key.symlink_to(key_set()[TA_ROLE])
-    for stale in tree.glob("out/core/**/ta_pub_key*"):
-        stale.unlink()
-    monitor = build_monitor(step, out, base, key)
-    attest = build_attest(step, out, base, key)
-    optee_make(step, tree, f"EARLY_TA_PATHS={monitor} {attest}", key=str(key))
+    names = FLAVOUR_TAS[step.values[0]]
+    elf = {name: build_ta(step, out, base, name) for name in names}
+    paths = [*elf.values(), base / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf"]
+    optee_make(step, tree, f"EARLY_TA_PATHS={' '.join(map(str, paths))}", *step.values[1:])
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
-    shutil.copy(monitor, out / "monitor.elf")
+    shutil.copy(tree / "out/conf.mk", out / "optee.conf")
+    shutil.copy(elf["monitor"], out / "monitor.elf")
     shutil.rmtree(tree)
-    shutil.rmtree(out / "monitor")
-    shutil.rmtree(out / "attest")
-    key.unlink()
+    for name in names:
+        shutil.rmtree(out / name)
 
 
 # ---- Trusted Firmware-A -----------------------------------------------------------------------
@@ -372,14 +356,15 @@ def sysroot_step() -> Step:
                 values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
 
 
-PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool")
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel")
 
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
     qcbor, sysroot = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
-                "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot")
+                "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot",
+                "gateway/lab-channel/kapu-lab-channel")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
                          "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
                          targets=programs)
@@ -400,7 +385,7 @@ def recipe_debs(flavour: str) -> list[str]:
 def build_root(step: Step, out: Path) -> None:
     """The root image with its hash tree, from packages, recipe files and our programs."""
     flavour = step.values[0]
-    tas, programs = (need.out for need in step.needs)
+    programs = step.needs[0].out
     debs = out / "debs"
     debs.mkdir()
     for name in recipe_debs(flavour):
@@ -409,11 +394,9 @@ def build_root(step: Step, out: Path) -> None:
     added = [*(f"{programs / name}:/usr/bin/{name}:0755"
                for name in ("kapu-status", "kapu-agent", "kapu-link")),
              f"{operator_ca()}:/etc/kapu/operator-ca.pem:0444",
-             f"{tas / (PKCS11_TA + '.ta')}:/usr/lib/optee_armtz/{PKCS11_TA}.ta:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":
-        added += [f"{programs / 'kapu-boot'}:/usr/bin/kapu-boot:0755",
-                  f"{tas / (UPDATE_TA + '.ta')}:/usr/lib/optee_armtz/{UPDATE_TA}.ta:0444"]
+        added += [f"{programs / name}:/usr/bin/{name}:0755" for name in ("kapu-boot", "kapu-lab-channel")]
     command = ["/usr/bin/python3", ROOT / "tools/rootimage.py"]
     for recipe in recipes(flavour):
         command += ["--recipe", recipe]
@@ -499,7 +482,8 @@ def security_counter() -> int:
     text = (ROOT / "SECURITY_COUNTER").read_text().strip()
     if not text.isdigit() or int(text) > SECURITY_COUNTER_MAX:
         raise KapuError(f"SECURITY_COUNTER says '{text}'; it is a number from 0 to "
-                        f"{SECURITY_COUNTER_MAX}")
+                        f"{SECURITY_COUNTER_MAX}: a board's TPM counts in single steps, and "
+                        "refuses to confirm a release that is further away")
     return int(text)
 
 
@@ -511,7 +495,6 @@ class Release:
     flavour: str
     native: Step
     tfa: Step
-    tas: Step
     optee: Step
     linux: Step
     root: Step
@@ -559,22 +542,23 @@ MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION
 
 def operator_step() -> Step:
     return Step("operator", build_operator, needs=[qcbor_step()],
-                files=[*MESON_FILES, ROOT / "operator"],
+                files=[*MESON_FILES, ROOT / "operator", ROOT / "tools/sign"],
                 values=[compiler_version("gcc", "--version")])
 
 
 def optee_step(name: str, flavour: str, needs: list[Step], *patches: Path,
-               overlay: Path | None = None) -> Step:
+               overlay: Path | None = None, options: tuple[str, ...] = ()) -> Step:
     return Step(name, build_optee, needs=needs, overlay=overlay,
-                files=[*(ROOT / "secure/ta" / name for name in ("monitor", "attest", "common")),
+                files=[*(ROOT / "secure/ta" / ta for ta in (*FLAVOUR_TAS[flavour], "common")),
                        ROOT / "wire", ROOT / "VERSION",
-                       *(ROOT / "lib" / library for library in EARLY_LIBRARIES["monitor"]), *patches],
-                values=[flavour, public_identity(key_set(), TA_ROLE)])
+                       *(ROOT / "lib" / library for library in TA_LIBRARIES["monitor"]), *patches],
+                values=[flavour, *options])
 
 
-def optee_variant(of: "Release", name: str, *patches: Path, overlay: Path | None = None) -> Step:
-    """A release's OP-TEE with something of ours changed, for tests."""
-    return optee_step(name, of.flavour, of.optee.needs, *patches, overlay=overlay)
+def optee_variant(of: "Release", name: str, *patches: Path, overlay: Path | None = None,
+                  options: tuple[str, ...] = ()) -> Step:
+    """A release's OP-TEE with something of ours changed, for tests; options: make variables."""
+    return optee_step(name, of.flavour, of.optee.needs, *patches, overlay=overlay, options=options)
 
 
 def release(flavour: str = "gateway") -> Release:
@@ -596,9 +580,6 @@ def release(flavour: str = "gateway") -> Release:
                              ROOT / "lib/sub.mk",
                              *third_party("optee-os")],
                       values=[cross_gcc, fetch.identity("optee-os")])
-    tas = Step("trusted-apps", build_tas, needs=[optee_base],
-               files=[ROOT / "secure/ta/update", ROOT / "secure/ta/common", ROOT / "wire"],
-               values=[public_identity(keys, TA_ROLE)])
     tfa = tfa_step("tf-a", native)
     linux = Step("linux" if flavour == "gateway" else "linux-lab", build_linux, shared=True,
                  files=kernel_fragments(flavour) + [kernel / "configure.sh",
@@ -612,7 +593,7 @@ def release(flavour: str = "gateway") -> Release:
     programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
                            ROOT / "wire", PLATFORM / "arm64.cross"])
-    root = Step(f"root-{flavour}", build_root, needs=[tas, programs],
+    root = Step(f"root-{flavour}", build_root, needs=[programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
                                           ROOT / "VERSION", operator_ca()],
                 values=[flavour, package_version("erofs-utils"),
@@ -634,7 +615,7 @@ def release(flavour: str = "gateway") -> Release:
     values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],
                   files=[ROOT / "SECURITY_COUNTER", ROOT / "VERSION"],
                   values=[flavour, public_identity(keys, REFERENCE_ROLE)])
-    return Release(flavour, native, tfa, tas, optee, linux, root, tree, firmware, kernel_profile,
+    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
                    allow_list, operator_step(), values)
 
 

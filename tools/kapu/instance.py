@@ -13,7 +13,7 @@ from . import tpm
 from .build import FLASH_SIZE, SLOT_SIZE
 from .errors import KapuError
 from .paths import BUILD, host_environment
-from .qemu import Machine
+from .qemu import CORES, Machine
 
 INSTANCES = BUILD / "gateways"
 MIB = 1 << 20
@@ -64,7 +64,7 @@ class Instance:
     # -- making
 
     @classmethod
-    def create(cls, folder: Path, flavour: str = "gateway", *, cores: int = 2,
+    def create(cls, folder: Path, flavour: str = "gateway", *, cores: int = CORES,
                cpu: str = "cortex-a57") -> "Instance":
         """Make a new board: ROM, both slots with the current release, disk, identity."""
         release_folder(flavour)
@@ -102,6 +102,12 @@ class Instance:
                       (release / "root-key.sha256").read_text().strip(), again)
         if (self.folder / "rom.img").exists():
             tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
+
+    def upgrade(self) -> None:
+        """The factory step on a board of an earlier release: it keeps its keys and counters."""
+        release = release_folder(self.facts["flavour"])
+        tpm.upgrade(self.folder, (release / "root-key.sha256").read_text().strip())
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
     def write_release(self) -> None:
         """The current build of this flavour: ROM, and firmware and root image in both slots."""

@@ -3,7 +3,9 @@
 
 Development: a key set per checkout in keys/dev, made on first use, private files mode 0600, never
 committed. Production: KAPU_KEYS names a folder with the same files, and KAPU_ROOT_KEY may name the
-root key separately, as a PEM file or a pkcs11: URI, so that it can stay in an HSM.
+root key separately, as a PEM file or a pkcs11: URI, so that it can stay in an HSM. The factory's key,
+which signs board records, is no key of a release: KAPU_FACTORY_KEY names it in the same way, else it
+is factory.pem in that folder.
 """
 
 import os
@@ -16,12 +18,12 @@ from .paths import ROOT, host_environment
 
 # TF-A's chain of trust (docs/boot.md): role -> file. All are ECDSA P-256.
 EC_ROLES = ("root", "trusted-world", "normal-world", "bl31", "optee", "linux")
-# OP-TEE signs trusted applications with RSA only.
-TA_ROLE = "ta"
-TA_BITS = 3072
 # Signs reference values, for verifiers; no gateway knows it. ECDSA P-256 too.
 REFERENCE_ROLE = "reference"
-ROLES = EC_ROLES + (TA_ROLE, REFERENCE_ROLE)
+ROLES = EC_ROLES + (REFERENCE_ROLE,)
+# Signs board records (wire/board-record.cddl): the factory's, which has no key of a release, and who
+# makes releases does not have it. ECDSA P-256.
+FACTORY_ROLE = "factory"
 
 
 def development_folder() -> Path:
@@ -36,12 +38,9 @@ def openssl(*arguments: str) -> bytes:
     return result.stdout
 
 
-def make_key(path: Path, role: str) -> None:
+def make_key(path: Path) -> None:
     """Write a new private key; it is never readable by others, not even for a moment."""
-    if role == TA_ROLE:
-        pem = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{TA_BITS}")
-    else:
-        pem = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    pem = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -85,11 +84,27 @@ def key_set() -> KeySet:
                         "for this checkout's development keys")
     development = development_folder()
     development.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for role in ROLES:
+    for role in ROLES + (FACTORY_ROLE,):
         path = development / f"{role}.pem"
         if not path.exists():
-            make_key(path, role)
+            make_key(path)
     return KeySet(development)
+
+
+def factory_key() -> str:
+    """Where the factory's private key is: a file, or a pkcs11: URI."""
+    named = os.environ.get("KAPU_FACTORY_KEY")
+    if named and named.startswith("pkcs11:"):
+        return named
+    folder = os.environ.get("KAPU_KEYS")
+    if named:
+        path = Path(named).resolve()
+    elif folder:
+        path = Path(folder).resolve() / f"{FACTORY_ROLE}.pem"
+    else:
+        path = key_set().folder / f"{FACTORY_ROLE}.pem"
+    KeySet._check_file(path, FACTORY_ROLE)
+    return str(path)
 
 
 def reference_public() -> bytes:
@@ -105,7 +120,7 @@ def make_operator_ca(folder: Path) -> None:
     """For development; its private key stays beside the others, the operator's tools use it there."""
     key = folder / "operator-ca.key"
     if not key.exists():
-        make_key(key, "operator-ca")
+        make_key(key)
     temporary = folder / "operator-ca.new"
     openssl("req", "-x509", "-new", "-key", str(key), "-sha256", "-days", str(OPERATOR_CA_DAYS),
             "-subj", "/CN=kapu operator (development)", "-out", str(temporary), "-addext",

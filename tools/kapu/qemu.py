@@ -7,6 +7,7 @@ too, so that a person can attach.
 """
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -14,15 +15,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import tpm
+from . import load, tpm
 from .errors import KapuError
 from .paths import host_environment
 from .processes import end_process, read_pid
 
-CORES = 2
+CORES = int(os.environ.get("KAPU_TEST_CORES", "2"))  # of a gateway; a test run may want 1
 MEMORY_MIB = 1024
 CPU = "cortex-a57"
 SOCKET_PATH_MAX = 107  # unix(7): sun_path, without its end
+# What is waited for at the end of a boot: for the time that it took, which tools/test adds up.
+READY = ("KAPU-STATUS", "HALT", "all images verified", "switching to normal world")
 
 
 def connect(path: Path, timeout: float = 30.0) -> socket.socket:
@@ -85,8 +88,29 @@ class Machine:
         self.secure_console = folder / "secure.log"
         self.console_socket = folder / "console.sock"
         self.qmp_socket = folder / "qmp.sock"
+        self.channel_socket = folder / "channel.sock"  # lab: commands and what they say (tests/shell.py)
         self.forwards = ""  # what the network lets out, as words of QEMU's user network
         self.tpm_socket: Path | None = None  # of something that stands between QEMU and the TPM
+        self._switched_on: float | None = None  # or reset, until it was ready
+
+    # -- how often, and how long
+
+    def _note(self, event: str, **more) -> None:
+        log = os.environ.get("KAPU_BOOTS_LOG")
+        if log:
+            kind = "lab" if self.share else "gateway" if (self.folder / "disk.img").exists() else "board"
+            with open(log, "a", encoding="ascii") as file:
+                file.write(json.dumps({"event": event, "kind": kind, **more}) + "\n")
+
+    def _begins(self, event: str) -> None:
+        self._note(event)
+        self._switched_on = time.monotonic()
+
+    def is_ready(self) -> None:
+        """It has come up, as far as its user wants; only the first time since power-on or reset counts."""
+        if self._switched_on is not None:
+            self._note("ready", seconds=round(time.monotonic() - self._switched_on, 2))
+            self._switched_on = None
 
     # -- processes
 
@@ -124,7 +148,11 @@ class Machine:
         if self.share:
             words += ["-fsdev", f"local,id=lab,path={self.share},security_model=none",
                       "-device", "virtio-9p-device,fsdev=lab,mount_tag=kapu-lab,"
-                      "bus=virtio-mmio-bus.3"]
+                      "bus=virtio-mmio-bus.3",
+                      "-chardev", f"socket,id=lab-channel,path={self.channel_socket},server=on,wait=off",
+                      # port 0 would be a console
+                      "-device", "virtio-serial-device,max_ports=2,bus=virtio-mmio-bus.4",
+                      "-device", "virtserialport,nr=1,chardev=lab-channel,name=kapu.lab"]
         return words + ([] if reboot else ["-no-reboot"])
 
     def start(self, *, with_tpm: bool = True, reboot: bool = True) -> None:
@@ -133,8 +161,9 @@ class Machine:
         if len(str(self.console_socket)) > SOCKET_PATH_MAX:
             raise KapuError(f"the path {self.folder} is too long for sockets in it; use a checkout "
                             f"nearer to the root, at most {SOCKET_PATH_MAX} characters with names")
-        for old in (self.qmp_socket, self.console_socket, self.folder / "qemu.pid"):
+        for old in (self.qmp_socket, self.console_socket, self.channel_socket, self.folder / "qemu.pid"):
             old.unlink(missing_ok=True)
+        self._begins("start")
         words = self.arguments(reboot=reboot)
         if with_tpm:
             words += self._start_tpm()
@@ -166,6 +195,7 @@ class Machine:
             process.wait()
 
     def reset(self) -> None:
+        self._begins("reset")
         self.qmp("system_reset")
 
     def qmp(self, name: str, **arguments):
@@ -189,6 +219,7 @@ class Machine:
 
         Only complete lines count, unless `partial` (for a prompt). Raises when the time is over, or when QEMU has ended and the console does not match.
         """
+        timeout *= load.factor()
         expression = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + timeout
         while True:
@@ -196,6 +227,8 @@ class Machine:
             text = self.text(secure)[start:]
             found = expression.search(text if partial else text[:text.rfind("\n") + 1])
             if found:
+                if any(word in pattern for word in READY):
+                    self.is_ready()
                 return found
             if not alive or time.monotonic() > deadline:
                 why = f"within {timeout:.0f} s" if alive else "before QEMU ended"
@@ -206,6 +239,7 @@ class Machine:
 
     def wait_for_end(self, timeout: float) -> None:
         """Wait until QEMU ends by itself (a reset, with reboot=False)."""
+        timeout *= load.factor()
         deadline = time.monotonic() + timeout
         while self.pid():
             if time.monotonic() > deadline:

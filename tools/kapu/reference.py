@@ -84,11 +84,10 @@ def thumbprint(x: int, y: int) -> bytes:
                                 -3: y.to_bytes(32, "big")})).digest()
 
 
-def sign(content: bytes, signer: Signer) -> bytes:
-    """COSE_Sign1 (RFC 9052) around it, by the release's key for reference values."""
-    public = serialization.load_der_public_key(signer.public_der(REFERENCE_ROLE)).public_numbers()
-    protected = cbor({1: -7, 4: thumbprint(public.x, public.y), 16: TYPE})
-    r, s = decode_dss_signature(signer.sign(REFERENCE_ROLE,
-                                            cbor(["Signature1", protected, b"", content])))
+def sign(content: bytes, signer: Signer, role: str = REFERENCE_ROLE, kind: str = TYPE) -> bytes:
+    """COSE_Sign1 (RFC 9052) around it: of reference values, by the release's key for these."""
+    public = serialization.load_der_public_key(signer.public_der(role)).public_numbers()
+    protected = cbor({1: -7, 4: thumbprint(public.x, public.y), 16: kind})
+    r, s = decode_dss_signature(signer.sign(role, cbor(["Signature1", protected, b"", content])))
     signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return COSE_SIGN1 + cbor([protected, {}, content, signature])

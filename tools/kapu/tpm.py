@@ -3,6 +3,7 @@
 
     tpm/    swtpm's state
     fuses   the board's record (kapu/fusebox.h), which the runner puts behind BL1 in the ROM flash
+    board.record  what the factory signs of the board, for operators (wire/board-record.cddl)
 
 The endorsement certificate is issued by a certificate authority of this checkout (swtpm_localca),
 which stands for the TPM's manufacturer.
@@ -17,7 +18,7 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import build
+from . import build, keys
 from .errors import KapuError
 from .paths import BUILD, host_environment
 from .processes import end_process, read_pid
@@ -25,6 +26,7 @@ from .steps import Progress
 
 CA = BUILD / "ek-ca"
 FUSES = "fuses"
+RECORD = "board.record"
 FUSES_OFFSET = 128 * 1024  # KAPU_FUSES_BASE of the platform
 # What swtpm says of itself as a TPM (TCG EK Credential Profile 2.5, 3.2.9), for its certificate.
 TPM_FACTS = ("--tpm2", "--tpm-spec-family", "2.0", "--tpm-spec-level", "0", "--tpm-spec-revision",
@@ -98,6 +100,12 @@ def issue_certificate(ek: dict, name: str, folder: Path) -> Path:
     return folder / "ek.cert"
 
 
+def record_options(folder: Path) -> list:
+    """What the factory needs to sign a record of the board in that folder."""
+    return ["--record", folder / RECORD, "--factory-key", keys.factory_key(), "--platform",
+            build.PLATFORM.name]
+
+
 def provision(folder: Path, identity: str, root_key_hash: str, again: bool = False) -> None:
     """The factory step on the board in `folder`, which is off."""
     tool = operator_tool()
@@ -107,7 +115,23 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
     with served(folder) as socket:
         run([tool, "factory", "provision", "--tpm", socket, "--fuses", folder / FUSES, "--id",
              identity, "--root-key-hash", root_key_hash, "--ek-certificate", certificate,
-             *(["--again"] if again else [])], "factory")
+             *record_options(folder), *(["--again"] if again else [])], "factory")
+
+
+def factory_public() -> bytes:
+    """The public half of the key that signs board records, as PEM: for operators."""
+    key = keys.factory_key()
+    if not key.startswith("pkcs11:"):
+        return keys.openssl("pkey", "-in", key, "-pubout")
+    return run([operator_tool(), "factory", "key", "--factory-key", key], "the factory key").encode()
+
+
+def upgrade(folder: Path, root_key_hash: str) -> None:
+    """The factory step on a board of an earlier release, which is off: it keeps all that it has."""
+    tool = operator_tool()
+    with served(folder) as socket:
+        run([tool, "factory", "upgrade", "--tpm", socket, "--fuses", folder / FUSES,
+             "--root-key-hash", root_key_hash], "factory")
 
 
 def show(folder: Path, as_json: bool) -> str:
@@ -115,6 +139,7 @@ def show(folder: Path, as_json: bool) -> str:
     tool = operator_tool()
     with served(folder) as socket:
         return run([tool, "factory", "show", "--tpm", socket, "--fuses", folder / FUSES,
+                    *(["--record", folder / RECORD] if (folder / RECORD).exists() else []),
                     *(["--json"] if as_json else [])], folder.name)
 
 
@@ -164,4 +189,6 @@ def clone(source: Path, folder: Path) -> None:
     """The TPM and record of another board, as they are now: for tests that need many."""
     shutil.copytree(source / "tpm", folder / "tpm")
     shutil.copy(source / FUSES, folder / FUSES)
+    if (source / RECORD).exists():
+        shutil.copy(source / RECORD, folder / RECORD)
     os.chmod(folder / FUSES, 0o600)

@@ -10,6 +10,7 @@
 #define PLATFORM_HANDOVER 0x0e000000UL   /* words of wire/handover.h */
 #define PLATFORM_EVENT_LOG 0x0e002000UL  /* HANDOVER_LOG_MAX bytes */
 #define PLATFORM_LAST_WORDS 0x0e003000UL /* a page that nothing else uses; kept over resets */
+#define PLATFORM_NV_BUDGET 0x0e004000UL  /* likewise */
 
 #define PLATFORM_NORMAL_RAM 0x40000000UL
 #define PLATFORM_NORMAL_RAM_SIZE 0x40000000UL

@@ -96,6 +96,7 @@ BL31_SOURCES		+= $(GICV3_SOURCES)				\
 			   drivers/arm/pl061/pl061_gpio.c		\
 			   drivers/gpio/gpio.c				\
 			   $(KAPU_BOOT)/normal_world.c			\
+			   $(KAPU_PLAT)/panic.S				\
 			   $(KAPU_BOOT)/canary_bl31.c			\
 			   $(KAPU_PLAT)/power.c
 

@@ -32,10 +32,12 @@ struct identity {
 };
 TEE_Result boot_identity(struct identity *id);
 TEE_Result boot_state(struct evidence_software *s);
+TEE_Result boot_storage(struct evidence_software *s);
 TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32]);
-/* *n: room in `log`, and then its bytes. */
-TEE_Result boot_events(uint8_t *log, size_t *n);
-TEE_Result boot_quote(const uint8_t nonce[32], uint8_t *attest, size_t *n,
+/* *n: room in `log`, and then its bytes. *told: what boot_quote wants, to be asked before the
+ * monitor's claims. */
+TEE_Result boot_events(uint8_t *log, size_t *n, uint32_t *told);
+TEE_Result boot_quote(const uint8_t nonce[32], uint32_t told, uint8_t *attest, size_t *n,
                       uint8_t signature[EVIDENCE_SIGNATURE_SIZE]);
 TEE_Result boot_activate(const TEE_Param *blob, const TEE_Param *secret, uint8_t out[32]);
 

@@ -19,7 +19,7 @@ static TEE_Result result_of(int err)
     return err == 0 ? TEE_SUCCESS : err == KAPU_ESPACE ? TEE_ERROR_SHORT_BUFFER : TEE_ERROR_GENERIC;
 }
 
-static TEE_Result put_boot(struct evidence_claims *c, size_t *log_n)
+static TEE_Result put_boot(struct evidence_claims *c, size_t *log_n, uint32_t *told)
 {
     TEE_Result res = TEE_SUCCESS;
 
@@ -27,7 +27,7 @@ static TEE_Result put_boot(struct evidence_claims *c, size_t *log_n)
         res = boot_pcr(evidence_pcr[i], c->boot.pcr[i]);
     *log_n = sizeof(event_log);
     if (res == TEE_SUCCESS)
-        res = boot_events(event_log, log_n);
+        res = boot_events(event_log, log_n, told);
     if (res != TEE_SUCCESS)
         return res;
     c->boot.log_size = (uint32_t)*log_n;
@@ -72,7 +72,8 @@ static TEE_Result put_enrolment(struct evidence_claims *c, const struct request 
         evidence_activation(&ta_hash, r->secret, r->nonce, &key, r->tls_key, c->activation));
 }
 
-static TEE_Result make_claims(const struct request *r, struct wr *out, size_t *log_n)
+static TEE_Result make_claims(const struct request *r, struct wr *out, size_t *log_n,
+                              uint32_t *told)
 {
     static struct evidence_claims c;
     size_t monitor_n = sizeof(monitor);
@@ -84,11 +85,13 @@ static TEE_Result make_claims(const struct request *r, struct wr *out, size_t *l
     c.dbgstat = RELEASE_DEBUG;
     c.software.version =
         (struct bytes){(const uint8_t *)RELEASE_VERSION, sizeof(RELEASE_VERSION) - 1};
-    res = put_boot(&c, log_n);
+    res = put_boot(&c, log_n, told); /* before the monitor's claims */
     if (res == TEE_SUCCESS)
         res = put_identity(&c);
     if (res == TEE_SUCCESS)
         res = boot_state(&c.software);
+    if (res == TEE_SUCCESS)
+        res = boot_storage(&c.software);
     if (res == TEE_SUCCESS)
         res = put_tee(&c);
     if (res == TEE_SUCCESS)
@@ -115,7 +118,7 @@ static TEE_Result make_token(struct bytes claims, struct wr *out)
 }
 
 static TEE_Result make_message(const struct request *r, struct bytes token, size_t log_n,
-                               struct wr *out)
+                               uint32_t told, struct wr *out)
 {
     uint8_t attest[EVIDENCE_ATTEST_MAX], nonce[32];
     struct evidence_message m = {.token = token};
@@ -123,7 +126,7 @@ static TEE_Result make_message(const struct request *r, struct bytes token, size
     TEE_Result res = result_of(evidence_quote_nonce(&ta_hash, token, nonce));
 
     if (res == TEE_SUCCESS)
-        res = boot_quote(nonce, attest, &n, m.quote_signature);
+        res = boot_quote(nonce, told, attest, &n, m.quote_signature);
     if (res != TEE_SUCCESS)
         return res;
     m.attest = (struct bytes){attest, n};
@@ -135,6 +138,7 @@ static TEE_Result make_message(const struct request *r, struct bytes token, size
 TEE_Result evidence_make(const struct request *r, struct wr *message)
 {
     size_t log_n = 0;
+    uint32_t told = 0;
     struct wr claims, token;
     TEE_Result res = has_key ? TEE_SUCCESS : key_open(&key);
 
@@ -142,10 +146,10 @@ TEE_Result evidence_make(const struct request *r, struct wr *message)
     wr_init(&claims, encoded, sizeof(encoded));
     wr_init(&token, token_bytes, sizeof(token_bytes));
     if (res == TEE_SUCCESS)
-        res = make_claims(r, &claims, &log_n);
+        res = make_claims(r, &claims, &log_n, &told);
     if (res == TEE_SUCCESS)
         res = make_token(wr_done(&claims), &token);
-    return res == TEE_SUCCESS ? make_message(r, wr_done(&token), log_n, message) : res;
+    return res == TEE_SUCCESS ? make_message(r, wr_done(&token), log_n, told, message) : res;
 }
 
 TEE_Result evidence_public(struct evidence_key *public)

@@ -10,6 +10,7 @@
 static TEE_TASessionHandle boot = TEE_HANDLE_NULL, monitor = TEE_HANDLE_NULL;
 
 #define NONE TEE_PARAM_TYPE_NONE
+#define VI TEE_PARAM_TYPE_VALUE_INPUT
 #define VO TEE_PARAM_TYPE_VALUE_OUTPUT
 #define VIO TEE_PARAM_TYPE_VALUE_INOUT
 #define MI TEE_PARAM_TYPE_MEMREF_INPUT
@@ -76,6 +77,18 @@ TEE_Result boot_state(struct evidence_software *s)
     return res;
 }
 
+TEE_Result boot_storage(struct evidence_software *s)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    res = call(boot, BOOT_PTA_STORAGE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), p);
+    s->storage_counter = p[0].value.a;
+    s->storage_starts = p[0].value.b;
+    return res;
+}
+
 static void put_word(uint8_t *to, uint32_t w)
 {
     for (unsigned i = 0; i < 4; i++)
@@ -97,19 +110,20 @@ TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32])
     return res;
 }
 
-TEE_Result boot_events(uint8_t *log, size_t *n)
+TEE_Result boot_events(uint8_t *log, size_t *n, uint32_t *told)
 {
     TEE_Param p[TEE_NUM_PARAMS];
     TEE_Result res;
 
     memset(p, 0, sizeof(p));
     set_memory(&p[0], log, *n);
-    res = call(boot, BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), p);
+    res = call(boot, BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p);
     *n = p[0].memref.size;
+    *told = p[1].value.a;
     return res;
 }
 
-TEE_Result boot_quote(const uint8_t nonce[32], uint8_t *attest, size_t *n,
+TEE_Result boot_quote(const uint8_t nonce[32], uint32_t told, uint8_t *attest, size_t *n,
                       uint8_t signature[EVIDENCE_SIGNATURE_SIZE])
 {
     TEE_Param p[TEE_NUM_PARAMS];
@@ -119,7 +133,8 @@ TEE_Result boot_quote(const uint8_t nonce[32], uint8_t *attest, size_t *n,
     set_memory(&p[0], nonce, 32);
     set_memory(&p[1], attest, *n);
     set_memory(&p[2], signature, EVIDENCE_SIGNATURE_SIZE);
-    res = call(boot, BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MI, MO, MO, NONE), p);
+    p[3].value.a = told;
+    res = call(boot, BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MI, MO, MO, VI), p);
     *n = p[1].memref.size;
     return res;
 }

@@ -49,7 +49,8 @@ int claims_make(const struct verdict *v, struct wr *to)
     _Static_assert(FINDINGS_MAX <= EVIDENCE_FINDINGS && CHECKS_MAX <= EVIDENCE_CHECKS,
                    "evidence has room for what is seen");
     _Static_assert((int)EVIDENCE_RESET_ALARM == (int)MONITOR_RESET_ALARM &&
-                       (int)EVIDENCE_RESET_WATCHDOG == (int)MONITOR_RESET_WATCHDOG,
+                       (int)EVIDENCE_RESET_WATCHDOG == (int)MONITOR_RESET_WATCHDOG &&
+                       (int)EVIDENCE_RESET_PANIC == (int)MONITOR_RESET_PANIC,
                    "the core's numbers are those of evidence");
     memset(&m, 0, sizeof(m));
     m.verdict = evidence_verdict_of(v->alarms, v->warnings);

@@ -229,6 +229,31 @@ uint32_t core_missed(void)
     return p[0].value.a;
 }
 
+void core_found(const char *text, size_t n)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].memref.buffer = (void *)(uintptr_t)text;
+    p[0].memref.size = n;
+    if (call(MONITOR_PTA_FOUND, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+}
+
+struct core_tpm core_tpm(void)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    if (call(MONITOR_PTA_TPM, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), p) != TEE_SUCCESS)
+        TEE_Panic(TEE_ERROR_BAD_STATE);
+    return (struct core_tpm){
+        .pcrs = p[0].value.a,
+        .reset = (p[0].value.b & MONITOR_TPM_RESET) != 0,
+        .silent = (p[0].value.b & MONITOR_TPM_SILENT) != 0,
+    };
+}
+
 void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n)
 {
     TEE_Param p[TEE_NUM_PARAMS];

@@ -6,6 +6,7 @@
  */
 #include "monitor.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sha256_blocks.h"
@@ -16,6 +17,7 @@
 #define WORK_SIZE (512u * 1024 + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define REGISTERS_MAX MONITOR_REGISTERS_MAX
 #define PASSING_MAX 8u
+#define SILENT_MAX 3u /* deep checks in a row that a TPM may leave without an answer */
 
 /* knowledge.S */
 extern const uint8_t kernel_profile[], allow_list[];
@@ -162,17 +164,46 @@ static int run_text(const struct introspect_check *check)
     return found;
 }
 
-static void run_one(struct verdict *v, const struct introspect_check *check, size_t place)
-{
-    int found;
+/* The check that is not of lib/introspect: the TPM must hold what this boot measured. */
+static const struct introspect_check tpm_check = {.id = "tpm"};
 
-    core_forget();
-    found = check == find("text") ? run_text(check) : introspect_run(&in, check);
-    v->did[place].id = check->id;
-    v->did[place].result = found;
-    v->checks++;
-    if (found < 0 && found != KAPU_EUNSUPPORTED)
-        failed(v, check);
+static void name_pcrs(uint32_t pcrs, char *to, size_t n)
+{
+    size_t at = (size_t)snprintf(to, n, "PCR");
+
+    for (unsigned int i = 0; i < 32; i++) {
+        if ((pcrs >> i & 1) != 0 && at < n)
+            at += (size_t)snprintf(to + at, n - at, " %u", i);
+    }
+}
+
+/* A disturbed bus is no attack yet, and keeps nobody from the next look; a TPM that stays away
+ * could hide anything. */
+static void judge_silence(struct verdict *v, bool silent)
+{
+    static uint32_t in_a_row;
+
+    in_a_row = silent ? in_a_row + 1 : 0;
+    if (silent)
+        own_finding(v, "tpm.silent", in_a_row < SILENT_MAX ? INTROSPECT_WARNING : INTROSPECT_ALARM,
+                    "TPM",
+                    in_a_row < SILENT_MAX ? "it gives no authentic answer"
+                                          : "it has given no authentic answer for several checks");
+}
+
+static int run_tpm(struct verdict *v)
+{
+    const struct core_tpm t = core_tpm();
+    char pcrs[sizeof(((struct finding *)0)->object)];
+
+    if (t.reset)
+        own_finding(v, "tpm.reset", INTROSPECT_ALARM, "TPM",
+                    "it was reset, or lost the secure world's session, while the board ran on");
+    name_pcrs(t.pcrs, pcrs, sizeof(pcrs));
+    if (t.pcrs != 0)
+        own_finding(v, "tpm.pcr", INTROSPECT_ALARM, pcrs, "not what this boot measured");
+    judge_silence(v, t.silent);
+    return t.silent ? KAPU_EIO : (int)t.reset + (t.pcrs != 0);
 }
 
 /*
@@ -190,9 +221,11 @@ static void swap(size_t a, size_t b)
     order[b] = one;
 }
 
-static void make_order(const struct introspect_check *table, size_t n)
+static void make_order(size_t n)
 {
     const struct finding code = {.id = "tables.exec"};
+    const struct introspect_check *table;
+    const size_t of_table = introspect_checks(&table);
     const size_t fixed = introspect_may_pass(&in, &code) ? 1 : 0;
     uint32_t random[CHECKS_MAX];
 
@@ -201,7 +234,7 @@ static void make_order(const struct introspect_check *table, size_t n)
         TEE_Panic(TEE_ERROR_OVERFLOW); /* a table of this build */
     for (size_t i = 0; i < n; i++) {
         order[i] = (uint8_t)i;
-        if (fixed > 0 && &table[i] == find("tables"))
+        if (fixed > 0 && i < of_table && &table[i] == find("tables"))
             swap(i, 0);
     }
     for (size_t i = n - 1; i > fixed; i--)
@@ -254,6 +287,26 @@ static void run_captured(struct verdict *v)
     judge_missed(v);
 }
 
+/* Row `place` of the table, or behind it the one of our own. */
+static void run_one(struct verdict *v, size_t place)
+{
+    const struct introspect_check *table, *check = &tpm_check;
+    int found;
+
+    if (place < introspect_checks(&table))
+        check = &table[place];
+    core_forget();
+    if (check == &tpm_check)
+        found = run_tpm(v);
+    else
+        found = check == find("text") ? run_text(check) : introspect_run(&in, check);
+    v->did[place].id = check->id;
+    v->did[place].result = found;
+    v->checks++;
+    if (found < 0 && found != KAPU_EUNSUPPORTED && check != &tpm_check)
+        failed(v, check);
+}
+
 /* The first step: where the kernel is, and what was caught since the last deep check. */
 static int begin(struct verdict *v, uint64_t now_ms)
 {
@@ -287,7 +340,7 @@ uint32_t look_step(struct verdict *v)
 {
     static uint32_t step; /* 0: a new deep check begins */
     const struct introspect_check *table;
-    uint32_t checks = (uint32_t)introspect_checks(&table);
+    uint32_t checks = (uint32_t)introspect_checks(&table) + 1; /* and the TPM's */
     bool last;
     int err = 0;
 
@@ -296,13 +349,13 @@ uint32_t look_step(struct verdict *v)
     if (step == 0) {
         err = begin(v, core_time().now_ms);
         if (err == 0)
-            make_order(table, checks);
+            make_order(checks);
         else
             own_finding(v, "monitor.kernel", INTROSPECT_ALARM, "monitor",
                         "the release's kernel is not where a core's tables lead");
     } else {
         if (step <= checks)
-            run_one(v, &table[order[step - 1]], order[step - 1]);
+            run_one(v, order[step - 1]);
         forget_passed();
     }
     last = err != 0 || step > checks; /* one more, for what the last check found to pass */

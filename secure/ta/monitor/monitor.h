@@ -54,6 +54,14 @@ bool core_captured_next(uint64_t *pa);
 void core_captured_end(void);
 /* Changed pages that the watch had no room for, since the last call. */
 uint32_t core_missed(void);
+/* Alarms of a deep check that goes on. */
+void core_found(const char *text, size_t n);
+/* What the TPM holds, against what this boot measured. */
+struct core_tpm {
+    uint32_t pcrs; /* bit i: PCR i differs */
+    bool reset, silent;
+};
+struct core_tpm core_tpm(void);
 void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
 struct core_time {
     uint64_t now_ms;

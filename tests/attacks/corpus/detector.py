@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from guest import inspect
+from kapu import load
 
 from .technique import check_of
 
@@ -72,7 +73,7 @@ def watch(detector: Detector, wanted: frozenset[str]) -> Seen:
         if seen.findings and wanted <= seen.ids:
             seen.seconds = now
             return seen
-        if now > detector.seconds or not wanted:
+        if now > detector.seconds * load.factor() or not wanted:
             return seen
 
 
@@ -81,5 +82,5 @@ def until_clean(detector: Detector) -> list[dict]:
     begin = time.monotonic()
     while True:
         found = detector.findings()
-        if not found or time.monotonic() - begin > detector.seconds:
+        if not found or time.monotonic() - begin > detector.seconds * load.factor():
             return found

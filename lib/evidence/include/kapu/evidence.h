@@ -107,6 +107,7 @@ enum evidence_reset {
     EVIDENCE_RESET_NONE = 0,
     EVIDENCE_RESET_ALARM = 1,
     EVIDENCE_RESET_WATCHDOG = 2,
+    EVIDENCE_RESET_PANIC = 3,
 }; /* enum monitor_reset */
 
 struct evidence_finding {
@@ -167,6 +168,9 @@ struct evidence_software {
     uint8_t slot;                          /* 0 or 1 */
     bool trial;
     uint8_t tries; /* left on trial */
+    /* Secure storage, from counters of the TPM: commits to it, and how often it began empty in the
+     * life of this board. */
+    uint32_t storage_counter, storage_starts;
 };
 
 struct evidence_claims {

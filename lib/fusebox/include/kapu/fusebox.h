@@ -6,23 +6,28 @@
  *
  *   security counter   NV counter. Read with the board's value, raised only by the owner, whose
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
- *                      which BL2 closes: nobody can delete them after that.
+ *   storage starts     which BL2 closes: nobody can delete them after that.
  *   boot state         NV, 8 bytes (kapu/bootstate.h). Read and written with the board's value.
  *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
  *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
  *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
  *                      that encrypts. OP-TEE's hardware key and the TPM's hierarchy values derive
  *                      from it.
+ *   attestation key    AK: restricted signing key, made by the factory under the storage root key.
+ *                      Its value derives from the root secret. TPM2_Clear destroys it for good, as
+ *                      no seed and no template leads to it.
  *
- * The board itself has a small record ("fuses") that only the secure world can read: the name of
- * the TPM's endorsement key, a secret that pairs the board with this TPM, and where the counters
- * start. From the pairing secret the board's authorisation values derive.
+ * The board itself has a small record ("fuses") that only the secure world can read: the names of
+ * the TPM's endorsement key and of the attestation key, a secret that pairs the board with this
+ * TPM, and where the counters start. From the pairing secret the board's authorisation values
+ * derive.
  *
  * Trust: whatever the TPM's bus brings is hostile. The boot stages use sessions without encryption,
  * as nothing that they read or write is secret; commands and answers carry MACs with the board's
  * values. The secure world uses a session salted by the pinned endorsement key, which it keeps: a
  * salt costs two multiplications on a curve. An operation that fails ends it, the next opens
- * another. There is no fall-back from one kind to the other, and none to plain.
+ * another; a session that the TPM no longer knows is remembered, as only a reset or somebody else
+ * ends one. There is no fall-back from one kind to the other, and none to plain.
  *
  * Errors: 0 or KAPU_E*; fusebox_explain says it to a person. `at` names what was being done.
  */
@@ -48,9 +53,11 @@
 #define FUSEBOX_NV_COUNTER 0x01406b01u
 #define FUSEBOX_NV_BOOT 0x01406b02u
 #define FUSEBOX_NV_STORAGE 0x01406b03u
+#define FUSEBOX_NV_STARTS 0x01406b04u
 #define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
 #define FUSEBOX_SRK 0x81000001u
 #define FUSEBOX_ROOT 0x81006b01u
+#define FUSEBOX_AK 0x81006b02u
 #define FUSEBOX_EK 0x81010002u
 
 #define FUSEBOX_SECRET_SIZE 32u
@@ -64,20 +71,28 @@ KAPU_MUST_CHECK int fusebox_cap_digest(const struct kapu_sha256 *h, uint8_t dige
 struct fusebox_board {
     uint8_t id[16];        /* UUID */
     struct tpm2_name ek;   /* of the TPM that the board was made with */
+    struct tpm2_name ak;   /* of the attestation key that the factory made in it */
     uint8_t pairing[32];   /* secret */
     uint64_t counter_base; /* value of the security counter that stands for 0 */
     uint64_t storage_base; /* the same of the storage counter */
+    uint64_t starts_base;  /* the same of the storage starts */
 };
 
 /* "KAPUFUSE", version, fields, SHA-256 over all before it: against wear, not against attackers. */
-#define FUSEBOX_BOARD_SIZE 140u
+#define FUSEBOX_BOARD_SIZE 182u
 KAPU_MUST_CHECK int fusebox_board_encode(const struct kapu_sha256 *h, const struct fusebox_board *b,
                                          uint8_t to[FUSEBOX_BOARD_SIZE]);
-/* KAPU_ENOENT: erased, the board was never provisioned. KAPU_EINVAL: damaged, or another version.
- */
+/* KAPU_ENOENT: erased, the board was never provisioned. KAPU_EUNSUPPORTED: of another version: the
+ * factory upgrades the board. KAPU_EINVAL: damaged. */
 KAPU_MUST_CHECK int fusebox_board_decode(const struct kapu_sha256 *h,
                                          const uint8_t from[FUSEBOX_BOARD_SIZE],
                                          struct fusebox_board *b);
+
+/* The record of version 1, for the factory to upgrade the board: it has no attestation key. */
+#define FUSEBOX_BOARD_V1_SIZE 140u
+KAPU_MUST_CHECK int fusebox_board_decode_v1(const struct kapu_sha256 *h,
+                                            const uint8_t from[FUSEBOX_BOARD_V1_SIZE],
+                                            struct fusebox_board *b);
 
 /* ---- one fuse box ---- */
 
@@ -86,6 +101,7 @@ struct fusebox {
     const struct fusebox_board *board;
     const char *at;              /* what was being done last, for a person */
     bool salted;                 /* the session is salted by the endorsement key, and kept */
+    bool lost;                   /* the TPM did not know a kept session any more; stays */
     struct tpm2_session session; /* handle 0: none */
     struct tpm2_public ek_pub; /* when salted: read from the TPM, and found to be the pinned one */
 };
@@ -111,6 +127,7 @@ KAPU_MUST_CHECK int fusebox_start(struct fusebox *f);
 
 /* Security counter and boot state, authentic. */
 KAPU_MUST_CHECK int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state);
+/* Reads before, and writes only another value: NV memory wears out. */
 KAPU_MUST_CHECK int fusebox_write_state(struct fusebox *f, const struct bootstate *state);
 
 /* BL2, last: closes the platform hierarchy until the next reset. The secure world checks it. */
@@ -125,25 +142,62 @@ KAPU_MUST_CHECK int fusebox_close_platform(struct fusebox *f);
  */
 KAPU_MUST_CHECK int fusebox_take_root(struct fusebox *f, uint8_t root[FUSEBOX_SECRET_SIZE]);
 
+/*
+ * What the TPM holds from the end of the boot phase to the next reset: the PCRs of FUSEBOX_PCRS, in
+ * the order of their numbers, and how often it was reset.
+ */
+#define FUSEBOX_PCR_COUNT 5u
+struct fusebox_measured {
+    uint8_t pcr[FUSEBOX_PCR_COUNT][32];
+    uint32_t resets, restarts;
+};
+
+/* Right after fusebox_take_root: the PCRs as the event log `log` has them, the TPM's counts as they
+ * are. KAPU_EUNSUPPORTED: the log has events of other PCRs. Else errors of the log's parser. */
+KAPU_MUST_CHECK int fusebox_expect(struct fusebox *f, struct bytes log, struct fusebox_measured *m);
+
+struct fusebox_difference {
+    uint32_t pcrs; /* bit i: PCR i */
+    bool reset;    /* the TPM was reset, restarted or suspended, or lost the session kept with it */
+};
+/* Looks, authentically, whether the TPM still holds that; tries more than once. On an error the
+ * TPM's values are not known, but d->reset counts all the same. Two commands in the good case. */
+KAPU_MUST_CHECK int fusebox_check(struct fusebox *f, const struct fusebox_measured *m,
+                                  struct fusebox_difference *d);
+
 /* n bytes of the TPM's generator, encrypted on the bus. */
 KAPU_MUST_CHECK int fusebox_random(struct fusebox *f, uint8_t *to, size_t n);
 
 /* The SHA-256 PCRs, authentic. */
 KAPU_MUST_CHECK int fusebox_read_pcr(struct fusebox *f, uint32_t pcr, uint8_t value[32]);
 
-enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE };
+/* STORAGE rises with each commit to secure storage, STARTS each time that it is created anew. */
+enum fusebox_counter { FUSEBOX_SECURITY, FUSEBOX_STORAGE, FUSEBOX_STARTS };
 
 /* A counter relative to its base. KAPU_ERANGE: below its base, or more than 32 bits above it. */
 KAPU_MUST_CHECK int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which,
                                          uint32_t *value);
 
-/* Most that a counter rises in one call: a TPM counts in single steps. */
-#define FUSEBOX_RAISE_MAX 256u
+/* Most that a counter ever rises at once: a TPM counts in single steps, each a write of its NV
+ * memory. Releases have a security counter of at most this (tools/kapu/build.py). */
+#define FUSEBOX_RAISE_MAX 4095u
+/* Steps that a TPM does in about a second. */
+#define FUSEBOX_RAISE_PART 32u
 
 /* Raises a counter to `value`; nothing happens when it is there already or beyond.
  * KAPU_EARG: more than FUSEBOX_RAISE_MAX steps. A cut on the way leaves it in between. */
 KAPU_MUST_CHECK int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   enum fusebox_counter which, uint32_t value);
+
+/*
+ * Confirms the release in `slot`: its slot is no longer on trial, and the security counter rises to
+ * `counter`. Does a part of it, of at most FUSEBOX_RAISE_PART steps, and says in *left how many
+ * steps are still to be done: call it until that is 0. State first: a cut on the way leaves a
+ * confirmed slot that can be confirmed again; the other way round it would leave a trial whose
+ * fall-back is refused. KAPU_EARG: more than FUSEBOX_RAISE_MAX steps; nothing was changed.
+ */
+KAPU_MUST_CHECK int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
+                                    uint8_t slot, uint32_t counter, uint32_t *left);
 
 /* Derives a value for one use from the root secret: KDFa (Part 1, 11.4.10.2) with its label. */
 KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
@@ -157,13 +211,14 @@ KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,
 #define FUSEBOX_LABEL_AK "kapu TPM attestation key"
 
 /*
- * Attestation. The attestation key (AK) is a restricted signing key of the endorsement hierarchy
- * whose value, and the hierarchy's, only the secure world can derive. The AK's public area is of
- * this TPM, authentic.
+ * Attestation. The public area of the attestation key (AK), authentic: it has the name that the
+ * factory wrote into the board's record. KAPU_EPIN: another key is in its place.
  */
-KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
-                               struct tpm2_public *ak);
-/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. */
+KAPU_MUST_CHECK int fusebox_ak(struct fusebox *f, struct tpm2_public *ak);
+/* A quote by the AK of PCRs FUSEBOX_PCRS; attest: TPMS_ATTEST, as signed. As the AK is not of the
+ * endorsement hierarchy, the TPM adds a secret constant of this key to its reset count, restart
+ * count and firmware version (Part 2, 10.12; modulo 2^32 and 2^64): differences between two quotes
+ * are true, the values are not. */
 KAPU_MUST_CHECK int fusebox_quote(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                   const uint8_t nonce[32], struct wr *attest,
                                   struct tpm2_signature *sig);
@@ -193,13 +248,23 @@ struct fusebox_factory {
     struct bytes ek_certificate; /* DER; empty: none is stored */
     void (*progress)(void *ctx, const char *step);
     void *ctx;
-    const char *at; /* set: the step under way, or that failed */
+    const char *at;        /* set: the step under way, or that failed */
+    struct tpm2_public ak; /* set on success: the attestation key, for the board's certificate */
 };
 
-/* Makes the endorsement key, for its certificate to be issued. Changes nothing else. */
+/* The endorsement key, for its certificate to be issued: made, or that of a provisioning before.
+ * Changes nothing else. */
 KAPU_MUST_CHECK int fusebox_factory_ek(struct fusebox_factory *y, struct tpm2_public *ek);
 KAPU_MUST_CHECK int fusebox_factory_provision(struct fusebox_factory *y,
                                               struct fusebox_board *board);
+/*
+ * Brings a board that an earlier release provisioned up to this one: makes what it lacks, and keeps
+ * root secret, counters and boot state, so that nothing that they protect is lost. `board` is what
+ * fusebox_board_decode_v1 gave, and gets the rest; write it to the fuses on success. The platform
+ * hierarchy must be open, as for provisioning; a run that was cut is repeated. Plays the firmware's
+ * part of a boot to open the root secret, so the TPM must be reset afterwards.
+ */
+KAPU_MUST_CHECK int fusebox_factory_upgrade(struct fusebox_factory *y, struct fusebox_board *board);
 
 /* ---- for a person ---- */
 

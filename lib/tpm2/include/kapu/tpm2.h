@@ -215,6 +215,10 @@ KAPU_MUST_CHECK int tpm2_pcr_extend(struct tpm2 *t, uint32_t pcr, const struct t
                                     const uint8_t digest[32]);
 KAPU_MUST_CHECK int tpm2_pcr_read(struct tpm2 *t, struct tpm2_session *protect, uint32_t pcr,
                                   uint8_t value[32]);
+/* The PCRs of `mask`, in the order of their numbers: as many of them with one command as the TPM
+ * gives at once. */
+KAPU_MUST_CHECK int tpm2_pcr_read_set(struct tpm2 *t, struct tpm2_session *protect, uint32_t mask,
+                                      uint8_t (*value)[32]);
 
 /* ---- names (Part 1, 16) ---- */
 

@@ -90,6 +90,8 @@
 #define TPM2_RC_LOCKOUT 0x921u
 #define TPM2_RC_RETRY 0x922u
 #define TPM2_RC_REFERENCE_H0 0x910u
+#define TPM2_RC_REFERENCE_S0 0x918u /* to S6: the session is not loaded */
+#define TPM2_RC_REFERENCE_S6 0x91Eu
 
 /* 6.9 structure tags of attestations */
 #define TPM2_ST_ATTEST_CERTIFY 0x8017u

@@ -10,6 +10,7 @@
 #ifndef KAPU_TRUST_H
 #define KAPU_TRUST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <tee_api_types.h>
@@ -38,13 +39,34 @@ TEE_Result trust_read_pcr(uint32_t pcr, uint8_t value[32]);
 TEE_Result trust_read_counter(enum fusebox_counter which, uint32_t *value);
 TEE_Result trust_raise_counter(enum fusebox_counter which, uint32_t value);
 
+/* The release that runs is confirmed: as fusebox_confirm, all of it. TEE_ERROR_BAD_STATE: its
+ * security counter is too far above the TPM's; nothing was changed. */
+TEE_Result trust_confirm(void);
+
 /* The boot state in the TPM, which counts from the next reset on. */
 TEE_Result trust_read_state(struct bootstate *state);
 TEE_Result trust_write_state(const struct bootstate *state);
 
+/* Whether the TPM still holds what this boot measured, and was not reset: as fusebox_check, with
+ * all that was seen since this boot. `silent`: it could not be asked now. */
+struct trust_tpm {
+    uint32_t pcrs; /* bit i: PCR i differs */
+    bool reset, silent;
+};
+void trust_check_tpm(struct trust_tpm *t);
+/* A deep check has ended with an alarm for these. */
+void trust_tell(uint32_t pcrs, bool reset);
+/* How often that was news. */
+uint32_t trust_told(void);
+/* A difference was seen that no deep check has told of. Any context. */
+bool trust_wants_check(void);
+
 /* Attestation: as fusebox_ak, fusebox_quote, fusebox_activate, fusebox_ek_certificate. */
 TEE_Result trust_ak(struct tpm2_public *ak);
-TEE_Result trust_quote(const uint8_t nonce[32], struct wr *attest, struct tpm2_signature *sig);
+/* told: trust_told() before the claims were made that are quoted. TEE_ERROR_SECURITY: the TPM is
+ * not as this boot left it, and those claims cannot say so. */
+TEE_Result trust_quote(const uint8_t nonce[32], uint32_t told, struct wr *attest,
+                       struct tpm2_signature *sig);
 TEE_Result trust_activate(struct bytes blob, struct bytes secret, uint8_t out[FUSEBOX_SECRET_SIZE]);
 TEE_Result trust_ek_certificate(uint8_t der[FUSEBOX_CERTIFICATE_MAX], size_t *n);
 

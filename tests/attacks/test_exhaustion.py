@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux uses up the secure world's heap, and an alarm is an alarm all the same: the reset is because of it. The
+lab here resets on alarms as a gateway does (lab-resets.patch).
+"""
+
+import re
+import shutil
+import struct
+
+from attacks.corpus.bench import build_tools
+from board import Firmware
+from guest import Guest, Kernel, inspect
+from kapu import build
+from kapu.paths import ROOT
+from kapu.steps import Progress
+from monitored import AGAIN, RESET, Monitor
+from shell import Shell
+from watched import watched_instance
+
+BOOT_SECONDS = 240
+CHECK_SECONDS = 120
+NOP = struct.pack("<I", 0xd503201f)
+MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"
+OUT_OF_MEMORY = "0xffff000c"
+
+
+class Lab:
+    def __init__(self, folder, *patches):
+        firmware = Firmware("lab")
+        paths = [ROOT / "tests/attacks" / f"{name}.patch" for name in patches]
+        step = build.optee_variant(firmware.release, "optee-lab-" + "-".join(patches), *paths)
+        step.build(Progress())
+        self.instance = watched_instance(folder / "gw", "lab")
+        self.instance.write_firmware("a", firmware.make(folder / "package",
+                                                        images={"optee": step.out / "optee.bin"}))
+        build_tools(self.instance.folder, self.instance.folder / "share")
+        self.machine = self.instance.machine
+        self.monitor = Monitor(self.machine)
+        self.machine.start()
+        self.shell = Shell(self.machine)
+        self.monitor.next_check(BOOT_SECONDS)
+
+    def exhaust(self) -> None:
+        said = self.shell.run(f"/lab/tee exhaust {MONITOR_TA}")
+        pieces, sessions = map(int, re.search(r"exhausted: (\d+) .*, (\d+) sessions", said).groups())
+        assert pieces > 8 and sessions >= 0
+        # nothing is left for anybody else
+        assert self.shell.run(f"/lab/tee open {MONITOR_TA} 0") in (OUT_OF_MEMORY, "errno 12")
+
+    def attack(self) -> None:
+        _, report = inspect("lab", self.instance.folder)
+        guest = Guest(self.machine, Kernel("lab"), report)
+        guest.write(guest.symbol("vfs_read") + 64, NOP)
+        self.shell.socket.sendall(b"systemctl kill -s USR1 kapu-agent\n")
+
+    def said_after_the_reset(self) -> str:
+        self.monitor.wait(AGAIN, BOOT_SECONDS)
+        self.machine.wait_for("kapu-lab# ", BOOT_SECONDS, start=self.machine.text().rfind("BL1: "),
+                              partial=True)
+        self.monitor.next_check(BOOT_SECONDS)
+        return self.shell.run("kapu-agent status", check=False)
+
+    def destroy(self) -> None:
+        self.shell.close()
+        self.machine.stop()
+        shutil.rmtree(self.instance.folder)
+
+
+def test_an_alarm_without_heap_is_the_reason_of_the_reset(tmp_path):
+    lab = Lab(tmp_path, "lab-resets")
+    try:
+        lab.exhaust()
+        lab.attack()
+        assert "text.page" in lab.monitor.next_check(CHECK_SECONDS).ids
+        assert "because of the alarms" in lab.monitor.wait(RESET, CHECK_SECONDS)[1]
+        said = lab.said_after_the_reset()
+        assert "because of an alarm" in said and "alarm text.page" in said
+    finally:
+        lab.destroy()
+
+
+def test_with_the_alarm_on_the_heap_it_is_lost_but_the_reset_says_what_was_found(tmp_path):
+    """What the test above sees otherwise: the monitor TA cannot say what it found, and ends."""
+    lab = Lab(tmp_path, "lab-resets", "alarm-on-heap")
+    try:
+        lab.exhaust()
+        lab.attack()
+        assert "has crashed" in lab.monitor.wait(RESET, CHECK_SECONDS)[1]
+        assert "alarm text.page" in lab.said_after_the_reset()
+    finally:
+        lab.destroy()

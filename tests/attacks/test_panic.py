@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A panic of the secure world, on any core, in any context and with locks held, resets the board and is
+remembered. OP-TEE here is the release's with panic.patch, by which Linux' memory says when and how it comes to
+grief.
+"""
+
+import re
+import shutil
+import struct
+
+import pytest
+
+from kapu import build
+from kapu.errors import KapuError
+from kapu.paths import ROOT
+from kapu.steps import Progress
+from monitored import AGAIN, RESET, Monitor
+from watched import RAM_BASE, watched_instance
+
+CORES = 2
+BOOT_SECONDS = 240
+RESET_SECONDS = 60
+ASKED = 0x44000000  # of panic.patch: the device tree of the running kernel, which is in use no more
+MAGIC = 0x6b617474
+TICK, CALL = 0, 1   # in the interrupt of the secure timer; in a thread, called by the monitor TA
+STARTED = re.compile(r"kapu: PCR 14")  # OP-TEE says so when its devices are about to start
+SAID = re.compile(r"kapu: it said: (.*)$")
+
+# how: what it is, and what is remembered
+KINDS = {
+    "panic": (0, r"panic of OP-TEE on core {core} at 0x[0-9a-f]+: attack: panic"),
+    "data-abort": (1, r"core {core} .*data abort of the core at address 0x10,"),
+    "prefetch-abort": (2, r"core {core} .*prefetch abort of the core at address 0x10,"),
+    "undefined": (3, r"core {core} .*undef abort of the core"),
+    "lock-held": (4, r"core {core} .*: attack: lock held"),
+    "within-a-panic": (5, r"core {core} .*: attack: within a panic"),
+    "exception-vectors": (6, r"panic in OP-TEE's exception vectors: ESR 0x96"),
+    "stack": (7, r"core {core} .*stack smashing"),
+    "bl31": (8, r"panic in BL31: ESR 0x"),
+}
+
+
+class Panicking:
+    def __init__(self, folder, firmware, *patches):
+        step = build.optee_variant(firmware.release, "optee-" + "-".join(p.stem for p in patches), *patches)
+        step.build(Progress())
+        self.instance = watched_instance(folder / "gw")
+        package = firmware.make(folder / "package", images={"optee": step.out / "optee.bin"})
+        for slot in "ab":
+            self.instance.write_firmware(slot, package)
+        self.machine = self.instance.machine
+        self.monitor = Monitor(self.machine)
+        self.machine.start()
+
+    def ask(self, context: int, core: int, how: int) -> None:
+        with open(self.machine.ram, "r+b") as ram:
+            ram.seek(ASKED - RAM_BASE)
+            ram.write(struct.pack("<IIII", MAGIC, context, core, how))
+
+    def come_up(self) -> None:
+        """Wait until the gateway has told what it has to tell, and makes deep checks."""
+        self.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS, start=self.begin)
+        self.monitor.next_check(BOOT_SECONDS)
+
+    @property
+    def begin(self) -> int:
+        """Where the last boot starts in the console's text."""
+        return max(self.machine.text().rfind("BL1: "), 0)
+
+    def destroy(self) -> None:
+        self.machine.stop()
+        shutil.rmtree(self.instance.folder)
+
+
+@pytest.fixture(scope="module")
+def gateway(firmware, tmp_path_factory):
+    made = Panicking(tmp_path_factory.mktemp("panic"), firmware, ROOT / "tests/attacks/panic.patch")
+    made.come_up()
+    yield made
+    made.destroy()
+
+
+def comes_back(gateway, kind: str, context: int, core: int) -> None:
+    how, remembered = KINDS[kind]
+    gateway.ask(context, core, how)
+    if kind not in ("exception-vectors", "bl31"):
+        said = gateway.monitor.wait(RESET, RESET_SECONDS)[1]
+        assert re.search(remembered.format(core=core), said)
+    gateway.monitor.wait(AGAIN, BOOT_SECONDS)
+    assert re.search(remembered.format(core=core), gateway.monitor.wait(SAID, BOOT_SECONDS)[1])
+    gateway.come_up()
+
+
+@pytest.mark.parametrize("core", range(CORES))
+@pytest.mark.parametrize("context", [TICK, CALL])
+def test_a_panic_on_any_core_resets_the_gateway_and_is_remembered(gateway, context, core):
+    comes_back(gateway, "panic", context, core)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "panic"])
+def test_whatever_stops_the_secure_world_resets_the_gateway_and_is_remembered(gateway, kind):
+    comes_back(gateway, kind, TICK, 1)
+
+
+def test_without_our_panic_handler_the_gateway_freezes(firmware, tmp_path):
+    """What the tests above see reset. With a lock held the other core cannot help either."""
+    frozen = Panicking(tmp_path, firmware, ROOT / "tests/attacks/panic.patch",
+                       ROOT / "tests/attacks/no-panic-reset.patch")
+    try:
+        frozen.come_up()
+        frozen.ask(TICK, 1, KINDS["lock-held"][0])
+        with pytest.raises(KapuError, match="did not appear"):
+            frozen.monitor.wait(RESET, RESET_SECONDS)
+    finally:
+        frozen.destroy()
