@@ -17,7 +17,7 @@ from kapu.qemu import Machine
 
 VERDICT = r"kapu: HALT: .*$|kapu: slot ([AB]): all images verified"
 SECURE_VERDICT = r"kapu: HALT: .*$|Primary CPU switching to normal world boot"
-SECONDS = 60
+SECONDS = 300
 BASE = {"a": 0, "b": SLOT_SIZE}
 COUNTER_BASE = 8 + 2 + 16 + 34 + 34 + 32  # place in the board's record (lib/fusebox/board.c)
 

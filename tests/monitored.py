@@ -58,7 +58,7 @@ class Monitor:
                                 f"{timeout:.0f} s:\n{tail}")
             time.sleep(0.05)
 
-    def next_check(self, timeout: float = 120) -> DeepCheck:
+    def next_check(self, timeout: float = 600) -> DeepCheck:
         """The next deep check with all that it found."""
         found = self.wait(CHECK, timeout)
         check = DeepCheck(int(found[1]), int(found[6]))

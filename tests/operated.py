@@ -31,14 +31,14 @@ class Operated:
         done = self.kapu("board", "add", folder / tpm.RECORD)
         assert done.returncode == 0, done.stderr
 
-    def kapu(self, *words, timeout: float = 180) -> subprocess.CompletedProcess:
+    def kapu(self, *words, timeout: float = 900) -> subprocess.CompletedProcess:
         return subprocess.run([self.kapu_program, *map(str, words), "--operator",
                                self.operator.folder], env=host_environment(), capture_output=True,
                               text=True, check=False, timeout=timeout)
 
     def attest(self, gateway: str, *more) -> tuple[int, dict]:
         """Exit status and result."""
-        done = self.kapu("attest", gateway, "--json", "--timeout", "60", *more)
+        done = self.kapu("attest", gateway, "--json", "--timeout", "300", *more)
         assert done.returncode in (0, 1, 3), done.stderr
         return done.returncode, json.loads(done.stdout)
 

@@ -23,7 +23,7 @@ IDS = itertools.count(int.from_bytes(os.urandom(3), "little"))  # no two runs us
 class Shell:
     """A root shell in a lab that runs. Each command is a bash of its own: a `cd` does not outlive it."""
 
-    def __init__(self, machine: Machine, timeout: float = 300):
+    def __init__(self, machine: Machine, timeout: float = 900):
         self.machine = machine
         self._open(timeout)
 
@@ -35,7 +35,7 @@ class Shell:
         self.run("systemctl is-system-running --wait", timeout, check=False)
         self.machine.is_ready()
 
-    def run(self, command: str, timeout: float = 120, check: bool = True) -> str:
+    def run(self, command: str, timeout: float = 600, check: bool = True) -> str:
         """The command's output; with `check`, a failing command raises with what it said."""
         text = command.encode()
         assert len(text) <= COMMAND_MAX, f"a command of {len(text)} bytes"
@@ -85,7 +85,7 @@ class Shell:
         """For a person who reads why a test failed."""
         return "\n".join(f"  | {line}" for line in self.machine.text().splitlines()[-15:])
 
-    def reset(self, timeout: float = 300) -> None:
+    def reset(self, timeout: float = 900) -> None:
         """Press reset and wait until commands run again."""
         seen = len(self.machine.text())
         self.close()  # with what the old run may still say

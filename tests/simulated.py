@@ -17,7 +17,7 @@ from kapu.keys import FACTORY_ROLE, KeySet, factory_key, key_set
 RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
 KERNEL_SIZE, KERNEL_SYMBOLS = 0x800000, [(0, "_text"), (0x123440, "__arm64_sys_kill"),
                                          (0x123500, "__arm64_sys_tkill")]
-PATIENCE = 30
+PATIENCE = 180
 BOARD_RECORD = "application/x.kapu.board-record+cose"
 
 
@@ -102,7 +102,7 @@ class Fleet:
     def command(self, *words) -> list[str]:
         return [str(self.kapu_program), *map(str, words), "--operator", str(self.operator.folder)]
 
-    def kapu(self, *words, timeout: float = 60) -> subprocess.CompletedProcess:
+    def kapu(self, *words, timeout: float = 300) -> subprocess.CompletedProcess:
         return subprocess.run(self.command(*words), capture_output=True, text=True, check=False,
                               timeout=timeout)
 
@@ -191,7 +191,7 @@ def client_command(program: str, port: int, operator: Operator, *words,
     return [*command, *map(str, words)]
 
 
-def client(*words, timeout: float = 20, **identity) -> subprocess.CompletedProcess:
+def client(*words, timeout: float = 120, **identity) -> subprocess.CompletedProcess:
     """The same, until it ends."""
     return subprocess.run(client_command(*words, **identity), capture_output=True, text=True,
                           check=False, timeout=timeout)

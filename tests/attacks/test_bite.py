@@ -27,7 +27,7 @@ from tpm_bus import TpmBus
 from watched import watched_instance
 
 PATCH = ROOT / "tests" / "attacks" / "no-verification.patch"
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 NOP = struct.pack("<I", 0xd503201f)
 WATCHED_SECONDS = 12  # two passes over all pages
 

@@ -17,8 +17,8 @@ from monitored import AGAIN, RESET, Monitor
 from shell import Shell
 from watched import watched_instance
 
-BOOT_SECONDS = 240
-CHECK_SECONDS = 120
+BOOT_SECONDS = 900
+CHECK_SECONDS = 600
 NOP = struct.pack("<I", 0xd503201f)
 MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"
 OUT_OF_MEMORY = "0xffff000c"

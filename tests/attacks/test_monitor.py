@@ -18,7 +18,7 @@ from monitored import AGAIN, RESET, WATCH, Monitor
 from shell import Shell
 from watched import watched_instance
 
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 NOP = struct.pack("<I", 0xd503201f)
 REFUSE = struct.pack("<II", 0x129ffe20, 0xd65f03c0)  # return TEEC_ERROR_COMMUNICATION
 RESET_SECONDS = 30 + 15   # on_alarm of gateway/policy, and a tick of a slow emulator

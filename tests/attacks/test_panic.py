@@ -18,7 +18,7 @@ from monitored import AGAIN, RESET, Monitor
 from watched import RAM_BASE, watched_instance
 
 CORES = 2
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 RESET_SECONDS = 60
 ASKED = 0x44000000  # of panic.patch: the device tree of the running kernel, which is in use no more
 MAGIC = 0x6b617474
@@ -83,7 +83,7 @@ def comes_back(gateway, kind: str, context: int, core: int) -> None:
     how, remembered = KINDS[kind]
     gateway.ask(context, core, how)
     if kind not in ("exception-vectors", "bl31"):
-        said = gateway.monitor.wait(RESET, RESET_SECONDS)[1]
+        said = gateway.monitor.wait(RESET, BOOT_SECONDS)[1]
         assert re.search(remembered.format(core=core), said)
     gateway.monitor.wait(AGAIN, BOOT_SECONDS)
     assert re.search(remembered.format(core=core), gateway.monitor.wait(SAID, BOOT_SECONDS)[1])

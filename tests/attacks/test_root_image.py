@@ -12,7 +12,7 @@ import pytest
 from kapu.fip import image_place
 from kapu.paths import BUILD
 
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 BLOCK = 4096
 CORRUPT = r"verity: \d+:\d+: (data|metadata) block \d+ is corrupted"
 

@@ -451,7 +451,7 @@ def test_no_byte_sequence_of_a_secret_passes_the_bus_in_a_whole_boot(board, bus,
 def stopped_after_boot(board) -> None:
     """Boot, and hold the processor when the secure world is up: the TPM stays as it then is."""
     board.machine.start()
-    board.machine.wait_for(UP, 60, secure=True)
+    board.machine.wait_for(UP, 300, secure=True)
     qmp = Qmp(board.machine.qmp_socket)
     qmp.command("stop")
     qmp.close()

@@ -25,7 +25,7 @@ SEED = os.environ.get("KAPU_SEED", "kapu")
 SLOT_A = 0x04000000   # flash 1 as the CPU sees it
 KERNEL = 0x40200000   # where BL2 puts BL33
 BRANCH_TO_SELF = bytes.fromhex("00000014")
-HANG_SECONDS = 20
+HANG_SECONDS = 120
 
 
 class Debugged(Board):

@@ -12,7 +12,7 @@ from kapu import reference
 from kapu.build import release
 from kapu.paths import BUILD
 
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 
 
 @pytest.fixture(scope="module")

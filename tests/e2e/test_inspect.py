@@ -12,7 +12,7 @@ import pytest
 from kapu.instance import Instance
 from kapu.paths import BUILD, host_environment
 
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 LOOKS = 20
 KAPU = BUILD / "gateway" / "kapu"
 

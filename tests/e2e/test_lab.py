@@ -44,10 +44,10 @@ def test_it_says_that_it_is_not_secure(lab):
 
 
 def test_the_console_is_a_root_shell(lab):
-    lab.machine.wait_for("kapu-lab# ", 60, partial=True)
+    lab.machine.wait_for("kapu-lab# ", 300, partial=True)
     console = connect(lab.machine.console_socket)
     console.sendall(b"echo uid-$(id -u)-\n")
-    lab.machine.wait_for("uid-0-", 60)
+    lab.machine.wait_for("uid-0-", 300)
     console.close()
 
 
@@ -55,7 +55,7 @@ def test_what_the_kernel_says_meanwhile_is_not_in_a_result(lab):
     """It is on the console at the same time, where results once were read."""
     said = lab.run("for i in 1 2 3 4 5; do echo '<1>kapu-test: noise' > /dev/kmsg; echo line $i; done; id -u")
     assert said.splitlines() == [f"line {i}" for i in range(1, 6)] + ["0"]
-    lab.machine.wait_for("kapu-test: noise", 60)
+    lab.machine.wait_for("kapu-test: noise", 300)
 
 
 def test_the_root_image_is_verified_here_too(lab):

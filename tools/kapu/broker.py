@@ -48,7 +48,7 @@ SIDES = ("operators", "gateways")
 GATEWAYS_SEE = "10.0.2.100"  # the brokers, from within QEMU
 GATEWAY_PORTS = {"main": 8883, "enrolment": 8884}
 YEARS = 10
-START_SECONDS = 10
+START_SECONDS = 60
 # What the brokers are called: by everybody, on this host, and from within a gateway's QEMU.
 NAMES = [x509.DNSName("kapu-broker"), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
          x509.IPAddress(ipaddress.ip_address("10.0.2.2"))]

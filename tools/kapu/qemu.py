@@ -172,7 +172,7 @@ class Machine:
         with open(self.folder / "qemu.log", "wb") as log:
             process = subprocess.Popen(words, env=host_environment(), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 120
         while not (self.qmp_socket.exists() and self.pid()):
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()

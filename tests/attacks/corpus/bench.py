@@ -19,9 +19,9 @@ from watched import watched_instance
 from .detector import Detector, HostInspector, until_clean, watch
 from .technique import LAB, Technique
 
-BOOT_SECONDS = 240
+BOOT_SECONDS = 900
 BOOT_ATTEMPTS = 3
-VICTIM_SECONDS = 60
+VICTIM_SECONDS = 300
 RUN_ATTEMPTS = 3
 DETECTIONS = REPORT / "detections"
 SOURCES = Path(__file__).resolve().parents[1]
