@@ -126,6 +126,7 @@ static int exhaust(int argc, char **argv)
     printf("exhausted: %u pieces of memory, %u sessions\n", registered, sessions);
     fflush(stdout);
     stay(go_to_background());
+    return 0;
 }
 
 int main(int argc, char **argv)
