@@ -21,8 +21,8 @@
 /* Bytes of event log. */
 #define HANDOVER_LOG_SIZE 0xf18
 /* Left by BL31 before a reset because of a panic, its own or one that OP-TEE could not write down:
- * HANDOVER_PANIC_EL3 or HANDOVER_PANIC_CORE, its complement, and the ESR and ELR (low and high word)
- * of the exception, if there was one. OP-TEE takes it away when it starts. */
+ * HANDOVER_PANIC_EL3 or HANDOVER_PANIC_CORE, its complement, and the ESR and ELR (low and high
+ * word) of the exception, if there was one. OP-TEE takes it away when it starts. */
 #define HANDOVER_PANIC 0xf1c
 #define HANDOVER_PANIC_CHECK 0xf20
 #define HANDOVER_PANIC_ESR 0xf24

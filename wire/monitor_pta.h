@@ -35,8 +35,8 @@
 #define MONITOR_REGISTERS_KEPT 32u /* of those that timers caught: there may have been more */
 
 /* MI: pages to watch between deep checks: records of physical address (8) and SHA-256 (32) of what
- * was verified. Replaces the last list, which is watched until then, and stays when a record is bad or
- * there is none (TEE_ERROR_BAD_PARAMETERS). */
+ * was verified. Replaces the last list, which is watched until then, and stays when a record is bad
+ * or there is none (TEE_ERROR_BAD_PARAMETERS). */
 #define MONITOR_PTA_WATCH 2
 #define MONITOR_WATCH_SIZE 40u
 #define MONITOR_WATCH_MAX 4096u

@@ -83,7 +83,7 @@ static uint32_t resets_before(void)
 }
 
 /* No lock: a core that panics may hold any. The first core writes, others give it some time. */
-void last_words_reset(enum monitor_reset why, const char *text, size_t n)
+void last_words_write(enum monitor_reset why, const char *text, size_t n)
 {
     uint32_t me = (uint32_t)get_core_pos() + 1, nobody = 0;
     uint64_t began = monitor_now();
@@ -95,7 +95,6 @@ void last_words_reset(enum monitor_reset why, const char *text, size_t n)
         while (monitor_now() - began < monitor_ms(OTHER_MS))
             ;
     }
-    platform_reset();
 }
 
 const struct last_words *last_words(void)
@@ -124,7 +123,7 @@ static void take_from_el3(void)
         return;
     n = snprintf(last.text, sizeof(last.text),
                  "panic in %s: ESR 0x%" PRIx32 ", ELR 0x%08" PRIx32 "%08" PRIx32,
-                 kind == HANDOVER_PANIC_EL3 ? "BL31" : "OP-TEE's exception vectors",
+                 kind == HANDOVER_PANIC_EL3 ? "BL31" : "OP-TEE, which could not say more",
                  handed_over(HANDOVER_PANIC_ESR), handed_over(HANDOVER_PANIC_ELR + 4),
                  handed_over(HANDOVER_PANIC_ELR));
     last.why = MONITOR_RESET_PANIC;

@@ -81,9 +81,9 @@ uint32_t watchdog_left_ms(bool *will_reset);
 
 /* ---- last_words.c: what survives a reset, in secure RAM ---- */
 
-/* Writes down why and resets the board. In any context, with any lock held, on several cores at
- * once: the first of them is remembered. */
-void __noreturn last_words_reset(enum monitor_reset why, const char *text, size_t n);
+/* Writes down why the board is about to be reset. In any context, with any lock held, on several
+ * cores at once: the first of them is remembered. Exceptions stay masked. */
+void last_words_write(enum monitor_reset why, const char *text, size_t n);
 struct last_words {
     enum monitor_reset why; /* of the reset that started this run */
     uint32_t resets;        /* by the secure world, since power-on */

@@ -15,6 +15,7 @@
 
 #include "el3_service.h"
 #include "monitor.h"
+#include "platform.h"
 
 #define TEXT_MAX 200U /* of what is remembered: the abort stack is small */
 
@@ -54,6 +55,7 @@ void __noreturn plat_panic(const char *msg, vaddr_t from)
     again[me] = true;
     n = snprintf(text, sizeof(text), "panic of OP-TEE on core %zu at 0x%" PRIxVA ": %s", me,
                  from - VCORE_START_VA, msg != NULL ? msg : "no reason given");
+    last_words_write(MONITOR_RESET_PANIC, text, n < 0 ? 0 : MIN((size_t)n, sizeof(text) - 1));
     say(text);
-    last_words_reset(MONITOR_RESET_PANIC, text, n < 0 ? 0 : MIN((size_t)n, sizeof(text) - 1));
+    platform_reset();
 }

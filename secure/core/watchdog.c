@@ -65,13 +65,15 @@ static void __noreturn reset(const char *reason)
 
     if (will_reset) {
         EMSG("kapu: RESET because of the alarms above");
-        last_words_reset(MONITOR_RESET_ALARM, text, text_n);
+        last_words_write(MONITOR_RESET_ALARM, text, text_n);
+        platform_reset();
     }
     EMSG("kapu: RESET: %s", reason);
     n = snprintf(words, sizeof(words), "%s%s%.*s", reason,
                  found_n > 0 ? "\nthe deep check that did not end had found\n" : "", (int)found_n,
                  found);
-    last_words_reset(MONITOR_RESET_WATCHDOG, words, n < 0 ? 0 : MIN((size_t)n, sizeof(words) - 1));
+    last_words_write(MONITOR_RESET_WATCHDOG, words, n < 0 ? 0 : MIN((size_t)n, sizeof(words) - 1));
+    platform_reset();
 }
 
 void watchdog_bereft(void)

@@ -233,7 +233,7 @@ def stranger(tmp_path_factory) -> KeySet:
     """A complete key set that is not ours."""
     folder = tmp_path_factory.mktemp("stranger")
     for role in ROLES:
-        make_key(folder / f"{role}.pem", role)
+        make_key(folder / f"{role}.pem")
     return KeySet(folder)
 
 

@@ -200,7 +200,7 @@ def test_wrong_usage_is_told_apart(fleet, words):
 def strangers_keys(folder) -> KeySet:
     folder.mkdir()
     for role in ROLES:
-        make_key(folder / f"{role}.pem", "reference")
+        make_key(folder / f"{role}.pem")
     return KeySet(folder)
 
 

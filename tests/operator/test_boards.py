@@ -65,7 +65,7 @@ def test_a_record_is_believed_by_its_signature_and_date(fleet, tmp_path, forgery
     now = int(time.time() * 1000)
     path = fleet.record_file(gateway)
     if forgery == "stranger":
-        make_key(tmp_path / "stranger.pem", "factory")
+        make_key(tmp_path / "stranger.pem")
         path = fleet.record_file(gateway, str(tmp_path / "stranger.pem"))
     elif forgery == "changed":
         path.write_bytes(path.read_bytes().replace(b"simulated", b"simulatee"))

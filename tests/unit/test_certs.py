@@ -41,7 +41,7 @@ class Bench:
         keys = folder / "keys"
         keys.mkdir()
         for role in EC_ROLES:
-            make_key(keys / f"{role}.pem", role)
+            make_key(keys / f"{role}.pem")
         for role in set(ROLES) - set(EC_ROLES):
             (keys / f"{role}.pem").touch(mode=0o600)
         self.signer = certs.Signer(tool, KeySet(keys))

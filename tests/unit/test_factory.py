@@ -23,7 +23,7 @@ TYPE = "application/x.kapu.board-record+cose"
 @pytest.fixture
 def board(tmp_path, monkeypatch):
     """A folder for a board, and a factory key of its own."""
-    make_key(tmp_path / "factory.pem", "factory")
+    make_key(tmp_path / "factory.pem")
     monkeypatch.setenv("KAPU_FACTORY_KEY", str(tmp_path / "factory.pem"))
     folder = tmp_path / "board"
     folder.mkdir()

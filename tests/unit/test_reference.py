@@ -59,7 +59,6 @@ def signer(kapu_sign, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.delenv("KAPU_KEYS", raising=False)
     monkeypatch.delenv("KAPU_ROOT_KEY", raising=False)
     monkeypatch.setattr(keys, "ROOT", tmp_path)
-    monkeypatch.setattr(keys, "TA_BITS", 1024)
     return certs.Signer(kapu_sign, keys.key_set())
 
 

@@ -56,7 +56,7 @@ def token(tmp_path_factory):
 
 @pytest.fixture
 def key_file(tmp_path):
-    make_key(tmp_path / "root.pem", "root")
+    make_key(tmp_path / "root.pem")
     return tmp_path / "root.pem"
 
 
@@ -152,7 +152,7 @@ def production(kapu_sign, token, tmp_path):
     folder = tmp_path / "keys"
     folder.mkdir()
     for role in EC_ROLES[1:]:
-        make_key(folder / f"{role}.pem", role)
+        make_key(folder / f"{role}.pem")
     for role in set(ROLES) - set(EC_ROLES):
         (folder / f"{role}.pem").touch(mode=0o600)
     return lambda uri: certs.Signer(kapu_sign, KeySet(folder, uri))

@@ -18,7 +18,7 @@ struct call {
     struct completion done;
     call_single_data_t on;
     bool lost;
-    int core;
+    unsigned int core;
 };
 
 static struct call *calls[CALLS_MAX];
