@@ -404,7 +404,7 @@ int fusebox_factory_ek(struct fusebox_factory *y, struct tpm2_public *ek)
         return err;
     y->at = "endorsement key";
     err = tpm2_read_public(y->tpm, FUSEBOX_EK, ek, &object); /* of a run before, maybe cut */
-    if (err == 0 || err != KAPU_ETPM || tpm2_rc_base(y->tpm->rc) != TPM2_RC_HANDLE)
+    if (err != KAPU_ETPM || tpm2_rc_base(y->tpm->rc) != TPM2_RC_HANDLE)
         return err;
     tpm2_template_ek(ek);
     err = tpm2_create_primary(y->tpm, TPM2_RH_ENDORSEMENT, &TPM2_AUTH_CLEAR, &nothing, ek, &object);
