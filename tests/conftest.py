@@ -13,7 +13,43 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from board import Board, Firmware  # noqa: E402
 from kapu import tpm  # noqa: E402
+from kapu.broker import BROKERS, Operator  # noqa: E402
 from kapu.instance import Instance  # noqa: E402
+from kapu.qemu import Machine  # noqa: E402
+
+
+class Running:
+    """What this process has switched on and not off. A fixture that fails half-way has no end of its own, and a
+    machine that it leaves would slow all that comes after it."""
+
+    def __init__(self):
+        self.stops: dict[object, object] = {}
+        for kind, stop in ((Machine, Machine.stop),
+                           (Operator, lambda operator: [operator.stop(broker) for broker in BROKERS])):
+            self._watch(kind, stop)
+
+    def _watch(self, kind, stop) -> None:
+        start = kind.start
+
+        def started(thing, *words, **options):
+            self.stops[thing] = stop
+            return start(thing, *words, **options)
+        kind.start = started
+
+    def stop_all_but(self, these) -> None:
+        for thing in [thing for thing in self.stops if thing not in these]:
+            self.stops.pop(thing)(thing)
+
+
+RUNNING = Running()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup():
+    before = list(RUNNING.stops)
+    outcome = yield
+    if outcome.excinfo is not None:
+        RUNNING.stop_all_but(before)
 
 
 @pytest.fixture(scope="session")
