@@ -24,7 +24,9 @@ class WatchedMachine(Machine):
         if not self.ram.is_symlink() and IN_MEMORY.is_dir():
             room = os.statvfs(IN_MEMORY)
             if room.f_bavail * room.f_frsize > 3 * MEMORY_MIB * MIB:
-                self.ram.symlink_to(IN_MEMORY / f"kapu-ram-{os.getpid()}-{secrets.token_hex(4)}")
+                file = IN_MEMORY / f"kapu-ram-{os.getpid()}-{secrets.token_hex(4)}"
+                file.touch(mode=0o600, exist_ok=False)  # QEMU would try for ever to make what a link points to
+                self.ram.symlink_to(file)
         super().start(**options)
 
     def stop(self) -> None:
