@@ -197,8 +197,7 @@ def forged(shell, login: int, service: str, client: str) -> str:
 
 @pytest.fixture
 def quiet_lab(armed_lab):
-    """Nobody else calls the secure world: a call that must wait there asks Linux for help, which the module
-    has none of."""
+    """Nobody else calls the secure world: a call that must wait there would take its turns with the others."""
     armed_lab.shell.run("systemctl kill -s STOP kapu-agent; sleep 1")
     yield armed_lab
     armed_lab.shell.run("systemctl kill -s CONT kapu-agent")

@@ -14,6 +14,7 @@
 /* OP-TEE's SMC interface (optee_smc.h) and messages (optee_msg.h) */
 #define CALL_WITH_ARG 0x32000004
 #define CALL_RETURN_FROM_RPC 0x32000003
+#define RPC_ALLOC 0xffff0000 /* for a call that must wait: it gets no memory, and tries again */
 #define RPC_FOREIGN_INTERRUPT 0xffff0004
 #define META_VALUE_INPUT 0x101
 #define OPEN_SESSION 0
@@ -35,8 +36,13 @@ static void ask(struct message *m)
     struct arm_smccc_res res;
 
     arm_smccc_smc(CALL_WITH_ARG, upper_32_bits(at), lower_32_bits(at), 0, 0, 0, 0, 0, &res);
-    while ((u32)res.a0 == RPC_FOREIGN_INTERRUPT)
-        arm_smccc_smc(CALL_RETURN_FROM_RPC, res.a1, res.a2, res.a3, 0, 0, 0, 0, &res);
+    while ((u32)res.a0 == RPC_FOREIGN_INTERRUPT || (u32)res.a0 == RPC_ALLOC) {
+        bool alloc = (u32)res.a0 == RPC_ALLOC;
+
+        arm_smccc_smc(CALL_RETURN_FROM_RPC, alloc ? 0 : res.a1, alloc ? 0 : res.a2, res.a3, 0, 0, 0,
+                      0, &res);
+        cond_resched();
+    }
     result = res.a0 == 0 ? m->result : (u32)res.a0;
 }
 
