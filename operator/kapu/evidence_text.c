@@ -91,7 +91,7 @@ static void boot(FILE *to, const struct evidence_claims *c)
 static void monitor(FILE *to, const struct evidence_monitor *m)
 {
     static const char *const verdict[] = {"clean", "warnings", "ALARMS"};
-    static const char *const why[] = {"none", "an alarm", "the watchdog"};
+    static const char *const why[] = {"none", "an alarm", "the watchdog", "a panic"};
     char words[VERIFIER_REASON_TEXT];
     unsigned ran = 0;
 
