@@ -38,7 +38,7 @@ class Operated:
 
     def attest(self, gateway: str, *more) -> tuple[int, dict]:
         """Exit status and result."""
-        done = self.kapu("attest", gateway, "--json", "--timeout", "300", *more)
+        done = self.kapu("attest", gateway, "--json", "--timeout", "60", *more)
         assert done.returncode in (0, 1, 3), done.stderr
         return done.returncode, json.loads(done.stdout)
 
