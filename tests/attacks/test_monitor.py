@@ -14,9 +14,11 @@ from attacks import firmware_calls
 from attacks.corpus.bench import build_tools
 from guest import Guest, Kernel, inspect
 from kapu.gdb import Gdb
+from kapu.qemu import connect
 from monitored import AGAIN, RESET, WATCH, Monitor
 from shell import Shell
 from watched import watched_instance
+from thirds import only_in_all
 
 BOOT_SECONDS = 900
 NOP = struct.pack("<I", 0xd503201f)
@@ -238,6 +240,7 @@ def results_of(shell, calls, core: int) -> list[int | None]:
     return found
 
 
+@only_in_all
 @pytest.mark.parametrize("core", [0, 1])
 def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     """Every PSCI function in both widths, all kinds of power states, arguments that point into the secure world, and
@@ -258,13 +261,16 @@ def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     armed_lab.monitor.next_check(BOOT_SECONDS)
 
 
+@only_in_all
 @pytest.mark.parametrize("function, x1", [(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)])
 def test_a_reset_that_linux_asks_for_is_a_verified_boot(armed_lab, function, x1):
     """SYSTEM_RESET and SYSTEM_RESET2: either refused, with each core ticking, or through the ROM."""
     seen = len(armed_lab.machine.text())
     shell = armed_lab.shell
-    shell.socket.sendall(f"echo '0 {function:x} {x1:x} 0 0' > /proc/kapu-smc; echo came\"\"back\n".encode())
+    console = connect(armed_lab.machine.console_socket)
+    console.sendall(f"echo '0 {function:x} {x1:x} 0 0' > /proc/kapu-smc; echo came\"\"back\n".encode())
     found = armed_lab.machine.wait_for(r"cameback|all images verified", BOOT_SECONDS, start=seen)
+    console.close()
     if "cameback" in found.group(0):
         assert cores_that_tick(armed_lab) == armed_lab.instance.facts["cores"]
         return
