@@ -37,14 +37,11 @@ class Shell:
 
     def run(self, command: str, timeout: float = 600, check: bool = True) -> str:
         """The command's output; with `check`, a failing command raises with what it said."""
-        text = command.encode()
-        assert len(text) <= COMMAND_MAX, f"a command of {len(text)} bytes"
-        number, timeout = next(IDS), timeout * load.factor()
+        timeout *= load.factor()
         deadline = time.monotonic() + timeout
         try:
             self.socket.settimeout(timeout)
-            self.socket.sendall(HEAD.pack(number, len(text)) + text)
-            status, output = self._reply(number, deadline)
+            status, output = self._reply(self.send(command), deadline)
         except TimeoutError:
             raise KapuError(f"{self.machine.folder.name}: '{command}' did not end within {timeout:.0f} s"
                             f"\n{self._last_words()}") from None
@@ -55,6 +52,13 @@ class Shell:
         if check and status != 0:
             raise KapuError(f"'{command}' failed with status {status}: {output}")
         return output
+
+    def send(self, command: str) -> int:
+        """Its number; what it says is dropped, unless _reply() is asked for that number."""
+        text, number = command.encode(), next(IDS)
+        assert len(text) <= COMMAND_MAX, f"a command of {len(text)} bytes"
+        self.socket.sendall(HEAD.pack(number, len(text)) + text)
+        return number
 
     def _reply(self, number: int, deadline: float) -> tuple[int, bytes]:
         """Whatever is not the reply to this command is left of an earlier one, and dropped."""

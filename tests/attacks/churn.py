@@ -62,7 +62,8 @@ def churn(shell, loads=tuple(LOADS)):
     try:
         yield Load(shell, loads)
     finally:
-        shell.run(f"mv {FOLDER} {FOLDER}.old; while pgrep -f {FOLDER}/ > /dev/null; do sleep 0.2; "
+        # the brackets: this command's own line may not be what it looks for
+        shell.run(f"mv {FOLDER} {FOLDER}.old; while pgrep -f '[/]{FOLDER[1:]}/' > /dev/null; do sleep 0.2; "
                   f"done; rm -r {FOLDER}.old; systemctl stop churn.socket 'churn@*'; "
                   f"rm {UNITS}/churn.socket {UNITS}/churn@.service; systemctl daemon-reload; "
                   "systemctl start tee-supplicant", timeout=300)

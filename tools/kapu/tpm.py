@@ -131,7 +131,7 @@ def upgrade(folder: Path, root_key_hash: str) -> None:
     tool = operator_tool()
     with served(folder) as socket:
         run([tool, "factory", "upgrade", "--tpm", socket, "--fuses", folder / FUSES,
-             "--root-key-hash", root_key_hash], "factory")
+             "--root-key-hash", root_key_hash, *record_options(folder)], "factory")
 
 
 def show(folder: Path, as_json: bool) -> str:
