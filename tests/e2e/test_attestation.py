@@ -21,7 +21,6 @@ from native import programs
 from operated import Operated
 from shell import Shell
 from watched import watched_instance
-from thirds import only_in_all
 
 BOOT_SECONDS = 900
 EVIDENCE_MAX = 4096   # clean, without the event log
@@ -241,7 +240,6 @@ def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     assert (status, result["verdict"]) == (0, "trusted"), result
 
 
-@only_in_all
 def test_cores_that_keep_the_secure_world_off_user_memory_attest(tmp_path):
     """CFG_PAN on cores that have FEAT_PAN: the attest TA's memory is reached where it is meant to be. Anything else
     would be a panic."""

@@ -11,7 +11,7 @@ NOP = 0xd503201f
 MOV_X9_X30 = 0xaa1e03e9  # keeps the return address of a traced function
 HVC_0, SMC_0 = 0xd4000002, 0xd4000003
 CALLBACK = 0x8000  # ARM64_CB_BIT of an alternative's capability
-BHB_LOOPS = (8, 11, 24, 32, 38, 132)  # iterations that spectre_bhb_loop_affected() knows
+BHB_LOOPS = (0, 8, 11, 24, 32, 38, 132)  # iterations by spectre_bhb_loop_affected(); 0: a core that needs none
 
 VARIANTS, JUMP, FTRACE, POINTER, SHIFT = 1, 2, 3, 4, 5  # enum profile_site
 
