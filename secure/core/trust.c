@@ -261,11 +261,21 @@ TEE_Result trust_read_state(struct bootstate *state)
     return res;
 }
 
-/* Each try of a slot, and the end of its trial, is a write of the boot stages. */
+/* Each try of a slot, and the end of its trial, is a write of the boot stages. What the TPM holds
+ * already costs nothing. */
 TEE_Result trust_write_state(const struct bootstate *state)
 {
-    TEE_Result res = nv_budget_take(state->trial ? 2U + state->tries : 1U);
+    uint8_t wanted[BOOTSTATE_SIZE], held[BOOTSTATE_SIZE];
+    struct bootstate now;
+    TEE_Result res = trust_read_state(&now);
 
+    if (res == TEE_SUCCESS) {
+        bootstate_encode(state, wanted);
+        bootstate_encode(&now, held);
+        if (memcmp(wanted, held, sizeof(held)) == 0)
+            return TEE_SUCCESS;
+        res = nv_budget_take(state->trial ? 2U + state->tries : 1U);
+    }
     if (res != TEE_SUCCESS)
         return res;
     mutex_lock(&lock);
