@@ -300,7 +300,7 @@ static int upgrade(const struct options *o)
         return fail("%s: %s", o->fuses,
                     err == KAPU_ENOENT ? "this board is not provisioned"
                                        : "is not the record of a board of the earlier release");
-    if (station_open(&s, o->tpm) != 0)
+    if (record_issuer_open(&issuer, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
     y.tpm = &s.tpm;
     err = fusebox_factory_upgrade(&y, &board);

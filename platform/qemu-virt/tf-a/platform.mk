@@ -103,6 +103,10 @@ BL31_SOURCES		+= $(GICV3_SOURCES)				\
 # TF-A's power control is taken over, not copied.
 BL31_LDFLAGS		+= -Wl,--wrap=plat_setup_psci_ops
 
+# mbedTLS otherwise divides after each multiplication: most of the time that a boot took in firmware.
+$(eval $(call add_define,MBEDTLS_ECP_NIST_OPTIM))
+$(eval $(call add_define,MBEDTLS_HAVE_ASM))
+
 $(eval $(call add_define,ARM_LINUX_KERNEL_AS_BL33))
 $(eval $(call add_define,ARM_PRELOADED_DTB_BASE))
 $(eval $(call add_define,BL32_RAM_LOCATION_ID))
