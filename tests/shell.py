@@ -32,7 +32,7 @@ class Shell:
         the gateway opens the port, which happens when the services are up."""
         self.socket = connect(self.machine.channel_socket)
         self._received = b""
-        self.run("systemctl is-system-running --wait", timeout, check=False)
+        self.run("systemctl is-system-running --wait; systemctl start lab.mount", timeout, check=False)
         self.machine.is_ready()
 
     def run(self, command: str, timeout: float = 600, check: bool = True) -> str:

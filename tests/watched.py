@@ -3,18 +3,24 @@
 
 import os
 import secrets
+import time
 from pathlib import Path
 
+from kapu import load
+from kapu.errors import KapuError
 from kapu.instance import Instance
 from kapu.qemu import MEMORY_MIB, Machine
 
 RAM_BASE = 0x40000000
 IN_MEMORY = Path("/dev/shm")  # a gateway clears all of its memory at each boot: not on a disk, where there is room
 MIB = 1 << 20
+RESTORE_SECONDS = 300
 
 
 class WatchedMachine(Machine):
-    """As the gateway is started, but for where its memory lies."""
+    """As the gateway is started, but for where its memory lies. With `incoming` the next start is none: it goes on
+    from that saved state (tests/snapshots.py)."""
+    incoming: Path | None = None
 
     @property
     def ram(self) -> Path:
@@ -28,6 +34,24 @@ class WatchedMachine(Machine):
                 file.touch(mode=0o600, exist_ok=False)  # QEMU would try for ever to make what a link points to
                 self.ram.symlink_to(file)
         super().start(**options)
+        if self.incoming:
+            self._go_on()
+
+    def _begins(self, event: str) -> None:
+        if self.incoming:
+            self._note("restore")
+        else:
+            super()._begins(event)
+
+    def _go_on(self) -> None:
+        deadline = time.monotonic() + RESTORE_SECONDS * load.factor()
+        while (status := self.qmp("query-status")["status"]) == "inmigrate":
+            if time.monotonic() > deadline:
+                raise KapuError(f"{self.folder}: its saved state is not taken")
+            time.sleep(0.02)
+        self.incoming = None
+        if status == "paused":
+            self.qmp("cont")
 
     def stop(self) -> None:
         super().stop()
@@ -39,15 +63,20 @@ class WatchedMachine(Machine):
         words = super().arguments(reboot=reboot)
         machine = words.index("-machine") + 1
         words[machine] += ",memory-backend=ram"
+        if self.incoming:
+            words += ["-incoming", f"exec:cat {self.incoming}"]
         return words + ["-object", f"memory-backend-file,id=ram,size={MEMORY_MIB}M,"
                         f"mem-path={self.ram},share=on",
                         "-gdb", f"unix:{self.folder / 'gdb.sock'},server=on,wait=off"]
 
 
 def watched_instance(folder: Path, flavour: str = "gateway", **options) -> Instance:
-    instance = Instance.create(folder, flavour, **options)
+    return as_watched(Instance.create(folder, flavour, **options))
+
+
+def as_watched(instance: Instance) -> Instance:
     plain = instance.machine
-    instance.machine = WatchedMachine(folder, mac=instance.facts["mac"],
+    instance.machine = WatchedMachine(instance.folder, mac=instance.facts["mac"],
                                       cores=instance.facts["cores"], cpu=instance.facts["cpu"],
                                       share=plain.share)
     return instance

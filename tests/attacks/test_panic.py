@@ -10,6 +10,7 @@ import struct
 
 import pytest
 
+import snapshots
 from kapu import build
 from kapu.errors import KapuError
 from kapu.paths import ROOT
@@ -41,16 +42,29 @@ KINDS = {
 }
 
 
+def saved_gateway(folder, firmware, *patches):
+    """One that has come up, with these patches of its secure world."""
+    step = build.optee_variant(firmware.release, "optee-" + "-".join(p.stem for p in patches), *patches)
+    step.build(Progress())
+    instance = watched_instance(folder / "gw")
+    package = firmware.make(folder / "package", images={"optee": step.out / "optee.bin"})
+    for slot in "ab":
+        instance.write_firmware(slot, package)
+    instance.machine.start()
+    snapshots.come_up(instance.machine, "gateway")
+    snapshots.save(instance, folder / "saved")
+    shutil.rmtree(instance.folder)
+    return folder / "saved"
+
+
 class Panicking:
-    def __init__(self, folder, firmware, *patches):
-        step = build.optee_variant(firmware.release, "optee-" + "-".join(p.stem for p in patches), *patches)
-        step.build(Progress())
-        self.instance = watched_instance(folder / "gw")
-        package = firmware.make(folder / "package", images={"optee": step.out / "optee.bin"})
-        for slot in "ab":
-            self.instance.write_firmware(slot, package)
+    """A copy of it, which goes on."""
+
+    def __init__(self, saved, folder):
+        self.instance = snapshots.restored(saved, folder / "gw")
         self.machine = self.instance.machine
         self.monitor = Monitor(self.machine)
+        self.monitor.skip()
         self.machine.start()
 
     def ask(self, context: int, core: int, how: int) -> None:
@@ -74,9 +88,15 @@ class Panicking:
 
 
 @pytest.fixture(scope="module")
-def gateway(firmware, tmp_path_factory):
-    made = Panicking(tmp_path_factory.mktemp("panic"), firmware, ROOT / "tests/attacks/panic.patch")
-    made.come_up()
+def saved(firmware, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("panic")
+    yield saved_gateway(folder, firmware, ROOT / "tests/attacks/panic.patch")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def gateway(saved, tmp_path):
+    made = Panicking(saved, tmp_path)
     yield made
     made.destroy()
 
@@ -89,7 +109,6 @@ def comes_back(gateway, kind: str, context: int, core: int | str) -> None:
         assert re.search(remembered.format(core=core), said)
     gateway.monitor.wait(AGAIN, BOOT_SECONDS)
     assert re.search(remembered.format(core=core), gateway.monitor.wait(SAID, BOOT_SECONDS)[1])
-    gateway.come_up()
 
 
 @pytest.mark.parametrize("core", range(CORES))
@@ -98,8 +117,9 @@ def test_a_panic_on_any_core_resets_the_gateway_and_is_remembered(gateway, core)
 
 
 def test_a_panic_in_a_call_resets_the_gateway_and_is_remembered(gateway):
-    """On whatever core Linux has the monitor TA called."""
+    """On whatever core Linux has the monitor TA called. All of the gateway comes up again."""
     comes_back(gateway, "panic", CALL, r"\d")
+    gateway.come_up()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "panic"])
@@ -109,10 +129,9 @@ def test_whatever_stops_the_secure_world_resets_the_gateway_and_is_remembered(ga
 
 def test_without_our_panic_handler_the_gateway_freezes(firmware, tmp_path):
     """What the tests above see reset. With a lock held the other core cannot help either."""
-    frozen = Panicking(tmp_path, firmware, ROOT / "tests/attacks/panic.patch",
-                       ROOT / "tests/attacks/no-panic-reset.patch")
+    frozen = Panicking(saved_gateway(tmp_path / "patched", firmware, ROOT / "tests/attacks/panic.patch",
+                                     ROOT / "tests/attacks/no-panic-reset.patch"), tmp_path)
     try:
-        frozen.come_up()
         frozen.ask(TICK, 1, KINDS["lock-held"][0])
         with pytest.raises(KapuError, match="did not appear"):
             frozen.monitor.wait(RESET, RESET_SECONDS)

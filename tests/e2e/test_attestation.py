@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 
 import interop
+import snapshots
 from guest import Guest, Kernel, inspect
 from kapu.paths import host_environment
 from kapu.report import update_report
@@ -29,12 +30,12 @@ NOP = struct.pack("<I", 0xd503201f)
 
 
 class Attested:
-    """A gateway in QEMU, enrolled as "first"; prepare(instance) comes before its first start."""
+    """A gateway in QEMU that runs, enrolled as "first"; with options, one that boots."""
 
-    def __init__(self, folder, flavour, prepare=lambda instance: None, **options):
+    def __init__(self, folder, flavour, **options):
         self.flavour = flavour
-        self.instance = watched_instance(folder / "gw", flavour, **options)
-        prepare(self.instance)
+        self.instance = watched_instance(folder / "gw", flavour, **options) if options else \
+            snapshots.running(folder / "gw", flavour)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
         self.operated.know_board(self.instance.folder)

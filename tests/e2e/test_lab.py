@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
+import snapshots
 from kapu.build import KERNEL_ENVIRONMENT, UPDATE_TA, release
 from kapu.errors import KapuError
-from kapu.instance import Instance
 from kapu.paths import BUILD, ROOT, host_environment
 from kapu.qemu import connect
 from shell import Shell
@@ -29,7 +29,7 @@ MODULE_LICENSE("GPL");
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    instance = Instance.create(tmp_path_factory.mktemp("lab") / "lab", "lab")
+    instance = snapshots.running(tmp_path_factory.mktemp("lab") / "lab", "lab")
     instance.machine.start()
     shell = Shell(instance.machine)
     shell.instance = instance

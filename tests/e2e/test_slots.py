@@ -4,16 +4,19 @@ update TA: what the TPM remembers, and what nobody brings back.
 """
 
 import re
+import shutil
 import subprocess
 
 import pytest
 
+import snapshots
 import storage
 from board import Firmware
 from kapu.errors import KapuError
 from kapu.paths import host_environment
 from shell import Shell
 from thirds import only_in_all
+from watched import watched_instance
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 POWER_ON_BUDGET = 32  # NVBUDGET_AT_POWER_ON of kapu/nvbudget.h
@@ -28,17 +31,32 @@ def packages(tmp_path_factory):
     return {n: firmware.make(folder / str(n), counter=n) for n in (OLD, NOW)}
 
 
-@pytest.fixture
-def gateway(make_instance, packages):
-    """A lab gateway with a release of counter NOW in both slots, and its shell."""
-    instance = make_instance("lab")
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, packages):
+    """A lab gateway with a release of counter NOW in both slots, which has come up."""
+    folder = tmp_path_factory.mktemp("saved")
+    instance = watched_instance(folder / "gw", "lab")
     for slot in "ab":
         instance.write_firmware(slot, packages[NOW])
+    instance.machine.start()
+    snapshots.come_up(instance.machine, "lab")
+    snapshots.save(instance, folder / "saved")
+    shutil.rmtree(instance.folder)
+    yield folder / "saved"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def gateway(saved, tmp_path):
+    """That one, as it runs, and its shell."""
+    instance = snapshots.restored(saved, tmp_path / "gw")
     instance.machine.start()
     shell = Shell(instance.machine)
     shell.instance = instance
     yield shell
     shell.close()
+    instance.machine.stop()
+    shutil.rmtree(instance.folder)
 
 
 def state(shell) -> dict:

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import snapshots
 from guest import Guest, Kernel, inspect
 from kapu import load
 from kapu.allow import executable_parts
@@ -14,7 +15,6 @@ from kapu.build import KERNEL_ENVIRONMENT
 from kapu.errors import KapuError
 from kapu.paths import BUILD, REPORT, host_environment
 from shell import Shell
-from watched import watched_instance
 
 from .detector import Detector, HostInspector, until_clean, watch
 from .technique import LAB, Technique
@@ -50,7 +50,7 @@ class Bench:
 
     def __init__(self, folder: Path, flavour: str, detector: Detector | None = None):
         self.flavour = flavour
-        self.instance = watched_instance(folder / "gw", flavour)
+        self.instance = snapshots.running(folder / "gw", flavour)
         self.folder = self.instance.folder
         self.machine = self.instance.machine
         self.detector = detector or HostInspector(self.folder, flavour)
