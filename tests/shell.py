@@ -7,6 +7,7 @@ end, and says what a message looks like.
 
 import itertools
 import os
+import re
 import struct
 import time
 
@@ -18,6 +19,18 @@ MARK = b"KAPU"
 HEAD = struct.Struct("<II")
 COMMAND_MAX = 64 << 10
 IDS = itertools.count(int.from_bytes(os.urandom(3), "little"))  # no two runs use the same
+
+
+def type_line(machine: Machine, line: str) -> None:
+    """On the console, as a person would. Somebody who stays connected and does not read would soon stop the machine:
+    QEMU waits for them with each character."""
+    seen = len(machine.text())
+    console = connect(machine.console_socket)
+    try:
+        console.sendall(line.encode() + b"\n")
+        machine.wait_for(re.escape(line[:20]), 300, start=seen, partial=True)  # its echo: it has been read
+    finally:
+        console.close()
 
 
 class Shell:

@@ -5,8 +5,6 @@
 
 import os
 
-import pytest
-
 PARTS = 3
 
 
@@ -34,7 +32,3 @@ def third_of(number: int) -> range:
     """The same of a number of attempts."""
     part = chosen()
     return range(number) if part is None else range(part, number, PARTS)
-
-
-# Written, but not yet seen to pass on a machine with nothing else to do: `make test` skips them and says so.
-only_in_all = pytest.mark.skipif(os.environ.get("KAPU_THIRD") != "all", reason="only in make test-all so far")

@@ -25,7 +25,6 @@ from monitored import Monitor
 from shell import Shell
 from tpm_bus import TpmBus
 from watched import watched_instance
-from thirds import only_in_all
 
 PATCH = ROOT / "tests" / "attacks" / "no-verification.patch"
 BOOT_SECONDS = 900
@@ -136,7 +135,6 @@ def test_without_the_watch_nobody_sees_what_is_gone_when_the_check_comes(firmwar
         shutil.rmtree(instance.folder)
 
 
-@only_in_all
 def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_path):
     """What test_a_trusted_application_from_linux_is_not_loaded_however_it_is_signed sees refused."""
     firmware = Firmware("lab")

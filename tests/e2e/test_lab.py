@@ -10,8 +10,7 @@ import snapshots
 from kapu.build import KERNEL_ENVIRONMENT, UPDATE_TA, release
 from kapu.errors import KapuError
 from kapu.paths import BUILD, ROOT, host_environment
-from kapu.qemu import connect
-from shell import Shell
+from shell import Shell, type_line
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 USER = f"{TOKEN} --token-label kapu --login --pin 1234"
@@ -45,10 +44,8 @@ def test_it_says_that_it_is_not_secure(lab):
 
 def test_the_console_is_a_root_shell(lab):
     lab.machine.wait_for("kapu-lab# ", 300, partial=True)
-    console = connect(lab.machine.console_socket)
-    console.sendall(b"echo uid-$(id -u)-\n")
+    type_line(lab.machine, "echo uid-$(id -u)-")
     lab.machine.wait_for("uid-0-", 300)
-    console.close()
 
 
 def test_what_the_kernel_says_meanwhile_is_not_in_a_result(lab):

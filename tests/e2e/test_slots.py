@@ -15,7 +15,6 @@ from board import Firmware
 from kapu.errors import KapuError
 from kapu.paths import host_environment
 from shell import Shell
-from thirds import only_in_all
 from watched import watched_instance
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
@@ -168,7 +167,6 @@ def with_data(shell, data: bytes) -> Shell:
     return again
 
 
-@only_in_all
 def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     """And each board takes its own back."""
     make_token(gateway)
@@ -195,7 +193,6 @@ def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     shell.close()
 
 
-@only_in_all
 def test_older_secure_storage_put_back_is_refused(gateway):
     """The attacker keeps a copy of the disk, and brings back what was there before."""
     make_token(gateway)
@@ -215,7 +212,6 @@ def test_older_secure_storage_put_back_is_refused(gateway):
     shell.close()
 
 
-@only_in_all
 def test_storage_that_lost_a_part_is_usable_again(gateway):
     """Objects without their directory, a directory without its objects, a garbled one until it is deleted."""
     make_token(gateway)
@@ -253,7 +249,6 @@ def test_storage_that_lost_a_part_is_usable_again(gateway):
     shell.close()
 
 
-@only_in_all
 def test_linux_cannot_wear_out_the_tpm(gateway):
     """Commits until they are refused: the budget's, and nothing is lost. A reset does not fill it."""
     make_token(gateway)

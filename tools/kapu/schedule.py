@@ -20,6 +20,7 @@ class Stage:
     after: tuple[str, ...] = ()  # stages that must have ended, well or not
     needs: tuple[str, ...] = ()  # stages without whose success it cannot run
     alone: bool = False  # it measures time: nothing else runs meanwhile
+    heavy: bool = False  # not run unless it is named, or everything is
 
 
 def cores_of_host() -> int:
