@@ -16,6 +16,7 @@ from cryptography import x509
 import interop
 import snapshots
 from guest import Guest, Kernel, inspect
+from kapu import load
 from kapu.paths import host_environment
 from kapu.report import update_report
 from native import programs
@@ -48,7 +49,7 @@ class Attested:
 
     def attest_when_back(self) -> tuple[int, dict]:
         """Asked until it has dialled in again."""
-        deadline = time.monotonic() + BOOT_SECONDS
+        deadline = time.monotonic() + BOOT_SECONDS * load.factor()
         while True:
             status, result = self.operated.attest("first", "--log")
             if status != 3 or time.monotonic() > deadline:
