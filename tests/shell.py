@@ -18,6 +18,7 @@ from kapu.qemu import Machine, connect
 MARK = b"KAPU"
 HEAD = struct.Struct("<II")
 COMMAND_MAX = 64 << 10
+GREETING_SECONDS = 10
 IDS = itertools.count(int.from_bytes(os.urandom(3), "little"))  # no two runs use the same
 
 
@@ -45,8 +46,24 @@ class Shell:
         the gateway opens the port, which happens when the services are up."""
         self.socket = connect(self.machine.channel_socket)
         self._received = b""
+        self._greet(timeout * load.factor())
         self.run("systemctl is-system-running --wait; systemctl start lab.mount", timeout, check=False)
         self.machine.is_ready()
+
+    def _greet(self, timeout: float) -> None:
+        """Until there is an answer. A message that comes while the gateway opens the port is in its queue, and once was
+        not told of: the next one makes it look."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self._reply(self.send("true"), min(deadline, time.monotonic() + GREETING_SECONDS))
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise KapuError(f"{self.machine.folder.name}: nobody answers on the lab's channel within "
+                                    f"{timeout:.0f} s\n{self._last_words()}") from None
+            except OSError as error:
+                raise KapuError(f"{self.machine.folder.name}: QEMU ended during its start ({error})\n"
+                                f"{self._last_words()}") from None
 
     def run(self, command: str, timeout: float = 600, check: bool = True) -> str:
         """The command's output; with `check`, a failing command raises with what it said."""

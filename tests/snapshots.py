@@ -10,17 +10,22 @@ All copies are the same board: who needs two, makes the other as ever.
 
 import fcntl
 import hashlib
+import mmap
 import os
+import re
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from kapu import instance, qemu, tpm
+from kapu import instance, load, qemu, tpm
+from kapu.build import release
 from kapu.errors import KapuError
+from kapu.gdb import Gdb
 from kapu.instance import Instance, release_folder
 from kapu.paths import BUILD, host_environment
 from kapu.qemu import CORES, CPU
+from kapu.windows import Stage
 from monitored import Monitor
 from shell import Shell
 from watched import WatchedMachine, as_watched, watched_instance
@@ -29,24 +34,66 @@ BOOT_SECONDS = 900
 SAVE_SECONDS = 300
 FOLDER = BUILD / "snapshots"
 STATE = "state"  # of the machine, as QEMU migrates it
+TIMER_FIRED = 4  # ISTATUS of CNTPS_CTL_EL1
 PROCESSES = ("*.sock", "*.pid", "ram.img")
 CODE = (instance, qemu, tpm)  # how a gateway is made and started
 
 
+def register_number(gdb: Gdb, name: str) -> int:
+    """Of a system register, from QEMU's description of them."""
+    gdb.command("qSupported:xmlRegisters=aarch64")
+    text, more = "", b"m"
+    gdb.command("qXfer:features:read:target.xml:0,800")
+    while more.startswith(b"m"):
+        more = gdb.command(f"qXfer:features:read:system-registers.xml:{len(text):x},800")
+        text += more[1:].decode()
+    return int(re.search(rf'name="{name}"[^>]* regnum="(\d+)"', text)[1])
+
+
+def stop_in_ticks(machine: WatchedMachine, interrupt: int) -> Gdb:
+    """With each core where the interrupt of its secure timer has just come: what is left of the interrupt makes the
+    secure world set the timer again. QEMU 7.2 saves the timer's registers, but not that it runs."""
+    gdb = Gdb(machine.folder / "gdb.sock")
+    control = register_number(gdb, "CNTPS_CTL_EL1")
+    breakpoint_ = f"1,{interrupt:x},4"
+    for core in range(1, machine.cores + 1):
+        deadline = time.monotonic() + SAVE_SECONDS * load.factor()
+        while True:
+            if time.monotonic() > deadline:
+                raise KapuError(f"{machine.folder}: core {core - 1} has no secure timer")
+            assert gdb.command(f"Z{breakpoint_}") == b"OK"
+            gdb.run(f"vCont;c:{core:x}")
+            assert gdb.command(f"z{breakpoint_}") == b"OK" and gdb.command(f"Hg{core:x}") == b"OK"
+            if int.from_bytes(bytes.fromhex(gdb.command(f"p{control:x}").decode()), "little") & TIMER_FIRED:
+                break
+            gdb.run(f"vCont;s:{core:x}")
+    return gdb
+
+
+def say_paused(state: Path) -> None:
+    """QEMU starts nothing that a debugger had stopped (its section "globalstate": a word, padded to 100 bytes)."""
+    with open(state, "r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+        at = content.rfind(b"debug".ljust(100, b"\0"))
+        assert at > 0
+        content[at:at + 6] = b"paused"
+
+
 def save(running: Instance, to: Path) -> None:
     """Stop the gateway where it is, and keep it in a new folder. Nobody may have a shell in it."""
-    machine = running.machine
+    machine, firmware = running.machine, release(running.facts["flavour"]).tfa.out
     making = to.with_name(f".{to.name}.{os.getpid()}")
     making.mkdir(parents=True)
     try:
-        machine.qmp("stop")
+        gdb = stop_in_ticks(machine, Stage("bl31", firmware / "bl31.elf").symbols["fiq_aarch64"]["st_value"])
         machine.qmp("migrate", uri=f"exec:cat > {making / STATE}")
         deadline = time.monotonic() + SAVE_SECONDS
         while (status := machine.qmp("query-migrate").get("status")) != "completed":
             if status in ("failed", "cancelled") or time.monotonic() > deadline:
                 raise KapuError(f"{running.folder}: its state cannot be saved ({status})")
             time.sleep(0.05)
+        gdb.close()
         machine.stop()
+        say_paused(making / STATE)
         copy(running.folder, making)
         making.rename(to)
     finally:

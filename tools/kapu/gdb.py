@@ -47,12 +47,16 @@ class Gdb:
             data += bytes.fromhex(answer.decode())
         return data
 
+    def run(self, how: str) -> None:
+        """"c", "vCont;c:CORE" or the like, until it has stopped; QEMU counts cores from 1."""
+        self.socket.sendall(f"${how}#{sum(how.encode()) & 0xff:02x}".encode())
+        stopped = self._receive()
+        assert stopped.startswith(b"T05"), stopped
+
     def run_to(self, address: int) -> None:
         """Let the board run until it is about to execute this address."""
         assert self.command(f"Z1,{address:x},4") == b"OK"
-        self.socket.sendall(b"$c#63")
-        stopped = self._receive()
-        assert stopped.startswith(b"T05"), stopped
+        self.run("c")
         assert self.command(f"z1,{address:x},4") == b"OK"
 
     def close(self) -> None:
