@@ -19,6 +19,7 @@ from kapu.instance import SLOT_SIZE
 from kapu.keys import ROLES, KeySet, key_set, make_key
 from kapu.paths import ROOT
 from kapu.steps import Progress
+from thirds import third
 
 # Image or certificate -> what the console calls it.
 CERTIFICATES = {
@@ -72,8 +73,8 @@ def test_an_untouched_board_boots_slot_a(board):
         assert f"kapu: slot A: {what} verified" in console
 
 
-@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
-@pytest.mark.parametrize("where", ["first", "middle", "last"])
+@pytest.mark.parametrize("name, where", third([(name, where) for name in CERTIFICATES | IMAGES
+                                               for where in ("first", "middle", "last")], lambda c: c[0]))
 def test_a_flipped_bit_in_both_slots_halts(board, name, where):
     for slot in "ab":
         place = board.place(slot, name)
@@ -104,14 +105,14 @@ def place_elsewhere(board, slot: str, name: str, content: bytes) -> None:
     set_entry(board, slot, name, offset=behind, size=len(content))
 
 
-@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
+@pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
 def test_a_truncated_image_halts(board, name):
     for slot in "ab":
         set_entry(board, slot, name, size=board.place(slot, name).size // 2)
     assert_halts(board, name, reason(name))
 
 
-@pytest.mark.parametrize("name", CERTIFICATES | IMAGES)
+@pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
 def test_a_missing_image_halts(board, name):
     for slot in "ab":
         board.flip(board.place(slot, name).entry, 0xff)  # its UUID becomes another
@@ -149,9 +150,9 @@ def places(firmware):
     return windows.load_windows(firmware.release.tfa.out)
 
 
-@pytest.mark.parametrize("name, where", [
+@pytest.mark.parametrize("name, where", third([
     *((name, where) for name in BOUNDED for where in ("exactly", "just above")),
-    *((name, where) for name in BOUNDED if name in IMAGES for where in ("just below", "far above"))])
+    *((name, where) for name in BOUNDED if name in IMAGES for where in ("just below", "far above"))], lambda c: c[1]))
 def test_an_image_larger_than_its_place_in_memory_halts(board, places, name, where):
     """What fits is read, and refused for what it is; what does not fit is not even read."""
     limit = places[THROUGH[name]].size

@@ -8,6 +8,7 @@ import pytest
 import storage
 from e2e.test_attestation import Attested
 from kapu.report import update_report
+from thirds import third
 
 BOOT_SECONDS = 900  # the answer to "does it come up at all", also on a machine with much to do
 UP = "^KAPU-STATUS"  # services may still be starting; what counts is what the operator gets
@@ -77,7 +78,7 @@ def test_a_first_boot_with_enrolment_leaves_budget_for_more(gateway):
     assert commits + starts < POWER_ON_BUDGET * 3 // 4
 
 
-@pytest.mark.parametrize("how", ["files deleted", "/var made anew", "directory emptied"])
+@pytest.mark.parametrize("how", third(["files deleted", "/var made anew", "directory emptied"]))
 def test_storage_that_is_gone_starts_anew_and_the_operator_is_told(gateway, how):
     lose = {"files deleted": delete_files, "/var made anew": storage.make_var_anew,
             "directory emptied": lambda instance: empty(instance, "dirf.db")}[how]
