@@ -147,7 +147,8 @@ def make_token(shell) -> None:
 
 
 def has_token(shell) -> bool:
-    return "token label        : kapu" in shell.run(f"{TOKEN} -L", check=False)
+    """That of make_token(); kapu-link's is "kapu-tls", and is there again by itself."""
+    return re.search("token label +: kapu$", shell.run(f"{TOKEN} -L", check=False), re.MULTILINE) is not None
 
 
 def is_refused(shell) -> bool:
