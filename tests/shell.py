@@ -18,7 +18,7 @@ from kapu.qemu import Machine, connect
 MARK = b"KAPU"
 HEAD = struct.Struct("<II")
 COMMAND_MAX = 64 << 10
-GREETING_SECONDS = 10
+PROBE_SECONDS = 10
 IDS = itertools.count(int.from_bytes(os.urandom(3), "little"))  # no two runs use the same
 
 
@@ -46,24 +46,8 @@ class Shell:
         the gateway opens the port, which happens when the services are up."""
         self.socket = connect(self.machine.channel_socket)
         self._received = b""
-        self._greet(timeout * load.factor())
         self.run("systemctl is-system-running --wait; systemctl start lab.mount", timeout, check=False)
         self.machine.is_ready()
-
-    def _greet(self, timeout: float) -> None:
-        """Until there is an answer. A message that comes while the gateway opens the port is in its queue, and once was
-        not told of: the next one makes it look."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                return self._reply(self.send("true"), min(deadline, time.monotonic() + GREETING_SECONDS))
-            except TimeoutError:
-                if time.monotonic() > deadline:
-                    raise KapuError(f"{self.machine.folder.name}: nobody answers on the lab's channel within "
-                                    f"{timeout:.0f} s\n{self._last_words()}") from None
-            except OSError as error:
-                raise KapuError(f"{self.machine.folder.name}: QEMU ended during its start ({error})\n"
-                                f"{self._last_words()}") from None
 
     def run(self, command: str, timeout: float = 600, check: bool = True) -> str:
         """The command's output; with `check`, a failing command raises with what it said."""
@@ -71,7 +55,7 @@ class Shell:
         deadline = time.monotonic() + timeout
         try:
             self.socket.settimeout(timeout)
-            status, output = self._reply(self.send(command), deadline)
+            status, output = self._answer(command, deadline)
         except TimeoutError:
             raise KapuError(f"{self.machine.folder.name}: '{command}' did not end within {timeout:.0f} s"
                             f"\n{self._last_words()}") from None
@@ -90,22 +74,40 @@ class Shell:
         self.socket.sendall(HEAD.pack(number, len(text)) + text)
         return number
 
-    def _reply(self, number: int, deadline: float) -> tuple[int, bytes]:
-        """Whatever is not the reply to this command is left of an earlier one, and dropped."""
-        wanted = MARK + struct.pack("<I", number)
+    def _answer(self, command: str, deadline: float) -> tuple[int, bytes]:
+        """The reply. Now and then a message does not reach the gateway, or it is not told of it: another one, that does
+        nothing, makes it look. Commands are done in their order: if that one is answered first, ours got lost."""
+        number, probe = self.send(command), None
         while True:
-            at = self._received.find(wanted)
-            if at >= 0:
+            try:
+                got, status, output = self._reply({number, probe}, min(deadline, time.monotonic() + PROBE_SECONDS))
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise
+                self.socket.settimeout(PROBE_SECONDS)
+                probe = self.send("true")
+                continue
+            if got == number:
+                return status, output
+            number, probe = self.send(command), None
+
+    def _reply(self, numbers: set, deadline: float) -> tuple[int, int, bytes]:
+        """The first to one of these commands; whatever else comes is left of earlier ones, and dropped."""
+        heads = {MARK + struct.pack("<I", number): number for number in numbers if number is not None}
+        while True:
+            places = [(at, head) for head in heads if (at := self._received.find(head)) >= 0]
+            if places:
+                at, head = min(places)
                 self._received = self._received[at:]
-                if len(self._received) >= len(wanted) + HEAD.size:
-                    status, size = HEAD.unpack_from(self._received, len(wanted))
-                    end = len(wanted) + HEAD.size + size
+                if len(self._received) >= len(head) + HEAD.size:
+                    status, size = HEAD.unpack_from(self._received, len(head))
+                    end = len(head) + HEAD.size + size
                     if len(self._received) >= end:
-                        output = self._received[len(wanted) + HEAD.size:end]
+                        output = self._received[len(head) + HEAD.size:end]
                         self._received = self._received[end:]
-                        return status, output
+                        return heads[head], status, output
             else:
-                self._received = self._received[-len(wanted) + 1:]
+                self._received = self._received[-len(MARK) - 3:]
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError

@@ -5,6 +5,7 @@ import itertools
 import socket
 import struct
 import subprocess
+import threading
 import time
 from types import SimpleNamespace
 
@@ -74,6 +75,28 @@ def test_what_is_left_of_an_earlier_reply_is_passed_over(ends, monkeypatch):
     theirs.sendall(b"tail" + MARK + struct.pack("<III", 6, 0, 9) + b"cut"
                    + MARK + struct.pack("<III", 7, 0, 2) + b"ok")
     assert shell.run("anything") == "ok"
+
+
+def test_a_command_that_got_lost_is_sent_again(ends, monkeypatch):
+    """The probe that was sent after it is answered first."""
+    shell, theirs = ends
+    monkeypatch.setattr("shell.PROBE_SECONDS", 0.2)
+    lost = []
+
+    def serve():
+        while not lost or lost[-1] != b"done":
+            number, size = struct.unpack("<II", theirs.recv(8, socket.MSG_WAITALL))
+            command = theirs.recv(size, socket.MSG_WAITALL)
+            if command == b"anything" and not lost:
+                lost.append(command)
+                continue
+            theirs.sendall(MARK + struct.pack("<III", number, 0, 2) + b"ok")
+            lost.append(b"done" if command == b"anything" else command)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert shell.run("anything", timeout=30) == "ok"
+    thread.join()
+    assert lost == [b"anything", b"true", b"done"]
 
 
 def test_silence_and_the_end_are_errors_that_show_the_console(ends):
