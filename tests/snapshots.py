@@ -26,6 +26,7 @@ from kapu.instance import Instance, release_folder
 from kapu.paths import BUILD, host_environment
 from kapu.qemu import CORES, CPU
 from kapu.windows import Stage
+import watched
 from monitored import Monitor
 from shell import Shell
 from watched import WatchedMachine, as_watched, watched_instance
@@ -36,7 +37,7 @@ FOLDER = BUILD / "snapshots"
 STATE = "state"  # of the machine, as QEMU migrates it
 TIMER_FIRED = 4  # ISTATUS of CNTPS_CTL_EL1
 PROCESSES = ("*.sock", "*.pid", "ram.img")
-CODE = (instance, qemu, tpm)  # how a gateway is made and started
+CODE = (instance, qemu, tpm, watched)  # how a gateway is made and started
 
 
 def register_number(gdb: Gdb, name: str) -> int:
@@ -118,7 +119,8 @@ def restored(saved: Path, folder: Path) -> Instance:
 
 
 def come_up(machine: WatchedMachine, flavour: str) -> None:
-    """With its first deep check made. The lab's shared folder is let go: QEMU saves nobody who has it mounted."""
+    """Wait for the end of the first deep check. The lab's shared folder is then unmounted, because QEMU cannot save a
+    machine while it is mounted."""
     if flavour == "lab":
         shell = Shell(machine)
         Monitor(machine).next_check(BOOT_SECONDS)
@@ -134,7 +136,7 @@ def of_release(flavour: str) -> str:
     digest = hashlib.sha256(f"{CORES} {CPU}".encode())
     version = subprocess.run(["qemu-system-aarch64", "--version"], env=host_environment(), check=True,
                              capture_output=True).stdout
-    for content in (version, *(Path(module.__file__).read_bytes() for module in CODE), Path(__file__).read_bytes(),
+    for content in (version, tpm.factory_public(), *(Path(module.__file__).read_bytes() for module in CODE), Path(__file__).read_bytes(),
                     *((release_folder(flavour) / name).read_bytes() for name in ("rom.img", "firmware.fip", "root.img"))):
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]
