@@ -60,7 +60,7 @@ class Shell:
             raise KapuError(f"{self.machine.folder.name}: '{command}' did not end within {timeout:.0f} s"
                             f"\n{self._last_words()}") from None
         except OSError as error:
-            raise KapuError(f"{self.machine.folder.name}: QEMU ended during '{command}' ({error})"
+            raise KapuError(f"{self.machine.folder.name}: no answer to '{command}': {error}"
                             f"\n{self._last_words()}") from None
         output = output.decode(errors="replace").replace("\r", "").strip()
         if check and status != 0:
@@ -77,7 +77,7 @@ class Shell:
     def _answer(self, command: str, deadline: float) -> tuple[int, bytes]:
         """The reply. Now and then a message does not reach the gateway, or it is not told of it: another one, that does
         nothing, makes it look. Commands are done in their order: if that one is answered first, ours got lost."""
-        number, probe = self.send(command), None
+        number, probe, boots = self.send(command), None, self._boots()
         while True:
             try:
                 got, status, output = self._reply({number, probe}, min(deadline, time.monotonic() + PROBE_SECONDS))
@@ -89,7 +89,12 @@ class Shell:
                 continue
             if got == number:
                 return status, output
+            if self._boots() != boots:
+                raise ConnectionResetError("the gateway was reset meanwhile")
             number, probe = self.send(command), None
+
+    def _boots(self) -> int:
+        return self.machine.text().count("BL1: Booting BL2")
 
     def _reply(self, numbers: set, deadline: float) -> tuple[int, int, bytes]:
         """The first to one of these commands; whatever else comes is left of earlier ones, and dropped."""
@@ -127,6 +132,13 @@ class Shell:
         self.close()  # with what the old run may still say
         self.machine.reset()
         self.machine.wait_for(r"BL1: Booting BL2", timeout, start=seen)
+        self._open(timeout)
+
+    def cut_power(self, timeout: float = 900) -> None:
+        """Switch off and on, and wait until commands run again."""
+        self.close()
+        self.machine.stop()
+        self.machine.start()
         self._open(timeout)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from monitored import SecureWorld
 from thirds import third_of
 
 LOOKS_UNDER_LOAD = 50
+MANY_LABELS = ("warning", "monitor.missed")
 
 
 def techniques():
@@ -46,12 +47,13 @@ def test_the_secure_world_finds(bench, technique):
 
 
 def test_load_is_no_finding_of_the_secure_world(bench):
-    """Consecutive deep checks while everything comes and goes."""
+    """Consecutive deep checks while everything comes and goes. One switch of a jump label may change more pages than
+    the watch has room for: the lab warns of that, and has the pages watched anew (docs/monitor.md)."""
     wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", len(third_of(LOOKS_UNDER_LOAD)))), 0, 0
     deadline = time.monotonic() + wanted * 60 * busy.factor()
     with churn(bench.shell) as load:
         while checks < wanted:
-            found = bench.detector.findings()
+            found = [f for f in bench.detector.findings() if (f["severity"], f["id"]) != MANY_LABELS]
             checks, alarms = checks + 1, alarms + len(found)
             assert found == [], f"deep check {checks} of {wanted}"
             assert time.monotonic() < deadline

@@ -35,7 +35,9 @@ def test_a_boot_ends_with_the_first_word_that_it_is_ready(tmp_path, log):
 @pytest.mark.parametrize("kind", ["board", "lab"])
 def test_what_was_switched_on_is_told(tmp_path, log, kind):
     Machine(tmp_path, share=tmp_path if kind == "lab" else None)._begins("start")
-    assert log() == [{"event": "start", "kind": kind}]
+    event, = log()
+    assert (event["event"], event["kind"]) == ("start", kind)
+    assert event["test"].startswith("test_boots.py::test_what_was_switched_on_is_told")
 
 
 def test_nothing_is_written_when_nobody_asked(tmp_path, monkeypatch):

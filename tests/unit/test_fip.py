@@ -9,7 +9,6 @@ import pytest
 
 from kapu import build, certs, fip
 from kapu.errors import KapuError
-from kapu.paths import BUILD
 
 OPTIONS = build.FIP_IMAGES | {row.fiptool_option: row.fiptool_option for row in certs.CHAIN}
 STRANGER = str(uuid.UUID(int=0x4b415055))
@@ -17,10 +16,10 @@ STRANGER = str(uuid.UUID(int=0x4b415055))
 
 @pytest.fixture(scope="module")
 def fiptool():
-    found = sorted((BUILD / "results" / "tf-a").glob("*/fiptool"), key=lambda p: p.stat().st_mtime)
-    if not found:
+    found = build.release("gateway").tfa.out / "fiptool"
+    if not found.exists():
         pytest.skip("fiptool is not built; run tools/build")
-    return found[-1]
+    return found
 
 
 @pytest.fixture

@@ -527,7 +527,7 @@ def third_party(name: str) -> list[Path]:
 
 def tfa_step(name: str, native: Step, *patches: Path, overlay: Path | None = None) -> Step:
     keys = key_set()
-    return Step(name, build_tfa, needs=[native], overlay=overlay,
+    return Step(name, build_tfa, needs=[native], shared=True, overlay=overlay,
                 files=[PLATFORM / "tf-a", ROOT / "boot/tf-a", ROOT / "VERSION",
                        *(ROOT / "wire" / name for name in FIRMWARE_WIRE),
                        *(ROOT / "lib" / library for library in FIRMWARE_LIBRARIES),
@@ -548,7 +548,7 @@ def operator_step() -> Step:
 
 def optee_step(name: str, flavour: str, needs: list[Step], *patches: Path,
                overlay: Path | None = None, options: tuple[str, ...] = ()) -> Step:
-    return Step(name, build_optee, needs=needs, overlay=overlay,
+    return Step(name, build_optee, needs=needs, shared=True, overlay=overlay,
                 files=[*(ROOT / "secure/ta" / ta for ta in (*FLAVOUR_TAS[flavour], "common")),
                        ROOT / "wire", ROOT / "VERSION",
                        *(ROOT / "lib" / library for library in TA_LIBRARIES["monitor"]), *patches],

@@ -99,8 +99,9 @@ class Machine:
         log = os.environ.get("KAPU_BOOTS_LOG")
         if log:
             kind = "lab" if self.share else "gateway" if (self.folder / "disk.img").exists() else "board"
+            test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("/")[2]
             with open(log, "a", encoding="ascii") as file:
-                file.write(json.dumps({"event": event, "kind": kind, **more}) + "\n")
+                file.write(json.dumps({"event": event, "kind": kind, "test": test, **more}) + "\n")
 
     def _begins(self, event: str) -> None:
         self._note(event)

@@ -2,9 +2,9 @@
 """Build steps: what went in decides whether a step has to run.
 
 A step names its inputs (files, folders, strings, other steps). Their content, together with the
-code that the step can reach (closure.py), makes a key; the result lies in a folder of that name. Results of
-third-party code go to the cache outside the tree, so that a new checkout finds them; results that
-depend on this checkout's keys stay in build/. A result appears by renaming a finished folder, so an
+code that the step can reach (closure.py), makes a key; the result lies in a folder of that name. Results that
+take long go to the cache outside the tree (`shared`), so that a new checkout with the same inputs finds them;
+what private keys made stays in build/. A result appears by renaming a finished folder, so an
 interrupted build leaves nothing half-done.
 """
 

@@ -34,11 +34,11 @@ TPM_FACTS = ("--tpm2", "--tpm-spec-family", "2.0", "--tpm-spec-level", "0", "--t
              "id:20191023")
 
 
-def run(words: list, what: str) -> str:
+def run(words: list, what: str, **options) -> str:
     """Output of a command; an error that says what it was for."""
     try:
         result = subprocess.run([str(w) for w in words], env=host_environment(),
-                                capture_output=True, text=True, check=False)
+                                capture_output=True, text=True, check=False, **options)
     except OSError as error:
         raise KapuError(f"{what}: {error}; run: make packages") from error
     if result.returncode != 0:
@@ -48,12 +48,19 @@ def run(words: list, what: str) -> str:
 
 
 def start_swtpm(folder: Path, *channels: str) -> None:
-    """Start swtpm on a board's state, as a process of its own."""
-    state = folder / "tpm"
+    """Start swtpm on a board's state, as a process of its own. It gets its pid file open: one that it knew by name
+    it would remove before it lets go of the state, and who comes next could not wait for that."""
+    state, log = folder / "tpm", folder / "swtpm.log"
     state.mkdir(exist_ok=True)
-    run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon",
-         "--pid", f"file={folder / 'swtpm.pid'}", "--log",
-         f"file={folder / 'swtpm.log'},level=1,truncate"], "swtpm does not start")
+    log.unlink(missing_ok=True)
+    with open(folder / "swtpm.pid", "w", encoding="ascii") as pid:
+        try:
+            run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon", "--pid",
+                 f"fd={pid.fileno()}", "--log", f"file={log},level=1"], "swtpm does not start",
+                pass_fds=(pid.fileno(),))
+        except KapuError as error:
+            said = log.read_text(errors="replace").strip() if log.exists() else ""
+            raise KapuError(f"{error}: {said}" if said else str(error)) from None
 
 
 @contextmanager
