@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,11 +35,11 @@ TPM_FACTS = ("--tpm2", "--tpm-spec-family", "2.0", "--tpm-spec-level", "0", "--t
              "id:20191023")
 
 
-def run(words: list, what: str, **options) -> str:
+def run(words: list, what: str) -> str:
     """Output of a command; an error that says what it was for."""
     try:
         result = subprocess.run([str(w) for w in words], env=host_environment(),
-                                capture_output=True, text=True, check=False, **options)
+                                capture_output=True, text=True, check=False)
     except OSError as error:
         raise KapuError(f"{what}: {error}; run: make packages") from error
     if result.returncode != 0:
@@ -48,37 +49,34 @@ def run(words: list, what: str, **options) -> str:
 
 
 def start_swtpm(folder: Path, *channels: str) -> None:
-    """Start swtpm on a board's state, as a process of its own. It gets its pid file open: one that it knew by name
-    it would remove before it lets go of the state, and who comes next could not wait for that."""
-    state, log = folder / "tpm", folder / "swtpm.log"
+    """Start swtpm on a board's state, as a process of its own. Its pid file gets another name than it knows: it would
+    remove it before it lets go of the state, and who comes next could not wait for that."""
+    state, log, new = folder / "tpm", folder / "swtpm.log", folder / "swtpm.pid.new"
     state.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)
-    with open(folder / "swtpm.pid", "w", encoding="ascii") as pid:
-        try:
-            run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon", "--pid",
-                 f"fd={pid.fileno()}", "--log", f"file={log},level=1"], "swtpm does not start",
-                pass_fds=(pid.fileno(),))
-        except KapuError as error:
-            said = log.read_text(errors="replace").strip() if log.exists() else ""
-            raise KapuError(f"{error}: {said}" if said else str(error)) from None
+    try:
+        run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *channels, "--daemon", "--pid",
+             f"file={new}", "--log", f"file={log},level=1"], "swtpm does not start")
+    except KapuError as error:
+        said = log.read_text(errors="replace").strip() if log.exists() else ""
+        raise KapuError(f"{error}: {said}" if said else str(error)) from None
+    new.rename(folder / "swtpm.pid")
 
 
 @contextmanager
 def served(folder: Path):
     """The TPM of a board that is off, as after a reset, behind a socket for commands: yields the
     socket's path. Clients may come and go; tpm2-tools find the control socket beside it."""
-    path = folder / "tpm-data.sock"
-    control = folder / "tpm-data.sock.ctrl"
-    start_swtpm(folder, "--server", f"type=unixio,path={path}", "--ctrl",
-                f"type=unixio,path={control}", "--flags", "not-need-init")
-    try:
-        yield path
-    finally:
-        pid = read_pid(folder / "swtpm.pid")
-        if pid:
-            end_process(pid)
-        for left in (path, control):
-            left.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="kapu-") as short:  # a socket's path may have 107 characters only
+        path, control = Path(short) / "tpm", Path(short) / "tpm.ctrl"
+        start_swtpm(folder, "--server", f"type=unixio,path={path}", "--ctrl",
+                    f"type=unixio,path={control}", "--flags", "not-need-init")
+        try:
+            yield path
+        finally:
+            pid = read_pid(folder / "swtpm.pid")
+            if pid:
+                end_process(pid)
 
 
 def operator_tool() -> Path:
