@@ -34,6 +34,8 @@
 /* Random seeds for the secure world: 8 bytes for its address layout, 32 for its generator. */
 #define HANDOVER_LAYOUT_SEED 0xf40
 #define HANDOVER_RANDOM_SEED 0xf48
+/* Identity of the release that runs (boot/tf-a/release.h), 32 bytes. */
+#define HANDOVER_RELEASE 0xf70
 
 /* The event log's place has this size. */
 #define HANDOVER_LOG_MAX 4096

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from attacks.test_boot_chain import CERTIFICATES, IMAGES
+from attacks.test_boot_chain import CERTIFICATES, IMAGES, PARTS, mix
 from attacks.test_root_of_trust import NOW, OLD, helper, stopped_after_boot
 from attacks.test_table_mutations import Debugged, small_package
 from board import BASE, Board, Firmware
@@ -74,6 +74,24 @@ def test_without_verification_a_mutated_table_loads_other_code(firmware, weak, f
         assert "slot A: all images verified" in console
         board.qmp.command("stop")
         assert board.loaded_memory(len(kernel)) != kernel
+    finally:
+        board.destroy()
+
+
+def test_without_its_release_in_each_certificate_parts_of_two_boot_together(firmware, factory, tmp_path):
+    """What test_parts_of_two_releases_never_boot_together sees refused."""
+    step = build.tfa_step("tf-a-no-release-identity", firmware.release.native,
+                          ROOT / "tests" / "attacks" / "no-release-identity.patch")
+    step.build(Progress())
+    images = {name: step.out / f"{name}.bin" for name in ("bl2", "bl31")}
+    longer = tmp_path / "longer"
+    longer.write_bytes(firmware.images["linux"].read_bytes() + bytes(4096))
+    older = firmware.make(tmp_path / "older", images=images)
+    newer = firmware.make(tmp_path / "newer", images=images | {"linux": longer})
+    board = Board(tmp_path / "board", step.out / "bl1.bin", older, factory)
+    try:
+        mix(board, "a", older, newer, PARTS["Linux"])
+        assert "kapu: slot A: all images verified" in board.run()
     finally:
         board.destroy()
 

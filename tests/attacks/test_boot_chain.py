@@ -6,13 +6,13 @@ on slot A only, when slot B must boot. tests/attacks/test_bite.py shows that the
 verification is taken out of the firmware.
 """
 
-import shutil
+import itertools
 import struct
 
 import pytest
 
 from board import BASE
-from kapu import build, certs, windows
+from kapu import build, certs, fip, windows
 from kapu.build import security_counter
 from kapu.errors import KapuError
 from kapu.instance import SLOT_SIZE
@@ -41,6 +41,8 @@ IMAGES = {
 }
 WRONG_SIGNATURE = "signature, key or counter is not accepted"
 WRONG_HASH = "its hash is not the signed one"
+OTHER_RELEASE = "it is of another release than BL2"
+BEHIND = 16 << 20  # of a slot: free, and room for all of another package
 MISSING = "missing from the firmware package"
 MALFORMED = "the slot holds no well-formed firmware package"
 
@@ -100,9 +102,8 @@ def set_entry(board, slot: str, name: str, *, offset: int | None = None, size: i
 
 def place_elsewhere(board, slot: str, name: str, content: bytes) -> None:
     """Put an image of any size into the free space behind the package, and point its entry there."""
-    behind = 24 << 20
-    board.write(BASE[slot] + behind, content)
-    set_entry(board, slot, name, offset=behind, size=len(content))
+    board.write(BASE[slot] + BEHIND, content)
+    set_entry(board, slot, name, offset=BEHIND, size=len(content))
 
 
 @pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
@@ -263,18 +264,92 @@ def test_one_certificate_signed_by_a_strange_key_halts(board, firmware, stranger
     assert_halts(board, row.fiptool_option, WRONG_SIGNATURE)
 
 
-def test_another_kernel_with_the_old_certificate_halts(board, firmware, tmp_path):
-    other = tmp_path / "Image"
-    shutil.copy(firmware.images["linux"], other)
-    with open(other, "ab") as file:
-        file.write(b"one more page".ljust(4096))
-    package = firmware.make(tmp_path / "new", images={"linux": other})
+@pytest.fixture(scope="module")
+def changed(firmware, tmp_path_factory):
+    """Each image with one more page at its end: what a release a day later may have."""
+    folder = tmp_path_factory.mktemp("changed")
+    for name, image in firmware.images.items():
+        (folder / name).write_bytes(image.read_bytes() + b"one more page".ljust(4096))
+    return {name: folder / name for name in firmware.images}
+
+
+def test_another_kernel_with_the_old_certificate_halts(board, changed):
     for slot in "ab":
-        old = board.place(slot, "nt-fw-cert")
-        certificate = board.read(old.offset, old.size)
-        board.write_package(slot, package)
-        place_elsewhere(board, slot, "nt-fw-cert", certificate)
+        place_elsewhere(board, slot, "linux", changed["linux"].read_bytes())
     assert_halts(board, "linux", WRONG_HASH)
+
+
+# What one signer vouches for: taken from another release, it verifies by itself.
+PARTS = {
+    "BL2": ("tb-fw-cert", "bl2"),
+    "keys": ("trusted-key-cert",),
+    "BL31": ("soc-fw-key-cert", "soc-fw-cert", "bl31"),
+    "OP-TEE": ("tos-fw-key-cert", "tos-fw-cert", "optee"),
+    "Linux": ("nt-fw-key-cert", "nt-fw-cert", "linux", "device-tree"),
+}
+LOADED = ("trusted-key-cert", "soc-fw-key-cert", "soc-fw-cert", "tos-fw-key-cert", "tos-fw-cert", "nt-fw-key-cert",
+          "nt-fw-cert")  # by BL2, in this order
+
+
+@pytest.fixture(scope="module")
+def two_releases(firmware, changed, tmp_path_factory):
+    """With one security counter, signed by the same keys. All of their images differ."""
+    folder = tmp_path_factory.mktemp("releases")
+    return firmware.make(folder / "older"), firmware.make(folder / "newer", images=changed)
+
+
+def mix(board, slot: str, package, newer, names) -> None:
+    """The package in a slot, with some of its parts from the newer one."""
+    board.write_package(slot, package)
+    behind = BEHIND
+    for name in names:
+        place = fip.image_place(newer, 0, name)
+        with open(newer, "rb") as file:
+            file.seek(place.offset)
+            content = file.read(place.size)
+        board.write(BASE[slot] + behind, content)
+        set_entry(board, slot, name, offset=behind, size=len(content))
+        behind += len(content) + 4095 & -4096
+
+
+@pytest.mark.parametrize("what", ["older", "newer", "newer, put together"])
+def test_each_of_two_releases_boots(board, two_releases, what):
+    """What the mixtures below are made of is good, and so is the way in which they are put together."""
+    older, newer = two_releases
+    if what == "newer, put together":
+        mix(board, "a", older, newer, CERTIFICATES | IMAGES)
+    else:
+        board.write_package("a", newer if what == "newer" else older)
+    assert "kapu: slot A: all images verified" in board.run()
+
+
+@pytest.mark.parametrize("parts", third([parts for n in range(1, len(PARTS))
+                                         for parts in itertools.combinations(PARTS, n)]),
+                         ids=lambda parts: "+".join(parts))
+def test_parts_of_two_releases_never_boot_together(board, two_releases, parts):
+    older, newer = two_releases
+    taken = {name for part in parts for name in PARTS[part]}
+    for slot in "ab":
+        mix(board, slot, older, newer, taken)
+    first = next(name for name in LOADED if (name in taken) != ("bl2" in taken))
+    assert_halts(board, first, OTHER_RELEASE)
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_no_certificate_of_another_release_is_taken(board, two_releases, name):
+    older, newer = two_releases
+    for slot in "ab":
+        mix(board, slot, older, newer, [name])
+    assert_halts(board, *(("bl2", WRONG_HASH) if name == "tb-fw-cert" else (name, OTHER_RELEASE)))
+
+
+def test_a_certificate_that_names_no_release_halts(board, firmware, tmp_path, monkeypatch):
+    """As releases were before they had an identity."""
+    monkeypatch.setattr(certs, "release_statement", lambda images, counter: [])
+    package = firmware.make(tmp_path / "package")
+    for slot in "ab":
+        board.write_package(slot, package)
+    assert_halts(board, "tb-fw-cert", "it does not say of which release it is")
 
 
 def test_a_changed_command_line_halts(board):

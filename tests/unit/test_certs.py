@@ -93,11 +93,29 @@ def test_the_same_release_gives_the_same_certificates(bench):
     ("bl2", "tb-fw-cert"), ("bl31", "soc-fw-cert"), ("optee", "tos-fw-cert"),
     ("linux", "nt-fw-cert"), ("device-tree", "nt-fw-cert"),
 ])
-def test_a_changed_image_changes_only_its_own_certificate(bench, tmp_path, image, holder):
+def test_only_one_certificate_vouches_for_an_image(bench, tmp_path, monkeypatch, image, holder):
+    monkeypatch.setattr(certs, "release_statement", lambda images, counter: [])
     (tmp_path / "other").write_text("other code")
     made = contents(bench.make(f"changed-{image}", {image: tmp_path / "other"}))
-    before = contents(bench.chain)
+    before = contents(bench.make(f"unchanged-{image}"))
     assert [name for name in made if made[name] != before[name]] == [holder]
+
+
+def identity_of(path) -> bytes:
+    cert = x509.load_der_x509_certificate(path.read_bytes())
+    extension = cert.extensions.get_extension_for_oid(x509.ObjectIdentifier(certs.RELEASE))
+    assert extension.critical and extension.value.value[:2] == b"\x04\x20"
+    return extension.value.value[2:]
+
+
+def test_all_certificates_name_the_release_and_no_two_releases_have_one_name(bench, tmp_path):
+    (tmp_path / "other").write_text("other code")
+    chains = [bench.chain, bench.make("later", counter=COUNTER + 1)]
+    chains += [bench.make(f"with-another-{image}", {image: tmp_path / "other"}) for image in IMAGES]
+    named = [{identity_of(path) for path in chain.values()} for chain in chains]
+    assert all(len(names) == 1 for names in named)
+    assert len(set.union(*named)) == len(chains)
+    assert {identity_of(path) for path in bench.make("again").values()} == named[0]
 
 
 @pytest.mark.parametrize("name", TBBR)
@@ -161,7 +179,7 @@ def test_a_key_certificate_states_the_key_of_the_next_level(bench, name, number,
 def test_a_certificate_states_nothing_else_and_does_not_expire(bench, name):
     cert = x509.load_der_x509_certificate(bench.chain[name].read_bytes())
     stated = [int(e.oid.dotted_string.rsplit(".", 1)[1]) for e in cert.extensions]
-    assert stated == [TBBR[name][1], *TBBR[name][2]]
+    assert stated == [TBBR[name][1], 9001, *TBBR[name][2]]
     assert all(extension.critical for extension in cert.extensions)
     assert cert.not_valid_after.year == 9999 and cert.not_valid_before.year == 2026
 

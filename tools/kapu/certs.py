@@ -5,7 +5,8 @@ TF-A's cert_create puts the current time, random serial numbers and random nonce
 makes. Here the dates are fixed, a serial number is the hash of the content, and kapu-sign derives
 nonces from the message. A certificate carries its statement in extensions: a security counter,
 and hashes of images or public keys for the next level (TF-A documentation, "Trusted Board Boot";
-object identifiers from include/tools_share/tbbr_oid.h).
+object identifiers from include/tools_share/tbbr_oid.h). And the release that it belongs to, so that
+BL2 takes no parts of another one.
 """
 
 import datetime
@@ -26,6 +27,7 @@ from .paths import host_environment
 ARM = "1.3.6.1.4.1.4128.2100."
 TRUSTED_COUNTER = ARM + "1"
 NORMAL_COUNTER = ARM + "2"
+RELEASE = ARM + "9001"  # boot/tf-a/release.c
 
 NOT_BEFORE = datetime.datetime(2026, 1, 1)
 NOT_AFTER = datetime.datetime(9999, 12, 31, 23, 59, 59)  # RFC 5280 4.1.2.5: no expiry; counters do
@@ -127,9 +129,21 @@ def to_be_signed(row: Certificate, statements: list[tuple[str, bytes]], public: 
     return builder.sign(throwaway, hashes.SHA256()).tbs_certificate_bytes
 
 
+def release_identity(images: dict[str, Path], counter: int) -> bytes:
+    """The same for all parts of a release, and for no two releases: of its counter and of all its images."""
+    total = hashlib.sha256(f"kapu release, counter {counter}\n".encode())
+    for name in sorted(images):
+        total.update(f"{name} {hashlib.sha256(images[name].read_bytes()).hexdigest()}\n".encode())
+    return total.digest()
+
+
+def release_statement(images: dict[str, Path], counter: int) -> list[tuple[str, bytes]]:
+    return [(RELEASE, der(0x04, release_identity(images, counter)))]
+
+
 def make_certificate(row: Certificate, images: dict[str, Path], counter: int,
                      signer: Signer) -> bytes:
-    statements = [(row.counter, der_integer(counter))]
+    statements = [(row.counter, der_integer(counter)), *release_statement(images, counter)]
     statements += [(oid, hash_statement(images[image] if image else None))
                    for oid, image in row.images.items()]
     statements += [(oid, signer.public_der(role)) for oid, role in row.keys.items()]

@@ -41,6 +41,7 @@ KAPU_VERIFY_SOURCES	:= drivers/auth/auth_mod.c			\
 			   drivers/io/io_storage.c			\
 			   $(KAPU_BOOT)/slot.c				\
 			   $(KAPU_BOOT)/slot_io.c			\
+			   $(KAPU_BOOT)/release.c			\
 			   $(KAPU_BOOT)/root_key.c			\
 			   $(KAPU_BOOT)/crypto.c			\
 			   $(KAPU_BOOT)/trust.c				\
