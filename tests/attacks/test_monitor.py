@@ -129,14 +129,16 @@ def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
 
 
 def test_who_changes_more_pages_than_the_watch_keeps_is_found(another):
-    """Some of them are not judged as they were: that there are so many is an alarm. Each is watched on, so
-    that a second change of it is seen too."""
+    """Some of them are not judged as they were: that there are so many is an alarm, of the deep check that the first of
+    them hastens or of the one after it. Each is watched on, so that a second change of it is seen too."""
     guest = another.guest()
     names = guest.symbol("kallsyms_names") + 4095 & -4096  # constants that nobody needs now
     for page in range(names, guest.symbol("kallsyms_seqs_of_names"), 4096):
         guest.write(page, b"changed")
     changed = another.monitor.wait(WATCH, 3 * COVERAGE_SECONDS)[1]
     check = another.monitor.next_check(HURRY_SECONDS)
+    if "monitor.missed" not in check.ids:
+        check = another.monitor.next_check(HURRY_SECONDS)
     assert ("alarm", "monitor.missed") in {(f["severity"], f["id"]) for f in check.findings}
     guest.write_pa(int(changed, 16), b"again")
     while another.monitor.wait(WATCH, 3 * COVERAGE_SECONDS)[1] != changed:

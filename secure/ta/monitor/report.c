@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MORE_SIZE 48u /* "and N findings more" */
 
@@ -32,9 +33,33 @@ static const char *name_of(enum introspect_severity s)
     return s == INTROSPECT_ALARM ? "alarm" : "warning";
 }
 
+static bool is_first_of_its_kind(const struct verdict *v, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(v->finding[i].id, v->finding[at].id) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* A line, or none if there is no room for it and for "more" behind it. */
+static bool put_finding(struct text *t, const struct finding *f)
+{
+    size_t before = t->at;
+
+    put(t, "%s %s: %s, 0x%" PRIx64 ": %s\n", name_of(f->severity), f->id, f->object, f->address,
+        f->detail);
+    if (t->n - t->at >= MORE_SIZE)
+        return true;
+    t->at = before;
+    return false;
+}
+
+/* One of each kind first: who makes many of one kind hides no other. */
 size_t report_lines(const struct verdict *v, char *to, size_t n)
 {
     struct text t = {to, 0, n};
+    bool room = true;
     size_t said = 0;
 
     put(&t, "deep check %" PRIu32 ": ", v->number);
@@ -43,15 +68,12 @@ size_t report_lines(const struct verdict *v, char *to, size_t n)
     else
         put(&t, "%" PRIu32 " alarms, %" PRIu32 " warnings, ", v->alarms, v->warnings);
     put(&t, "%zu checks in %" PRIu32 " ms\n", v->checks, v->took_ms);
-    for (; said < v->findings; said++) {
-        const struct finding *f = &v->finding[said];
-        size_t before = t.at;
-
-        put(&t, "%s %s: %s, 0x%" PRIx64 ": %s\n", name_of(f->severity), f->id, f->object,
-            f->address, f->detail);
-        if (t.n - t.at < MORE_SIZE) { /* it may have been cut */
-            t.at = before;
-            break;
+    for (int others = 0; others < 2; others++) {
+        for (size_t i = 0; i < v->findings && room; i++) {
+            if (is_first_of_its_kind(v, i) != (others == 0))
+                continue;
+            room = put_finding(&t, &v->finding[i]);
+            said += room ? 1 : 0;
         }
     }
     if (said < v->findings || v->not_kept > 0)
