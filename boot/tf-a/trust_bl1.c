@@ -13,7 +13,6 @@
 #include "crypto.h"
 #include "handover.h"
 #include "platform.h"
-#include "release.h"
 #include "root_key_hash.h" /* made by the build: ROOT_KEY_HASH, 32 byte values */
 #include "trust_internal.h"
 
@@ -96,15 +95,6 @@ int plat_set_nv_ctr(void *cookie, unsigned int nv_ctr)
 {
     (void)cookie;
     mmio_write_32(trust_word(HANDOVER_COUNTER_RELEASE), nv_ctr);
-    return 0;
-}
-
-int plat_certificate_verified(unsigned int image_id, void *certificate, unsigned int n)
-{
-    const uint8_t *identity = release_of(image_id, certificate, n);
-
-    for (unsigned int i = 0; i < RELEASE_IDENTITY_SIZE; i += 4)
-        mmio_write_32(trust_word(HANDOVER_RELEASE + i), kapu_le32(identity + i));
     return 0;
 }
 

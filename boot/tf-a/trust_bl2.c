@@ -11,9 +11,6 @@
 #include <platform_def.h>
 
 #include "handover.h"
-#include "release.h"
-#include "slot.h"
-#include "slot_io.h"
 #include "trust_internal.h"
 
 void trust_resume(void)
@@ -45,14 +42,4 @@ int plat_set_nv_ctr(void *cookie, unsigned int nv_ctr)
     (void)cookie;
     (void)nv_ctr;
     return 1;
-}
-
-int plat_certificate_verified(unsigned int image_id, void *certificate, unsigned int n)
-{
-    const uint8_t *identity = release_of(image_id, certificate, n);
-
-    for (unsigned int i = 0; i < RELEASE_IDENTITY_SIZE; i += 4)
-        if (mmio_read_32(trust_word(HANDOVER_RELEASE + i)) != kapu_le32(identity + i))
-            slot_refuse(slot_io_name(image_id), "it is of another release than BL2");
-    return 0;
 }

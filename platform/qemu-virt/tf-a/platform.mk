@@ -76,12 +76,14 @@ BL1_SOURCES		:= $(filter-out $(KAPU_UNUSED),$(BL1_SOURCES))	\
 			   $(KAPU_VERIFY_SOURCES)			\
 			   $(LIBFDT_SRCS)				\
 			   $(KAPU_BOOT)/trust_bl1.c			\
+			   $(KAPU_BOOT)/release_bl1.c			\
 			   $(KAPU_PLAT)/bl1.c
 
 BL2_SOURCES		:= $(filter-out $(KAPU_UNUSED),$(BL2_SOURCES))	\
 			   drivers/auth/tbbr/tbbr_cot_bl2.c		\
 			   $(KAPU_VERIFY_SOURCES)			\
 			   $(KAPU_BOOT)/trust_bl2.c			\
+			   $(KAPU_BOOT)/release_bl2.c			\
 			   $(KAPU_PLAT)/bl2.c				\
 			   $(KAPU_PLAT)/bl2_images.c			\
 			   $(KAPU_PLAT)/device_tree.c			\
