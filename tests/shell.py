@@ -90,7 +90,7 @@ class Shell:
             if got == number:
                 return status, output
             if self._boots() != boots:
-                raise ConnectionResetError("the gateway was reset meanwhile")
+                raise ConnectionResetError("the gateway was reset while it ran")
             number, probe = self.send(command), None
 
     def _boots(self) -> int:

@@ -136,7 +136,8 @@ def of_release(flavour: str) -> str:
     digest = hashlib.sha256(f"{CORES} {CPU}".encode())
     version = subprocess.run(["qemu-system-aarch64", "--version"], env=host_environment(), check=True,
                              capture_output=True).stdout
-    for content in (version, tpm.factory_public(), *(Path(module.__file__).read_bytes() for module in CODE), Path(__file__).read_bytes(),
+    for content in (version, tpm.factory_public(), Path(__file__).read_bytes(),
+                    *(Path(module.__file__).read_bytes() for module in CODE),
                     *((release_folder(flavour) / name).read_bytes() for name in ("rom.img", "firmware.fip", "root.img"))):
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]

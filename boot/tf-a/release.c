@@ -6,7 +6,7 @@
 #include "slot.h"
 #include "slot_io.h"
 
-/* In the arc of TF-A's own extensions, where TF-A has none; the parser knows no larger numbers. */
+/* A number that TF-A does not use, in the arc of its own extensions. */
 #define IDENTITY_OID "1.3.6.1.4.1.4128.2100.9001"
 #define DER_OCTET_STRING 0x04
 #define DER_HEAD 2U

@@ -94,8 +94,8 @@ def test_a_key_of_the_pkcs11_ta_and_what_is_in_var_outlive_a_power_cut(lab):
 
 
 def offer(lab, *tas) -> None:
-    """Has Linux offer trusted applications, as a gateway of an earlier release did. Who uses secure storage pauses: the
-    kernel lets no new tee-supplicant in while a request that the old one had begun to serve is open."""
+    """Make Linux offer trusted applications, as a gateway of an earlier release did. kapu-link uses secure storage, so it
+    is stopped first: the kernel accepts no new tee-supplicant while a request to the old one is still open."""
     share = lab.instance.folder / "share"
     for ta in tas:
         shutil.copy(ta, share)

@@ -49,8 +49,8 @@ def run(words: list, what: str) -> str:
 
 
 def start_swtpm(folder: Path, *channels: str) -> None:
-    """Start swtpm on a board's state, as a process of its own. Its pid file gets another name than it knows: it would
-    remove it before it lets go of the state, and who comes next could not wait for that."""
+    """Start swtpm on a board's state, as a process of its own. The pid file is renamed once it is
+    written: swtpm would remove it before it releases the state, and the next user could not wait for that."""
     state, log, new = folder / "tpm", folder / "swtpm.log", folder / "swtpm.pid.new"
     state.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ static bool is_first_of_its_kind(const struct verdict *v, size_t at)
     return true;
 }
 
-/* A line, or none if there is no room for it and for "more" behind it. */
+/* Adds one line, or nothing if the line and "and N findings more" would not both fit. */
 static bool put_finding(struct text *t, const struct finding *f)
 {
     size_t before = t->at;
@@ -55,7 +55,7 @@ static bool put_finding(struct text *t, const struct finding *f)
     return false;
 }
 
-/* One of each kind first: who makes many of one kind hides no other. */
+/* One finding of each kind comes first, so that many of one kind cannot crowd out another. */
 size_t report_lines(const struct verdict *v, char *to, size_t n)
 {
     struct text t = {to, 0, n};
