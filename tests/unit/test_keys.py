@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tools/kapu/keys.py promises about where keys are and who may read them."""
 
+import multiprocessing
 import os
 import stat
 import subprocess
@@ -17,11 +18,12 @@ TOKEN = "pkcs11:token=hsm;object=root"
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path, monkeypatch):
-    """An empty checkout, without the user's key settings."""
+    """An empty checkout of a user who has no keys yet, nor settings for them."""
     monkeypatch.delenv("KAPU_KEYS", raising=False)
     monkeypatch.delenv("KAPU_ROOT_KEY", raising=False)
     monkeypatch.delenv("KAPU_FACTORY_KEY", raising=False)
-    monkeypatch.setattr(keys, "ROOT", tmp_path)
+    monkeypatch.setattr(keys, "ROOT", tmp_path / "checkout")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
 
 @pytest.fixture
@@ -50,6 +52,27 @@ def test_development_keys_are_only_their_owners_whatever_the_umask(mask):
     assert mode(made.folder) == 0o700
     assert mode(made.folder / "factory.pem") == 0o600
     assert len(list(made.folder.iterdir())) == len(ROLES) + 1
+
+
+def test_all_checkouts_of_a_user_have_the_same_keys_but_one_with_its_own(tmp_path, monkeypatch):
+    first = open(keys.key_set()["root"], "rb").read()
+    monkeypatch.setattr(keys, "ROOT", tmp_path / "another")
+    assert open(keys.key_set()["root"], "rb").read() == first
+    (tmp_path / "another" / "keys" / "dev").mkdir(parents=True)
+    own = keys.key_set()
+    assert own.folder == tmp_path / "another" / "keys" / "dev"
+    assert open(own["root"], "rb").read() != first
+
+
+def test_many_who_need_the_first_keys_at_once_get_the_same():
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        found = pool.map(read_all, range(8))
+    assert len(set(found)) == 1 and len(found[0]) == len(ROLES) + 1
+
+
+def read_all(_) -> tuple[bytes, ...]:
+    made = keys.key_set()
+    return (*(open(made[role], "rb").read() for role in ROLES), keys.operator_ca().read_bytes())
 
 
 def test_development_keys_are_p256():

@@ -13,7 +13,7 @@ from . import tpm
 from .build import FLASH_SIZE, SLOT_SIZE
 from .errors import KapuError
 from .paths import BUILD, host_environment
-from .qemu import CORES, Machine
+from .qemu import CORES, CPU, Machine
 
 INSTANCES = BUILD / "gateways"
 MIB = 1 << 20
@@ -65,7 +65,7 @@ class Instance:
 
     @classmethod
     def create(cls, folder: Path, flavour: str = "gateway", *, cores: int = CORES,
-               cpu: str = "cortex-a57") -> "Instance":
+               cpu: str = CPU) -> "Instance":
         """Make a new board: ROM, both slots with the current release, disk, identity."""
         release_folder(flavour)
         if folder.exists():

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing keys of a release.
 
-Development: a key set per checkout in keys/dev, made on first use, private files mode 0600, never
-committed. Production: KAPU_KEYS names a folder with the same files, and KAPU_ROOT_KEY may name the
+Development: a key set of the user's in ~/.local/share/kapu/keys, made on first use, private files mode
+0600, so that all checkouts build the same and find each other's results in the cache. A checkout that has
+a folder keys/dev has its own there. Production: KAPU_KEYS names a folder with the same files, and KAPU_ROOT_KEY may name the
 root key separately, as a PEM file or a pkcs11: URI, so that it can stay in an HSM. The factory's key,
 which signs board records, is no key of a release: KAPU_FACTORY_KEY names it in the same way, else it
 is factory.pem in that folder.
 """
 
+import contextlib
+import fcntl
 import os
 import stat
 import subprocess
@@ -27,7 +30,23 @@ FACTORY_ROLE = "factory"
 
 
 def development_folder() -> Path:
-    return ROOT / "keys" / "dev"
+    own = ROOT / "keys" / "dev"
+    if own.exists():
+        return own
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "kapu" / "keys"
+
+
+@contextlib.contextmanager
+def development():
+    """The folder of development keys, for one process at a time."""
+    folder = development_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(lock)
 
 
 def openssl(*arguments: str) -> bytes:
@@ -74,21 +93,20 @@ class KeySet:
 
 
 def key_set() -> KeySet:
-    """The keys of this build: those of the environment, or this checkout's development set."""
+    """The keys of this build: those of the environment, or the development set."""
     folder = os.environ.get("KAPU_KEYS")
     root = os.environ.get("KAPU_ROOT_KEY")
     if folder:
         return KeySet(Path(folder).resolve(), root)
     if root:
         raise KapuError("KAPU_ROOT_KEY is set without KAPU_KEYS: a release's root key must not vouch "
-                        "for this checkout's development keys")
-    development = development_folder()
-    development.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for role in ROLES + (FACTORY_ROLE,):
-        path = development / f"{role}.pem"
-        if not path.exists():
-            make_key(path)
-    return KeySet(development)
+                        "for development keys")
+    with development() as folder:
+        for role in ROLES + (FACTORY_ROLE,):
+            path = folder / f"{role}.pem"
+            if not path.exists():
+                make_key(path)
+    return KeySet(folder)
 
 
 def factory_key() -> str:
@@ -132,8 +150,10 @@ def operator_ca() -> Path:
     """Certificate of the authority of this build's operator: goes into the root image."""
     keys = key_set()
     path = keys.folder / "operator-ca.pem"
+    if not path.exists() and keys.folder != development_folder():
+        raise KapuError(f"the certificate of the operator's authority is missing: {path}")
     if not path.exists():
-        if keys.folder != development_folder():
-            raise KapuError(f"the certificate of the operator's authority is missing: {path}")
-        make_operator_ca(keys.folder)
+        with development() as folder:
+            if not path.exists():  # nobody else was faster
+                make_operator_ca(folder)
     return path
