@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures shared by all tests that are driven by pytest."""
 
+import os
 import shutil
 import sys
 import uuid
@@ -16,6 +17,7 @@ from kapu import tpm  # noqa: E402
 from kapu.broker import BROKERS, Operator  # noqa: E402
 from kapu.instance import Instance  # noqa: E402
 from kapu.qemu import Machine  # noqa: E402
+import thirds  # noqa: E402
 
 
 class Running:
@@ -42,6 +44,21 @@ class Running:
 
 
 RUNNING = Running()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests of other thirds, and note them down for tools/trust-report."""
+    part = thirds.chosen()
+    left = [item for item in items if part is not None and (mark := item.get_closest_marker("third"))
+            and mark.args[0] - 1 != part]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+    note = os.environ.get("KAPU_LEFT_OUT")
+    if note:
+        Path(note).write_text("".join(f"{name}\n" for name in sorted(
+            {item.nodeid.partition("/")[2].split("[")[0] for item in left})))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -131,9 +131,9 @@ def come_up(machine: WatchedMachine, flavour: str) -> None:
         Monitor(machine).next_check(BOOT_SECONDS)
 
 
-def of_release(flavour: str) -> str:
+def of_release(flavour: str, cpu: str) -> str:
     """All that a saved gateway depends on."""
-    digest = hashlib.sha256(f"{CORES} {CPU}".encode())
+    digest = hashlib.sha256(f"{CORES} {cpu}".encode())
     version = subprocess.run(["qemu-system-aarch64", "--version"], env=host_environment(), check=True,
                              capture_output=True).stdout
     for content in (version, tpm.factory_public(), Path(__file__).read_bytes(),
@@ -143,16 +143,17 @@ def of_release(flavour: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def running(folder: Path, flavour: str = "gateway") -> Instance:
+def running(folder: Path, flavour: str = "gateway", cpu: str = CPU) -> Instance:
     """A gateway of the present release that has just come up; it goes on when it is started."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    saved = FOLDER / f"{flavour}-{of_release(flavour)}"
-    with open(FOLDER / f"{flavour}.lock", "w", encoding="ascii") as lock:
+    kind = f"{flavour}-{re.split('[^a-z0-9]', cpu)[0]}"
+    saved = FOLDER / f"{kind}-{of_release(flavour, cpu)}"
+    with open(FOLDER / f"{kind}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait for the first
         if not saved.exists():
-            for old in FOLDER.glob(f"{flavour}-*"):
+            for old in FOLDER.glob(f"{kind}-*"):
                 shutil.rmtree(old)
-            made = watched_instance(FOLDER / f"{flavour}.{os.getpid()}", flavour)
+            made = watched_instance(FOLDER / f"{kind}.{os.getpid()}", flavour, cpu=cpu)
             try:
                 made.machine.start(reboot=False)
                 come_up(made.machine, flavour)

@@ -15,7 +15,7 @@ from kapu.paths import ROOT
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
 from shell import Shell
-from watched import watched_instance
+from watched import LIGHT_CPU, watched_instance
 
 BOOT_SECONDS = 900
 CHECK_SECONDS = 600
@@ -31,7 +31,7 @@ class Lab:
         paths = [ROOT / "tests/attacks" / f"{name}.patch" for name in patches]
         step = build.optee_variant(firmware.release, "optee-lab-" + "-".join(patches), *paths)
         step.build(Progress())
-        self.instance = watched_instance(folder / "gw", "lab")
+        self.instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
         self.instance.write_firmware("a", firmware.make(folder / "package",
                                                         images={"optee": step.out / "optee.bin"}))
         build_tools(self.instance.folder, self.instance.folder / "share")
@@ -81,6 +81,7 @@ def test_an_alarm_without_heap_is_the_reason_of_the_reset(tmp_path):
         lab.destroy()
 
 
+@pytest.mark.third(2)
 def test_with_the_alarm_on_the_heap_it_is_lost(tmp_path):
     """What the test above sees otherwise: the monitor TA cannot say what it found, and ends."""
     lab = Lab(tmp_path, "lab-resets", "alarm-on-heap")

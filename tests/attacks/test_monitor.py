@@ -17,6 +17,7 @@ from guest import Guest, Kernel, inspect
 from kapu.gdb import Gdb
 from monitored import AGAIN, RESET, WATCH, Monitor
 from shell import Shell, type_line
+from thirds import third
 
 BOOT_SECONDS = 900
 NOP = struct.pack("<I", 0xd503201f)
@@ -128,6 +129,7 @@ def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
     assert (check.number, check.findings) == (1, [])
 
 
+@pytest.mark.third(1)
 def test_who_changes_more_pages_than_the_watch_keeps_is_found(another):
     """Some of them are not judged as they were: that there are so many is an alarm, of the deep check that the first of
     them hastens or of the one after it. Each is watched on, so that a second change of it is seen too."""
@@ -146,6 +148,7 @@ def test_who_changes_more_pages_than_the_watch_keeps_is_found(another):
     another.monitor.wait(RESET, RESET_SECONDS)
 
 
+@pytest.mark.third(2)
 def test_a_driver_that_refuses_calls_does_not_silence_the_secure_world(another):
     """Linux' OP-TEE driver patched to fail each call: no deep check can be asked for. The secure timer's
     watch sees the patch, and resets the board when nobody comes to explain it."""
@@ -158,6 +161,7 @@ def test_a_driver_that_refuses_calls_does_not_silence_the_secure_world(another):
     assert int(another.monitor.wait(AGAIN, BOOT_SECONDS)[1]) > 0
 
 
+@pytest.mark.third(3)
 def test_a_check_that_never_comes_resets_the_gateway(lab):
     lab.monitor.next_check(BOOT_SECONDS)
     lab.shell.run("systemctl stop kapu-agent")
@@ -225,7 +229,7 @@ def quiet_lab(armed_lab):
     armed_lab.shell.run("systemctl kill -s CONT kapu-agent")
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@pytest.mark.parametrize("login", third(LOGINS))
 def test_linux_cannot_forge_a_caller_of_the_monitor_service(quiet_lab, login):
     """Past Linux' driver, straight to OP-TEE, as the monitor TA or as nobody in particular."""
     expected = BAD_PARAMETERS if LOGINS[login] == "trusted application" else ACCESS_DENIED
@@ -260,7 +264,7 @@ def results_of(shell, calls, core: int) -> list[int | None]:
     return found
 
 
-@pytest.mark.parametrize("core", [0, 1])
+@pytest.mark.parametrize("core", third([0, 1]))
 def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     """Every PSCI function in both widths, all kinds of power states, arguments that point into the secure world, and
     functions of all other ranges: after them each core ticks, and the secure world watches."""
@@ -280,7 +284,7 @@ def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     armed_lab.monitor.next_check(BOOT_SECONDS)
 
 
-@pytest.mark.parametrize("function, x1", [(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)])
+@pytest.mark.parametrize("function, x1", third([(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)]))
 def test_a_reset_that_linux_asks_for_is_a_verified_boot(armed_copy, function, x1):
     """SYSTEM_RESET and SYSTEM_RESET2: either refused, with each core ticking, or through the ROM."""
     machine = armed_copy.machine

@@ -17,7 +17,7 @@ from kapu.paths import ROOT
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
 from thirds import third
-from watched import RAM_BASE, watched_instance
+from watched import LIGHT_CPU, RAM_BASE, watched_instance
 
 CORES = 2
 BOOT_SECONDS = 900
@@ -47,7 +47,7 @@ def saved_gateway(folder, firmware, *patches):
     """One that has come up, with these patches of its secure world."""
     step = build.optee_variant(firmware.release, "optee-" + "-".join(p.stem for p in patches), *patches)
     step.build(Progress())
-    instance = watched_instance(folder / "gw")
+    instance = watched_instance(folder / "gw", cpu=LIGHT_CPU)
     package = firmware.make(folder / "package", images={"optee": step.out / "optee.bin"})
     for slot in "ab":
         instance.write_firmware(slot, package)
@@ -112,11 +112,12 @@ def comes_back(gateway, kind: str, context: int, core: int | str) -> None:
     assert re.search(remembered.format(core=core), gateway.monitor.wait(SAID, BOOT_SECONDS)[1])
 
 
-@pytest.mark.parametrize("core", range(CORES))
+@pytest.mark.parametrize("core", third(range(CORES)))
 def test_a_panic_on_any_core_resets_the_gateway_and_is_remembered(gateway, core):
     comes_back(gateway, "panic", TICK, core)
 
 
+@pytest.mark.third(3)
 def test_a_panic_in_a_call_resets_the_gateway_and_is_remembered(gateway):
     """On whatever core Linux has the monitor TA called. All of the gateway comes up again."""
     comes_back(gateway, "panic", CALL, r"\d")
@@ -128,6 +129,7 @@ def test_whatever_stops_the_secure_world_resets_the_gateway_and_is_remembered(ga
     comes_back(gateway, kind, TICK, 1)
 
 
+@pytest.mark.third(1)
 def test_without_our_panic_handler_the_gateway_freezes(firmware, tmp_path):
     """What the tests above see reset. With a lock held the other core cannot help either."""
     frozen = Panicking(saved_gateway(tmp_path / "patched", firmware, ROOT / "tests/attacks/panic.patch",

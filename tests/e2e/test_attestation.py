@@ -22,7 +22,8 @@ from kapu.report import update_report
 from native import programs
 from operated import Operated
 from shell import Shell
-from watched import watched_instance
+from thirds import third
+from watched import LIGHT_CPU, watched_instance
 
 BOOT_SECONDS = 900
 EVIDENCE_MAX = 4096   # clean, without the event log
@@ -31,12 +32,12 @@ NOP = struct.pack("<I", 0xd503201f)
 
 
 class Attested:
-    """A gateway in QEMU that runs, enrolled as "first"; with options, one that boots."""
+    """A gateway in QEMU that runs, to be enrolled as "first"; with options, one that boots."""
 
     def __init__(self, folder, flavour, **options):
         self.flavour = flavour
         self.instance = watched_instance(folder / "gw", flavour, **options) if options else \
-            snapshots.running(folder / "gw", flavour)
+            snapshots.running(folder / "gw", flavour, LIGHT_CPU)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
         self.operated.know_board(self.instance.folder)
@@ -227,7 +228,7 @@ def test_the_tls_key_is_in_the_secure_worlds_memory_only(lab):
     assert b"-----BEGIN CERTIFICATE-----" in normal  # it is memory of that gateway, and it is searched
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.5, 1.5])
+@pytest.mark.parametrize("delay", third([0.0, 0.5, 1.5]))
 def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     """Its verdict is lost or right, never wrong; it is started again, dials in and is trusted."""
     words = ["attest", "first", "--json", "--timeout", "20", "--operator", lab.operated.operator.folder]
@@ -242,6 +243,7 @@ def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     assert (status, result["verdict"]) == (0, "trusted"), result
 
 
+@pytest.mark.third(3)
 def test_cores_that_keep_the_secure_world_off_user_memory_attest(tmp_path):
     """CFG_PAN on cores that have FEAT_PAN: the attest TA's memory is reached where it is meant to be. Anything else
     would be a panic."""

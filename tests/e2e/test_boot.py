@@ -121,12 +121,14 @@ def test_the_gateway_comes_up_on_other_processors_and_next_to_another(booted, ma
     assert booted.machine.text().count("BL1: Booting BL2") == 1
 
 
+@pytest.mark.third(1)
 def test_reset_boots_again(booted):
     seen = len(booted.machine.text())
     booted.machine.reset()
     booted.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS, start=seen)
 
 
+@pytest.mark.third(2)
 def test_after_a_power_cut_slot_a_boots_again(booted):
     machine = booted.machine
     machine.stop()

@@ -15,7 +15,7 @@ from board import Firmware
 from kapu.errors import KapuError
 from kapu.paths import host_environment
 from shell import Shell
-from watched import watched_instance
+from watched import LIGHT_CPU, watched_instance
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 POWER_ON_BUDGET = 32  # NVBUDGET_AT_POWER_ON of kapu/nvbudget.h
@@ -34,7 +34,7 @@ def packages(tmp_path_factory):
 def saved(tmp_path_factory, packages):
     """A lab gateway with a release of counter NOW in both slots, which has come up."""
     folder = tmp_path_factory.mktemp("saved")
-    instance = watched_instance(folder / "gw", "lab")
+    instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
     for slot in "ab":
         instance.write_firmware(slot, packages[NOW])
     instance.machine.start()
@@ -116,6 +116,7 @@ def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(
     assert (now["running"], now["next"], now["next_how"]) == ("B", "B", "confirmed")
 
 
+@pytest.mark.third(1)
 def test_a_trial_that_does_not_come_up_falls_back(gateway):
     """The new root image is bad: each try ends in a reset by dm-verity."""
     with open(gateway.instance.folder / "disk.img", "r+b") as disk:
@@ -132,6 +133,7 @@ def test_a_trial_that_does_not_come_up_falls_back(gateway):
     assert (now["running"], now["next"], now["next_how"]) == ("A", "A", "confirmed")
 
 
+@pytest.mark.third(2)
 def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway):
     gateway.run("kapu-boot try B 3")
     again = after_power_cycle(gateway)
@@ -167,13 +169,14 @@ def with_data(shell, data: bytes) -> Shell:
     return again
 
 
+@pytest.mark.third(3)
 def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     """And the board takes its own back."""
     make_token(gateway)
     assert has_token(gateway)
     gateway.close()
     gateway.machine.stop()
-    other = make_instance("lab")
+    other = make_instance("lab", cpu=LIGHT_CPU)
     other.machine.start()
     shell = Shell(other.machine)
     shell.instance = other
@@ -189,6 +192,7 @@ def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     shell.close()
 
 
+@pytest.mark.third(1)
 def test_older_secure_storage_put_back_is_refused(gateway):
     """The attacker keeps a copy of the disk, and brings back what was there before."""
     make_token(gateway)
@@ -207,6 +211,7 @@ def test_older_secure_storage_put_back_is_refused(gateway):
     shell.close()
 
 
+@pytest.mark.third(2)
 def test_storage_that_lost_a_part_is_usable_again(gateway):
     """Objects without their directory, a directory without its objects, a garbled one until it is deleted."""
     make_token(gateway)
@@ -244,6 +249,7 @@ def test_storage_that_lost_a_part_is_usable_again(gateway):
     shell.close()
 
 
+@pytest.mark.third(3)
 def test_linux_cannot_wear_out_the_tpm(gateway):
     """Commits until they are refused: the budget's, and nothing is lost. A reset does not fill it."""
     make_token(gateway)
