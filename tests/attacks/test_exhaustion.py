@@ -7,7 +7,9 @@ import re
 import shutil
 import struct
 
-from attacks.corpus.bench import build_tools
+import pytest
+
+from attacks.corpus.tools import build_tools
 from board import Firmware
 from guest import Guest, Kernel, inspect
 from kapu import build
@@ -34,7 +36,7 @@ class Lab:
         self.instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
         self.instance.write_firmware("a", firmware.make(folder / "package",
                                                         images={"optee": step.out / "optee.bin"}))
-        build_tools(self.instance.folder, self.instance.folder / "share")
+        build_tools(self.instance.folder / "share")
         self.machine = self.instance.machine
         self.monitor = Monitor(self.machine)
         self.machine.start()

@@ -12,7 +12,7 @@ import pytest
 
 import snapshots
 from attacks import firmware_calls
-from attacks.corpus.bench import build_tools
+from attacks.corpus.tools import build_tools
 from guest import Guest, Kernel, inspect
 from kapu.gdb import Gdb
 from monitored import AGAIN, RESET, WATCH, Monitor
@@ -176,7 +176,7 @@ def test_a_check_that_never_comes_resets_the_gateway(lab):
 @pytest.fixture(scope="module")
 def armed_lab(lab):
     """The lab with the corpus's modules and programs in /lab."""
-    build_tools(lab.instance.folder, lab.instance.folder / "share")
+    build_tools(lab.instance.folder / "share")
     lab.shell.run("insmod /lab/smc.ko && insmod /lab/login.ko")
     yield lab
 

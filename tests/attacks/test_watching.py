@@ -15,7 +15,7 @@ from kapu.report import update_report
 from monitored import SecureWorld
 from thirds import third_of
 
-LOOKS_UNDER_LOAD = 50
+LOOKS_UNDER_LOAD = 24  # make soak takes hundreds
 MANY_LABELS = ("warning", "monitor.missed")
 
 

@@ -18,6 +18,7 @@ import snapshots
 from guest import Guest, Kernel, inspect
 from kapu import load
 from kapu.paths import host_environment
+from kapu.qemu import CPU
 from kapu.report import update_report
 from native import programs
 from operated import Operated
@@ -37,7 +38,7 @@ class Attested:
     def __init__(self, folder, flavour, **options):
         self.flavour = flavour
         self.instance = watched_instance(folder / "gw", flavour, **options) if options else \
-            snapshots.running(folder / "gw", flavour, LIGHT_CPU)
+            snapshots.running(folder / "gw", flavour, LIGHT_CPU if flavour == "gateway" else CPU)
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
         self.operated.know_board(self.instance.folder)

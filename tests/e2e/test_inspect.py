@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from kapu.instance import Instance
+import snapshots
 from kapu.paths import BUILD, host_environment
 
-BOOT_SECONDS = 900
 LOOKS = 20
 KAPU = BUILD / "gateway" / "kapu"
 
@@ -24,9 +23,8 @@ def run(*words) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def booted(tmp_path_factory):
-    instance = Instance.create(tmp_path_factory.mktemp("inspect") / "gw")
+    instance = snapshots.running(tmp_path_factory.mktemp("inspect") / "gw")
     instance.machine.start(reboot=False)
-    instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
     yield instance
     instance.machine.stop()
     shutil.rmtree(instance.folder)

@@ -315,8 +315,9 @@ def build_allow_list(step: Step, out: Path) -> None:
 
 def meson_build(step: Step, out: Path, *options: str, targets=()) -> Path:
     folder = out / "meson"
-    step.run("meson", "setup", *options, folder, ROOT)
-    step.run("ninja", "-C", folder, *targets)
+    # the tests' compiler cache would make two builds one that are to be compared
+    step.run("meson", "setup", *options, folder, ROOT, env={"CCACHE_DISABLE": "1"})
+    step.run("ninja", "-C", folder, *targets, env={"CCACHE_DISABLE": "1"})
     used = subprocess.run(["ninja", "-C", folder, "-t", "deps"], env=host_environment(), check=True,
                           capture_output=True, text=True).stdout
     for line in used.splitlines():  # what the compiler has read is an input of the step

@@ -9,7 +9,6 @@ which signs board records, is no key of a release: KAPU_FACTORY_KEY names it in 
 is factory.pem in that folder.
 """
 
-import contextlib
 import fcntl
 import os
 import stat
@@ -36,17 +35,18 @@ def development_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "kapu" / "keys"
 
 
-@contextlib.contextmanager
-def development():
+class Development:
     """The folder of development keys, for one process at a time."""
-    folder = development_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        os.close(lock)
+
+    def __enter__(self) -> Path:
+        folder = development_folder()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        return folder
+
+    def __exit__(self, *_) -> None:
+        os.close(self.lock)
 
 
 def openssl(*arguments: str) -> bytes:
@@ -101,7 +101,7 @@ def key_set() -> KeySet:
     if root:
         raise KapuError("KAPU_ROOT_KEY is set without KAPU_KEYS: a release's root key must not vouch "
                         "for development keys")
-    with development() as folder:
+    with Development() as folder:
         for role in ROLES + (FACTORY_ROLE,):
             path = folder / f"{role}.pem"
             if not path.exists():
@@ -153,7 +153,7 @@ def operator_ca() -> Path:
     if not path.exists() and keys.folder != development_folder():
         raise KapuError(f"the certificate of the operator's authority is missing: {path}")
     if not path.exists():
-        with development() as folder:
+        with Development() as folder:
             if not path.exists():  # nobody else was faster
                 make_operator_ca(folder)
     return path

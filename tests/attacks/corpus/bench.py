@@ -3,7 +3,6 @@
 
 import json
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -11,38 +10,19 @@ import snapshots
 from guest import Guest, Kernel, inspect
 from kapu import load
 from kapu.allow import executable_parts
-from kapu.build import KERNEL_ENVIRONMENT
 from kapu.errors import KapuError
-from kapu.paths import BUILD, REPORT, host_environment
+from kapu.paths import BUILD, REPORT
 from shell import Shell
 
 from .detector import Detector, HostInspector, until_clean, watch
 from .technique import LAB, Technique
+from .tools import build_tools
 
 BOOT_SECONDS = 900
 BOOT_ATTEMPTS = 3
 VICTIM_SECONDS = 300
 RUN_ATTEMPTS = 3
 DETECTIONS = REPORT / "detections"
-SOURCES = Path(__file__).resolve().parents[1]
-COMPILER = ("aarch64-linux-gnu-gcc", "-O2", "-Wall", "-Wextra", "-Werror")
-
-
-def build_tools(folder: Path, share: Path) -> None:
-    """The corpus's kernel modules and programs, into the folder that the lab sees as /lab."""
-    modules = folder / "modules"
-    shutil.copytree(SOURCES / "modules", modules)
-    commands = [["make", "-C", (BUILD / LAB / "headers").resolve(), f"M={modules}", "modules"]]
-    for source in sorted((SOURCES / "programs").glob("*.c")):
-        library = source.stem == "preload"
-        commands.append([*COMPILER, *(["-shared", "-fPIC"] if library else ["-static"]), "-o",
-                         share / (source.stem + ".so" if library else source.stem), source])
-    for command in commands:
-        result = subprocess.run(command, env=host_environment() | KERNEL_ENVIRONMENT, check=False,
-                                capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
-    for built in modules.glob("*.ko"):
-        shutil.copy(built, share)
 
 
 class Bench:
@@ -66,7 +46,7 @@ class Bench:
     def start(self) -> None:
         """Boot. Where nobody can act in the gateway it is stopped then: attacks are from outside."""
         if self.flavour == LAB:
-            build_tools(self.folder, self.folder / "share")
+            build_tools(self.folder / "share")
         self._boot()
 
     def _come_up(self) -> None:
