@@ -24,6 +24,7 @@ int command_enroll(int argc, char **argv);
 int command_fleet(int argc, char **argv);
 int command_forget(int argc, char **argv);
 int command_reference(int argc, char **argv);
+int command_release(int argc, char **argv);
 int command_board(int argc, char **argv);
 int command_audit(int argc, char **argv);
 

@@ -11,18 +11,24 @@ _kapu() {
     local words='' files=''
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='attest audit board enroll evidence factory fleet forget inspect reference --help --version'
+        words='attest audit board enroll evidence factory fleet forget inspect reference release --help --version'
     else
         case $before in
-        --operator | --extract | --release)
+        --operator | --extract | --release | --out)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
-        --key | --ak | --profile | --allow | --picture | --tpm | --fuses | --ek-certificate | --record | --factory-key)
+        --key | --ak | --profile | --allow | --picture | --tpm | --fuses | --ek-certificate | --record | --factory-key | \
+            --keys | --next | --firmware | --root)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --timeout | --interval | --name | --id | --root-key-hash | --live | --reason | --platform) return ;;
+        --timeout | --interval | --name | --id | --root-key-hash | --live | --reason | --platform | --version | --hardware | --product | \
+            --expires | --from-counter | --level | --threshold | --set) return ;;
+        --role)
+            mapfile -t COMPREPLY < <(compgen -W 'release rollout approval' -- "$cur")
+            return
+            ;;
         esac
         case $command in
         attest) words="$(_kapu_gateways "$1") --watch --log --json --timeout --operator --help" ;;
@@ -43,6 +49,11 @@ _kapu() {
             words='--live --release --profile --allow --picture --json --quiet --help' files=yes
             ;;
         reference) words='add show remove --operator --help' files=yes ;;
+        release)
+            words='make keys sign show verify --firmware --root --version --hardware --product --out --expires'
+            words+=' --from-counter --no-approval --level --role --threshold --set --key --keys --next --json --help'
+            files=yes
+            ;;
         esac
     fi
     mapfile -t COMPREPLY < <(

@@ -20,6 +20,7 @@
 #include "factory_record.h"
 
 #define CONNECT_MS 10000
+#define FACTORY_KEY "the factory key"
 
 struct options {
     const char *tpm, *fuses, *root_key_hash, *id, *certificate;
@@ -201,7 +202,7 @@ static int provision(const struct options *o)
     struct fusebox_board board = {0}, old;
     struct fusebox_factory y = {.progress = progress};
     uint8_t record[FUSEBOX_BOARD_SIZE], id[16], *certificate = NULL;
-    struct record_issuer issuer = {0};
+    struct signer issuer = {0};
     struct station s = {.socket = {-1}};
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
@@ -228,7 +229,7 @@ static int provision(const struct options *o)
         if (certificate == NULL)
             return EXIT_FAILED;
     }
-    if (record_issuer_open(&issuer, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
+    if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
     y.tpm = &s.tpm;
     memcpy(board.id, id, sizeof(board.id));
@@ -248,7 +249,7 @@ static int provision(const struct options *o)
         (void)unlink(o->record); /* of a board that there is not */
     }
 out:
-    record_issuer_close(&issuer);
+    signer_close(&issuer);
     kapu_wipe(&board, sizeof(board));
     kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
@@ -260,7 +261,7 @@ out:
 /* A record of a board that is provisioned: it got lost, or the factory has another key. */
 static int issue_again(const struct options *o)
 {
-    struct record_issuer issuer = {0};
+    struct signer issuer = {0};
     struct fusebox_board board;
     char text[HEX_MAX];
     int err = fuses_read(o->fuses, &board), status = EXIT_FAILED;
@@ -269,12 +270,12 @@ static int issue_again(const struct options *o)
         return fail("%s: this board is not provisioned", o->fuses);
     if (err != 0)
         return EXIT_FAILED;
-    if (has_record_options(o) && record_issuer_open(&issuer, o->factory_key) == 0 &&
+    if (has_record_options(o) && signer_open(&issuer, FACTORY_KEY, o->factory_key) == 0 &&
         record_issue(&issuer, &board, o->platform, o->record) == 0)
         status = EXIT_DONE;
     if (status == EXIT_DONE)
         printf("record of board %s\n", uuid_text(board.id, text));
-    record_issuer_close(&issuer);
+    signer_close(&issuer);
     kapu_wipe(&board, sizeof(board));
     return status;
 }
@@ -283,7 +284,7 @@ static int issue_again(const struct options *o)
 static int upgrade(const struct options *o)
 {
     struct fusebox_factory y = {.progress = progress};
-    struct record_issuer issuer = {0};
+    struct signer issuer = {0};
     struct station s = {.socket = {-1}};
     uint8_t record[FUSEBOX_BOARD_SIZE];
     struct fusebox_board board;
@@ -300,7 +301,7 @@ static int upgrade(const struct options *o)
         return fail("%s: %s", o->fuses,
                     err == KAPU_ENOENT ? "this board is not provisioned"
                                        : "is not the record of a board of the earlier release");
-    if (record_issuer_open(&issuer, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
+    if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
     y.tpm = &s.tpm;
     err = fusebox_factory_upgrade(&y, &board);
@@ -322,7 +323,7 @@ out:
     kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
     tpm_socket_close(&s.socket);
-    record_issuer_close(&issuer);
+    signer_close(&issuer);
     return status;
 }
 
@@ -457,7 +458,7 @@ int command_factory(int argc, char **argv)
     }
     verb = argv[optind];
     if (strcmp(verb, "key") == 0)
-        return o.factory_key != NULL ? record_show_key(o.factory_key)
+        return o.factory_key != NULL ? signer_show(FACTORY_KEY, o.factory_key)
                                      : needs(verb, "--factory-key");
     if (strcmp(verb, "record") == 0)
         return o.fuses != NULL ? issue_again(&o) : needs(verb, "--fuses");

@@ -2,8 +2,6 @@
 #include "factory_record.h"
 
 #include <errno.h>
-#include <openssl/ecdsa.h>
-#include <openssl/pem.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,93 +10,6 @@
 #include "factory.h"
 
 #define SHA (&crypto_openssl.sha256)
-
-/* ---- the key ---- */
-
-static int public_of(struct record_issuer *i, EVP_PKEY **key)
-{
-    uint8_t der[SIGN_KEY_PUBLIC_MAX];
-    const uint8_t *p = der;
-    size_t n;
-
-    *key = NULL;
-    if (sign_key_public(&i->key, der, &n) != 0) {
-        (void)fail("the factory key: %s", i->key.why);
-        return -1;
-    }
-    *key = d2i_PUBKEY(NULL, &p, (long)n);
-    if (*key != NULL && openssl_p256_coordinates(*key, i->public.x, i->public.y) == 0)
-        return 0;
-    (void)fail("the factory key: its public half cannot be read");
-    return -1;
-}
-
-/* r || s of an ECDSA-Sig-Value. */
-static bool take_signature(const uint8_t *der, size_t n, uint8_t to[EVIDENCE_SIGNATURE_SIZE])
-{
-    ECDSA_SIG *s = d2i_ECDSA_SIG(NULL, &der, (long)n);
-    bool good = s != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(s), to, 32) == 32 &&
-                BN_bn2binpad(ECDSA_SIG_get0_s(s), to + 32, 32) == 32;
-
-    ECDSA_SIG_free(s);
-    return good;
-}
-
-/* Signs, and sees that the signature verifies. */
-static int sign(struct record_issuer *i, const uint8_t digest[32],
-                uint8_t signature[EVIDENCE_SIGNATURE_SIZE])
-{
-    uint8_t der[SIGN_KEY_SIGNATURE_MAX];
-    size_t n;
-
-    if (sign_key_sign_digest(&i->key, digest, der, &n) != 0) {
-        (void)fail("the factory key: %s", i->key.why);
-        return -1;
-    }
-    if (take_signature(der, n, signature) &&
-        openssl_p256_verify(i->public.x, i->public.y, digest, signature) == 0)
-        return 0;
-    (void)fail("the factory key: what it signs does not verify by its public half");
-    return -1;
-}
-
-int record_issuer_open(struct record_issuer *i, const char *key)
-{
-    static const uint8_t probe[32] = {0};
-    uint8_t signature[EVIDENCE_SIGNATURE_SIZE];
-    EVP_PKEY *public = NULL;
-    int err;
-
-    memset(&i->public, 0, sizeof(i->public));
-    if (sign_key_open(&i->key, key) != 0) {
-        (void)fail("the factory key: %s", i->key.why);
-        return -1;
-    }
-    err = public_of(i, &public);
-    EVP_PKEY_free(public);
-    return err == 0 ? sign(i, probe, signature) : err;
-}
-
-void record_issuer_close(struct record_issuer *i)
-{
-    sign_key_close(&i->key);
-}
-
-int record_show_key(const char *key)
-{
-    struct record_issuer i;
-    EVP_PKEY *public = NULL;
-    int status = EXIT_FAILED;
-
-    if (sign_key_open(&i.key, key) != 0)
-        (void)fail("the factory key: %s", i.key.why);
-    else if (public_of(&i, &public) == 0 && PEM_write_PUBKEY(stdout, public) == 1 &&
-             fflush(stdout) == 0)
-        status = EXIT_DONE;
-    EVP_PKEY_free(public);
-    record_issuer_close(&i);
-    return status;
-}
 
 /* ---- records ---- */
 
@@ -135,7 +46,7 @@ static int content_of(const struct fusebox_board *board, const char *platform, s
                                                            : KAPU_ECRYPTO;
 }
 
-int record_issue(struct record_issuer *i, const struct fusebox_board *board, const char *platform,
+int record_issue(struct signer *by, const struct fusebox_board *board, const char *platform,
                  const char *path)
 {
     uint8_t content[BOARD_CONTENT_MAX], file[BOARD_RECORD_MAX], digest[32];
@@ -146,11 +57,10 @@ int record_issue(struct record_issuer *i, const struct fusebox_board *board, con
     wr_init(&w, content, sizeof(content));
     err = content_of(board, platform, &w);
     t.payload = wr_done(&w);
-    if (err == 0)
-        err = evidence_key_thumbprint(SHA, &i->public, t.kid);
+    memcpy(t.kid, by->kid, sizeof(t.kid));
     if (err == 0)
         err = evidence_signed_digest(SHA, &board_record_kind, t.kid, t.payload, digest);
-    if (err == 0 && sign(i, digest, t.signature) != 0)
+    if (err == 0 && signer_sign(by, digest, t.signature) != 0)
         return -1;
     wr_init(&w, file, sizeof(file));
     if (err == 0)

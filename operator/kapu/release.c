@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kapu release: what a release is, signed by several; and the sets of keys that may sign. */
+#include <getopt.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "crypto_openssl.h"
+#include "payload.h"
+#include "release_file.h"
+#include "release_make.h"
+#include "release_show.h"
+#include "signer.h"
+
+#define SHA (&crypto_openssl.sha256)
+#define SETS_MAX 16u /* one after the other */
+
+static const char help[] =
+    "usage: kapu release make --firmware FILE --root FILE --version TEXT --hardware NAME\n"
+    "                         --product NAME --out DIR [--expires DAYS] [--from-counter N]\n"
+    "                         [--no-approval] [--level N]\n"
+    "       kapu release keys --role ROLE --threshold N [--set N] --out FILE KEY...\n"
+    "       kapu release sign --key KEY FILE\n"
+    "       kapu release show [--json] FILE...\n"
+    "       kapu release verify --keys FILE [--next FILE]... [--json] FILE\n"
+    "                           [--firmware FILE] [--root FILE]\n\n"
+    "  make    a release of a firmware package and a root image: its manifest, which nobody has\n"
+    "          signed yet, and what gateways fetch, in a new folder\n"
+    "  keys    a set of keys (public or private, PEM), of which so many must sign; nobody has\n"
+    "          signed it yet. The first set of a role is built into gateways; each one after it\n"
+    "          is signed by enough keys of it and of the one before\n"
+    "  sign    adds a signature to a manifest, a set, a rollout or an approval\n"
+    "  show    what such a file says; its signatures are not looked at\n"
+    "  verify  that enough keys of the set signed it, and that the parts are those it names\n\n"
+    "  --role ROLE        whose keys: release, rollout, approval\n"
+    "  --set N            number of the set, one more than that of the set before (1)\n"
+    "  --key KEY          private key: PEM file, or pkcs11: URI\n"
+    "  --expires DAYS     a gateway does not start to install it later (365)\n"
+    "  --from-counter N   the least security counter of a gateway that may take it (0)\n"
+    "  --no-approval      a clean deep check alone confirms it\n"
+    "  --level N          how hard to compress what gateways fetch, 1 to 19 (19)\n"
+    "  --next FILE        the set that followed; in order\n"
+    "  --json             for machines\n";
+
+struct options {
+    const char *keys, *key, *out, *role;
+    const char *next[SETS_MAX];
+    size_t nexts;
+    uint64_t threshold, set;
+    bool json;
+    struct release_parts parts;
+};
+
+/* ---- keys ---- */
+
+/* A public key, or the public half of a private one. */
+static EVP_PKEY *read_key(const char *path)
+{
+    FILE *f = fopen(path, "rbe");
+    EVP_PKEY *key = f != NULL ? PEM_read_PUBKEY(f, NULL, NULL, NULL) : NULL;
+
+    if (f != NULL && key == NULL) {
+        rewind(f);
+        key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+    }
+    if (f != NULL)
+        fclose(f);
+    return key;
+}
+
+static enum release_role role_of(const char *text)
+{
+    for (int i = RELEASE_ROLE_RELEASE; text != NULL && i <= RELEASE_ROLE_APPROVAL; i++) {
+        if (strcmp(text, release_role_name[i]) == 0)
+            return (enum release_role)i;
+    }
+    return 0;
+}
+
+static int write_set(const struct release_keys *k, const char *path)
+{
+    uint8_t content[RELEASE_CONTENT_MAX];
+    struct release_signed s = {0};
+    struct wr w;
+
+    wr_init(&w, content, sizeof(content));
+    if (release_keys_encode(k, &w) != 0)
+        return fail("the set cannot be encoded");
+    s.content = wr_done(&w);
+    if (release_file_write(path, RELEASE_A_SET, &s) != 0)
+        return EXIT_FAILED;
+    printf("%s: set %u of %s keys, of which %u of %zu must sign; nobody has signed it yet\n", path,
+           k->version, release_role_name[k->role], k->threshold, k->keys);
+    return EXIT_DONE;
+}
+
+static int keys(const struct options *o, char **path, int n)
+{
+    struct release_keys k = {.role = role_of(o->role)};
+
+    if (n < 1 || o->out == NULL)
+        return EXIT_USAGE;
+    if (k.role == 0)
+        return fail("--role takes release, rollout or approval");
+    if (n > (int)RELEASE_KEYS_MAX)
+        return fail("a set has at most %u keys", RELEASE_KEYS_MAX);
+    if (o->threshold < 1 || o->threshold > (uint64_t)n)
+        return fail("--threshold takes a number from 1 to that of the keys, which is %d", n);
+    if (o->set < 1 || o->set > UINT32_MAX)
+        return fail("--set takes a number from 1");
+    k.version = (uint32_t)o->set;
+    k.threshold = (uint32_t)o->threshold;
+    for (k.keys = 0; k.keys < (size_t)n; k.keys++) {
+        EVP_PKEY *key = read_key(path[k.keys]);
+        int err =
+            key != NULL ? openssl_p256_coordinates(key, k.key[k.keys].x, k.key[k.keys].y) : -1;
+
+        EVP_PKEY_free(key);
+        if (err != 0)
+            return fail("%s: no PEM file with an ECDSA key on P-256", path[k.keys]);
+    }
+    if (release_keys_sort(&k) != 0)
+        return fail("two of the keys are the same: each of a set counts once");
+    return write_set(&k, o->out);
+}
+
+/* ---- sign ---- */
+
+static bool has_signed(const struct release_signed *s, const uint8_t kid[EVIDENCE_KID_SIZE])
+{
+    for (size_t i = 0; i < s->signatures; i++) {
+        if (memcmp(s->by[i].kid, kid, EVIDENCE_KID_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int sign(const struct options *o, char **path, int n)
+{
+    struct release_file_read f;
+    struct signer by = {0};
+    uint8_t digest[32], signature[EVIDENCE_SIGNATURE_SIZE];
+    int status = EXIT_FAILED;
+
+    if (n != 1 || o->key == NULL)
+        return EXIT_USAGE;
+    if (release_file_read(path[0], &f) != 0)
+        return EXIT_FAILED;
+    if (signer_open(&by, "the key", o->key) != 0)
+        goto out;
+    if (has_signed(&f.seen, by.kid))
+        status = fail("%s: is signed by this key already", path[0]);
+    else if (release_signed_digest(SHA, release_about[f.what].kind, by.kid, f.seen.content,
+                                   digest) != 0)
+        status = fail("%s: SHA-256 failed", path[0]);
+    else if (signer_sign(&by, digest, signature) != 0)
+        status = EXIT_FAILED;
+    else if (release_signed_add(&f.seen, by.kid, signature) != 0)
+        status = fail("%s: has %u signatures, which is all that it can have", path[0],
+                      RELEASE_SIGNATURES_MAX);
+    else if (release_file_write(path[0], f.what, &f.seen) == 0)
+        status = EXIT_DONE;
+    if (status == EXIT_DONE)
+        printf("%s: %s, signed by %zu\n", path[0], release_about[f.what].name, f.seen.signatures);
+out:
+    signer_close(&by);
+    return status;
+}
+
+/* ---- show ---- */
+
+static int show(const struct options *o, char **path, int n)
+{
+    int status = EXIT_DONE, shown = 0;
+
+    if (n < 1)
+        return EXIT_USAGE;
+    if (o->json)
+        printf("[");
+    for (int i = 0; i < n; i++) {
+        struct release_file_read f;
+
+        if (release_file_read(path[i], &f) != 0) {
+            status = EXIT_FAILED;
+        } else if (o->json) {
+            printf("%s", shown++ > 0 ? ",\n " : "");
+            release_show_json(path[i], &f);
+        } else {
+            release_show_text(path[i], &f);
+        }
+    }
+    if (o->json)
+        printf("]\n");
+    return status;
+}
+
+/* ---- verify ---- */
+
+/* The set that is in force after those that followed; 0 or -1. */
+static int last_set(const struct options *o, struct release_file_read *set)
+{
+    if (release_file_read_a(o->keys, RELEASE_A_SET, set) != 0)
+        return -1;
+    for (size_t i = 0; i < o->nexts; i++) {
+        struct release_file_read next;
+        int err;
+
+        if (release_file_read_a(o->next[i], RELEASE_A_SET, &next) != 0)
+            return -1;
+        err = release_keys_follow(SHA, &evidence_openssl, &next.seen, &set->is.keys, &next.is.keys);
+        if (err != 0) {
+            (void)fail("%s: %s", o->next[i],
+                       err == KAPU_EPIN      ? "is a set of another role"
+                       : err == KAPU_EREPLAY ? "is an older set than the one before it, or the same"
+                       : err == KAPU_ESTALE  ? "sets between it and the one before it are missing"
+                       : err == KAPU_EAUTH   ? "is not signed by enough keys of the set before it "
+                                               "and of its own"
+                                             : "its signatures cannot be verified");
+            return -1;
+        }
+        set->is.keys = next.is.keys;
+    }
+    return 0;
+}
+
+static int verify_signatures(const char *path, const struct release_file_read *f,
+                             const struct release_keys *k)
+{
+    const enum release_role role =
+        f->what == RELEASE_A_SET ? f->is.keys.role : release_about[f->what].role;
+    size_t good;
+    int err;
+
+    if (role != k->role)
+        return fail("%s: a %s is signed by %s keys; the set is of %s keys", path,
+                    release_about[f->what].name, release_role_name[role],
+                    release_role_name[k->role]);
+    err = release_verify(SHA, &evidence_openssl, release_about[f->what].kind, &f->seen, k, &good);
+    if (err == KAPU_EAUTH)
+        return fail("%s: not verified: %zu of the set's keys signed it, of which %u must", path,
+                    good, k->threshold);
+    if (err != 0)
+        return fail("%s: its signatures cannot be verified (error %d)", path, err);
+    return EXIT_DONE;
+}
+
+static int verify(const struct options *o, char **path, int n)
+{
+    struct release_file_read set, f;
+    int status;
+
+    if (n != 1 || o->keys == NULL)
+        return EXIT_USAGE;
+    if (last_set(o, &set) != 0 || release_file_read(path[0], &f) != 0)
+        return EXIT_FAILED;
+    status = verify_signatures(path[0], &f, &set.is.keys);
+    if (status == EXIT_DONE && (o->parts.firmware != NULL || o->parts.root != NULL))
+        status = f.what == RELEASE_A_MANIFEST ? release_check_parts(&f.is.manifest, &o->parts)
+                                              : fail("%s: is a %s, which names no parts", path[0],
+                                                     release_about[f.what].name);
+    if (status != EXIT_DONE)
+        return status;
+    if (o->json) {
+        release_show_json(path[0], &f);
+        printf("\n");
+    } else {
+        release_show_text(path[0], &f);
+        printf("verified: signed by %u or more keys of set %u\n", set.is.keys.threshold,
+               set.is.keys.version);
+    }
+    return EXIT_DONE;
+}
+
+/* ---- options ---- */
+
+enum { NEXT = 256, EXPIRES, FROM_COUNTER, THRESHOLD, SET, LEVEL };
+
+static int take_number(const char *name, const char *text, uint64_t most, uint64_t *to)
+{
+    char *end;
+
+    *to = strtoull(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && *to <= most)
+        return 0;
+    (void)fail("--%s takes a number, not '%s'", name, text);
+    return -1;
+}
+
+static int take(struct options *o, int c)
+{
+    uint64_t number = 0;
+    int err = 0;
+
+    switch (c) {
+    case NEXT:
+        if (o->nexts == SETS_MAX) {
+            (void)fail("--next can be given %u times", SETS_MAX);
+            return -1;
+        }
+        o->next[o->nexts++] = optarg;
+        break;
+    case EXPIRES:
+        err = take_number("expires", optarg, 36500, &number);
+        o->parts.expires_days = (uint32_t)number;
+        break;
+    case FROM_COUNTER:
+        err = take_number("from-counter", optarg, UINT32_MAX, &number);
+        o->parts.counter_from = (uint32_t)number;
+        break;
+    case LEVEL:
+        err = take_number("level", optarg, PAYLOAD_LEVEL, &number);
+        if (err == 0 && number == 0)
+            err = fail("--level takes a number from 1 to %d", PAYLOAD_LEVEL);
+        o->parts.level = (int)number;
+        break;
+    case THRESHOLD:
+        err = take_number("threshold", optarg, UINT32_MAX, &o->threshold);
+        break;
+    case SET:
+        err = take_number("set", optarg, UINT32_MAX, &o->set);
+        break;
+    default:
+        return -2;
+    }
+    return err;
+}
+
+/* 0, or the status to end with. */
+static int parse(int argc, char **argv, struct options *o)
+{
+    const struct option long_options[] = {{"keys", required_argument, NULL, 'k'},
+                                          {"key", required_argument, NULL, 'K'},
+                                          {"next", required_argument, NULL, NEXT},
+                                          {"out", required_argument, NULL, 'o'},
+                                          {"role", required_argument, NULL, 'r'},
+                                          {"threshold", required_argument, NULL, THRESHOLD},
+                                          {"set", required_argument, NULL, SET},
+                                          {"firmware", required_argument, NULL, 'f'},
+                                          {"root", required_argument, NULL, 'R'},
+                                          {"version", required_argument, NULL, 'v'},
+                                          {"hardware", required_argument, NULL, 'H'},
+                                          {"product", required_argument, NULL, 'p'},
+                                          {"expires", required_argument, NULL, EXPIRES},
+                                          {"from-counter", required_argument, NULL, FROM_COUNTER},
+                                          {"level", required_argument, NULL, LEVEL},
+                                          {"no-approval", no_argument, NULL, 'n'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        switch (c) {
+        case 'k':
+            o->keys = optarg;
+            break;
+        case 'K':
+            o->key = optarg;
+            break;
+        case 'o':
+            o->out = optarg;
+            break;
+        case 'r':
+            o->role = optarg;
+            break;
+        case 'f':
+            o->parts.firmware = optarg;
+            break;
+        case 'R':
+            o->parts.root = optarg;
+            break;
+        case 'v':
+            o->parts.version = optarg;
+            break;
+        case 'H':
+            o->parts.hardware = optarg;
+            break;
+        case 'p':
+            o->parts.product = optarg;
+            break;
+        case 'n':
+            o->parts.no_approval = true;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(EXIT_DONE);
+        default:
+            if (take(o, c) != 0)
+                return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
+static int make(const struct options *o, char **word, int n)
+{
+    (void)word;
+    return n == 0 && o->out != NULL ? release_make(&o->parts, o->out) : EXIT_USAGE;
+}
+
+int command_release(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct options *o, char **word, int n);
+    } verbs[] = {
+        {"make", make}, {"keys", keys}, {"sign", sign}, {"show", show}, {"verify", verify},
+    };
+    struct options o = {.set = 1, .parts = {.expires_days = 365, .level = PAYLOAD_LEVEL}};
+    int status = parse(argc, argv, &o);
+
+    if (status == 0 && optind < argc) {
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+            if (strcmp(argv[optind], verbs[i].name) == 0) {
+                status = verbs[i].run(&o, argv + optind + 1, argc - optind - 1);
+                if (status == EXIT_USAGE)
+                    fputs(help, stderr);
+                return status;
+            }
+        }
+        (void)fail("release: there is no command '%s'", argv[optind]);
+    }
+    fputs(help, stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "release_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "factory.h"
+
+const struct release_about release_about[RELEASE_WHATS] = {
+    [RELEASE_A_MANIFEST] = {"release manifest", &release_manifest_kind, RELEASE_ROLE_RELEASE},
+    [RELEASE_A_SET] = {"set of keys", &release_keys_kind, 0},
+    [RELEASE_A_ROLLOUT] = {"rollout", &release_rollout_kind, RELEASE_ROLE_ROLLOUT},
+    [RELEASE_AN_APPROVAL] = {"approval", &release_approval_kind, RELEASE_ROLE_APPROVAL},
+};
+
+const char *const release_role_name[RELEASE_ROLE_APPROVAL + 1] = {"", "release", "rollout",
+                                                                  "approval"};
+
+static int content_of(struct release_file_read *f)
+{
+    const struct bytes in = f->seen.content;
+    uint8_t work[RELEASE_CONTENT_MAX];
+
+    switch (f->what) {
+    case RELEASE_A_MANIFEST:
+        return release_manifest_decode(in, &f->is.manifest, work, sizeof(work));
+    case RELEASE_A_SET:
+        return release_keys_decode(in, &f->is.keys, work, sizeof(work));
+    case RELEASE_A_ROLLOUT:
+        return release_rollout_decode(in, &f->is.rollout, work, sizeof(work));
+    case RELEASE_AN_APPROVAL:
+        break;
+    }
+    return release_approval_decode(in, &f->is.approval, work, sizeof(work));
+}
+
+int release_file_read(const char *path, struct release_file_read *f)
+{
+    uint8_t work[RELEASE_SIGNED_MAX];
+    FILE *from = fopen(path, "rbe");
+    size_t n;
+    int err = KAPU_EINVAL;
+
+    if (from == NULL) {
+        (void)fail("%s: %s", path, strerror(errno));
+        return -1;
+    }
+    n = fread(f->bytes, 1, sizeof(f->bytes), from);
+    fclose(from);
+    for (unsigned i = 0; i < RELEASE_WHATS; i++) {
+        f->what = (enum release_what)i;
+        err = release_signed_decode(release_about[i].kind, (struct bytes){f->bytes, n}, &f->seen,
+                                    work, sizeof(work));
+        if (err != KAPU_EUNSUPPORTED)
+            break;
+    }
+    if (err != 0) {
+        (void)fail("%s: is no file that kapu release makes, or is damaged", path);
+        return -1;
+    }
+    err = content_of(f);
+    if (err == 0)
+        return 0;
+    (void)fail(err == KAPU_EUNSUPPORTED ? "%s: a %s in a format that this kapu does not know"
+                                        : "%s: a %s whose content is damaged",
+               path, release_about[f->what].name);
+    return -1;
+}
+
+int release_file_read_a(const char *path, enum release_what what, struct release_file_read *f)
+{
+    if (release_file_read(path, f) != 0)
+        return -1;
+    if (f->what == what)
+        return 0;
+    (void)fail("%s: is a %s, not a %s", path, release_about[f->what].name,
+               release_about[what].name);
+    return -1;
+}
+
+int release_file_write(const char *path, enum release_what what, const struct release_signed *s)
+{
+    uint8_t file[RELEASE_SIGNED_MAX];
+    struct wr w;
+    int err;
+
+    wr_init(&w, file, sizeof(file));
+    err = release_signed_encode(release_about[what].kind, s, &w);
+    if (err != 0) {
+        (void)fail("%s: the %s cannot be encoded (error %d)", path, release_about[what].name, err);
+        return -1;
+    }
+    if (file_write(path, wr_done(&w), 0644) == 0)
+        return 0;
+    (void)fail("%s: %s", path, strerror(errno));
+    return -1;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that several sign (kapu/release.h): manifests, sets of keys, rollouts, approvals. Functions
+ * say on stderr what is wrong. */
+#ifndef KAPU_RELEASE_FILE_H
+#define KAPU_RELEASE_FILE_H
+
+#include <kapu/release.h>
+
+enum release_what { RELEASE_A_MANIFEST, RELEASE_A_SET, RELEASE_A_ROLLOUT, RELEASE_AN_APPROVAL };
+#define RELEASE_WHATS 4
+
+/* Of each of them: how people call it, and whose keys sign it. */
+struct release_about {
+    const char *name;
+    const struct evidence_kind *kind;
+    enum release_role role; /* of a set: its own */
+};
+extern const struct release_about release_about[RELEASE_WHATS];
+extern const char *const release_role_name[RELEASE_ROLE_APPROVAL + 1];
+
+/* One that was read; it points into itself, so it is not copied. */
+struct release_file_read {
+    enum release_what what;
+    struct release_signed seen;
+    union {
+        struct release_manifest manifest;
+        struct release_keys keys;
+        struct release_rollout rollout;
+        struct release_approval approval;
+    } is;
+    uint8_t bytes[RELEASE_SIGNED_MAX + 1];
+};
+
+/* 0 or -1. No signature is looked at. */
+int release_file_read(const char *path, struct release_file_read *f);
+/* The same, of that kind. */
+int release_file_read_a(const char *path, enum release_what what, struct release_file_read *f);
+/* Whole or not at all. 0 or -1. */
+int release_file_write(const char *path, enum release_what what, const struct release_signed *s);
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "release_make.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "payload.h"
+#include "release_file.h"
+
+#define DAY_MS 86400000ull
+#define PATH 4096
+#define MANIFEST "manifest"
+#define INDEX "index"
+#define PAYLOAD "payload"
+
+/* Now, or the date that a reproducible build gives (SOURCE_DATE_EPOCH). */
+static uint64_t made_ms(void)
+{
+    const char *given = getenv("SOURCE_DATE_EPOCH");
+    struct timespec t;
+
+    if (given != NULL && given[0] != '\0')
+        return strtoull(given, NULL, 10) * 1000;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct bytes text(const char *s)
+{
+    return (struct bytes){(const uint8_t *)s, strlen(s)};
+}
+
+static struct release_manifest manifest_of(const struct package *p, const struct release_parts *r,
+                                           const struct release_file *index)
+{
+    struct release_manifest m = {
+        .version = text(r->version),
+        .hardware = text(r->hardware),
+        .product = text(r->product),
+        .counter = p->counter,
+        .counter_from = r->counter_from,
+        .made_ms = made_ms(),
+        .firmware = p->firmware,
+        .root = {.size = p->root_size},
+        .index = *index,
+        .approval = !r->no_approval,
+    };
+
+    m.expires_ms = m.made_ms + r->expires_days * DAY_MS;
+    memcpy(m.identity, p->identity, sizeof(m.identity));
+    memcpy(m.root.salt, p->root_salt, sizeof(m.root.salt));
+    memcpy(m.root.hash, p->root_hash, sizeof(m.root.hash));
+    return m;
+}
+
+static int write_manifest(const char *path, const struct release_manifest *m)
+{
+    uint8_t content[RELEASE_CONTENT_MAX];
+    struct release_signed s = {0};
+    struct wr w;
+
+    wr_init(&w, content, sizeof(content));
+    if (release_manifest_encode(m, &w) != 0)
+        return fail("a manifest cannot say that: --version takes 1 to %u printable characters, "
+                    "--hardware and --product 1 to %u; --from-counter is at most the firmware's "
+                    "security counter, which is %u",
+                    RELEASE_VERSION_MAX, RELEASE_CLASS_MAX, m->counter);
+    s.content = wr_done(&w);
+    return release_file_write(path, RELEASE_A_MANIFEST, &s) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* A line each 30 s, or when a terminal looks on each time it changes. */
+struct teller {
+    time_t told;
+    unsigned percent;
+};
+
+static void tell(void *ctx, unsigned percent)
+{
+    struct teller *t = ctx;
+    const time_t now = time(NULL);
+
+    if (percent == t->percent || (!isatty(STDERR_FILENO) && now - t->told < 30))
+        return;
+    t->percent = percent;
+    t->told = now;
+    fprintf(stderr, isatty(STDERR_FILENO) ? "\r  payload %3u %%%s" : "  payload %u %%%s\n", percent,
+            percent == 100 && isatty(STDERR_FILENO) ? "\n" : "");
+}
+
+static const char *below(const char *folder, const char *name, char to[PATH])
+{
+    return snprintf(to, PATH, "%s/%s", folder, name) < PATH ? to : NULL;
+}
+
+/* All three files into a folder that is thrown away if one of them fails. */
+static int make_in(const struct package *p, const struct release_parts *r, const char *folder)
+{
+    char payload[PATH], index[PATH], manifest[PATH], why[PACKAGE_WHY];
+    struct teller teller = {.told = time(NULL)};
+    const struct payload_options options = {.level = r->level, .told = tell, .ctx = &teller};
+    struct release_file found;
+    struct release_manifest m;
+    int status;
+
+    if (below(folder, PAYLOAD, payload) == NULL || below(folder, INDEX, index) == NULL ||
+        below(folder, MANIFEST, manifest) == NULL)
+        return fail("%s: the name is too long", folder);
+    /* what cannot be said in a manifest is found out before the long work */
+    found = (struct release_file){.size = 1};
+    m = manifest_of(p, r, &found);
+    status = write_manifest(manifest, &m);
+    if (status != EXIT_DONE)
+        return status;
+    if (payload_make(p, r->firmware, r->root, payload, index, &found, &options, why) != 0)
+        return fail("%s", why);
+    m = manifest_of(p, r, &found);
+    return write_manifest(manifest, &m);
+}
+
+static void throw_away(const char *folder)
+{
+    static const char *const names[] = {PAYLOAD, INDEX, MANIFEST};
+    char path[PATH];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (below(folder, names[i], path) != NULL)
+            unlink(path);
+    rmdir(folder);
+}
+
+int release_make(const struct release_parts *r, const char *folder)
+{
+    char why[PACKAGE_WHY], making[PATH];
+    struct package p;
+    int status;
+
+    if (r->firmware == NULL || r->root == NULL || r->version == NULL || r->hardware == NULL ||
+        r->product == NULL)
+        return EXIT_USAGE;
+    if (snprintf(making, sizeof(making), "%s.new", folder) >= PATH)
+        return fail("%s: the name is too long", folder);
+    if (access(folder, F_OK) == 0)
+        return fail("%s: is there already", folder);
+    if (package_read_firmware(&p, r->firmware, why) != 0 ||
+        package_check_root(&p, r->root, why) != 0)
+        return fail("%s", why);
+    throw_away(making); /* of a run that was cut */
+    if (mkdir(making, 0777) != 0)
+        return fail("%s: %s", making, strerror(errno));
+    status = make_in(&p, r, making);
+    if (status == EXIT_DONE && rename(making, folder) != 0)
+        status = fail("%s: %s", folder, strerror(errno));
+    if (status != EXIT_DONE) {
+        throw_away(making);
+        return status;
+    }
+    printf("%s: release %s, security counter %u; nobody has signed its manifest yet\n", folder,
+           r->version, p.counter);
+    return EXIT_DONE;
+}
+
+int release_check_parts(const struct release_manifest *m, const struct release_parts *r)
+{
+    char why[PACKAGE_WHY];
+    struct package p = {.root_size = m->root.size};
+
+    memcpy(p.root_salt, m->root.salt, sizeof(p.root_salt));
+    memcpy(p.root_hash, m->root.hash, sizeof(p.root_hash));
+    if (r->root != NULL && package_check_root(&p, r->root, why) != 0)
+        return fail("%s", why);
+    if (r->firmware == NULL)
+        return EXIT_DONE;
+    if (package_read_firmware(&p, r->firmware, why) != 0)
+        return fail("%s", why);
+    if (p.firmware.size != m->firmware.size ||
+        memcmp(p.firmware.sha256, m->firmware.sha256, sizeof(p.firmware.sha256)) != 0)
+        return fail("%s: is not the firmware package of this release", r->firmware);
+    if (memcmp(p.identity, m->identity, sizeof(p.identity)) != 0 || p.counter != m->counter ||
+        p.root_size != m->root.size || memcmp(p.root_hash, m->root.hash, 32) != 0 ||
+        memcmp(p.root_salt, m->root.salt, 32) != 0)
+        return fail("%s: says another identity, counter or root image than the manifest",
+                    r->firmware);
+    return EXIT_DONE;
+}
