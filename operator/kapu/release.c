@@ -24,7 +24,8 @@ static const char help[] =
     "       kapu release sign --key KEY FILE\n"
     "       kapu release show [--json] FILE...\n"
     "       kapu release verify --keys FILE [--next FILE]... [--json] FILE\n"
-    "                           [--firmware FILE] [--root FILE]\n\n"
+    "                           [--firmware FILE] [--root FILE]\n"
+    "       kapu release rebuild [--firmware FILE --root FILE] [--json] DIR\n\n"
     "  make    a release of a firmware package and a root image: its manifest, which nobody has\n"
     "          signed yet, and what gateways fetch, in a new folder\n"
     "  keys    a set of keys (public or private, PEM), of which so many must sign; nobody has\n"
@@ -32,7 +33,9 @@ static const char help[] =
     "          is signed by enough keys of it and of the one before\n"
     "  sign    adds a signature to a manifest, a set, a rollout or an approval\n"
     "  show    what such a file says; its signatures are not looked at\n"
-    "  verify  that enough keys of the set signed it, and that the parts are those it names\n\n"
+    "  verify  that enough keys of the set signed it, and that the parts are those it names\n"
+    "  rebuild puts a release together from its folder as a gateway does that has another one\n"
+    "          (--firmware and --root), or none, and tells what it fetches; nothing is written\n\n"
     "  --role ROLE        whose keys: release, rollout, approval\n"
     "  --set N            number of the set, one more than that of the set before (1)\n"
     "  --key KEY          private key: PEM file, or pkcs11: URI\n"
@@ -402,13 +405,21 @@ static int make(const struct options *o, char **word, int n)
     return n == 0 && o->out != NULL ? release_make(&o->parts, o->out) : EXIT_USAGE;
 }
 
+static int rebuild(const struct options *o, char **path, int n)
+{
+    if (n != 1 || (o->parts.firmware == NULL) != (o->parts.root == NULL))
+        return EXIT_USAGE;
+    return release_rebuild(path[0], &o->parts, o->json);
+}
+
 int command_release(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(const struct options *o, char **word, int n);
     } verbs[] = {
-        {"make", make}, {"keys", keys}, {"sign", sign}, {"show", show}, {"verify", verify},
+        {"make", make}, {"keys", keys},     {"sign", sign},
+        {"show", show}, {"verify", verify}, {"rebuild", rebuild},
     };
     struct options o = {.set = 1, .parts = {.expires_days = 365, .level = PAYLOAD_LEVEL}};
     int status = parse(argc, argv, &o);

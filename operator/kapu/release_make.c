@@ -2,6 +2,7 @@
 #include "release_make.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "commands.h"
 #include "payload.h"
+#include "rebuild.h"
 #include "release_file.h"
 
 #define DAY_MS 86400000ull
@@ -163,6 +165,40 @@ int release_make(const struct release_parts *r, const char *folder)
     }
     printf("%s: release %s, security counter %u; nobody has signed its manifest yet\n", folder,
            r->version, p.counter);
+    return EXIT_DONE;
+}
+
+int release_rebuild(const char *folder, const struct release_parts *have, bool json)
+{
+    char manifest[PATH], index[PATH], payload[PATH], why[PACKAGE_WHY];
+    struct rebuild r = {.index = index,
+                        .payload = payload,
+                        .have_firmware = have->firmware,
+                        .have_root = have->root};
+    struct install_figures f;
+    struct release_file_read m;
+    uint64_t whole;
+
+    if (below(folder, PAYLOAD, payload) == NULL || below(folder, INDEX, index) == NULL ||
+        below(folder, MANIFEST, manifest) == NULL)
+        return fail("%s: the name is too long", folder);
+    if (release_file_read_a(manifest, RELEASE_A_MANIFEST, &m) != 0)
+        return EXIT_FAILED;
+    if (rebuild_release(&m.is.manifest, &r, &f, why) != 0)
+        return fail("%s", why);
+    whole = m.is.manifest.root.size + m.is.manifest.firmware.size;
+    if (json)
+        printf("{\"bytes\": %" PRIu64 ", \"index_bytes\": %" PRIu64 ", \"frames\": %" PRIu32
+               ", \"blocks_fetched\": %" PRIu32 ", \"blocks_copied\": %" PRIu32
+               ", \"content_bytes\": %" PRIu64 "}\n",
+               f.bytes, m.is.manifest.index.size, f.frames, f.fetched, f.copied, whole);
+    else
+        printf("%s: rebuilt, as the manifest says\n"
+               "  fetched  %" PRIu64 " bytes in %" PRIu32 " frames, and the index of %" PRIu64
+               " bytes\n"
+               "  blocks   %" PRIu32 " fetched, %" PRIu32 " taken from what was there\n"
+               "  content  %" PRIu64 " bytes\n",
+               folder, f.bytes, f.frames, m.is.manifest.index.size, f.fetched, f.copied, whole);
     return EXIT_DONE;
 }
 

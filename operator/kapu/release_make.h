@@ -16,6 +16,10 @@ struct release_parts {
 /* Writes manifest, index and payload to a folder that is not there yet. */
 int release_make(const struct release_parts *p, const char *folder);
 
+/* What a gateway that has `have`'s firmware and root, or nothing, fetches of the release in a
+ * folder. */
+int release_rebuild(const char *folder, const struct release_parts *have, bool json);
+
 /* That firmware and root, as far as they are given, are those of the manifest. */
 int release_check_parts(const struct release_manifest *m, const struct release_parts *p);
 

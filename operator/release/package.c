@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "package.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <libfdt.h>
 #include <openssl/x509.h>
@@ -10,14 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <kapu/fip.h>
 #include <kapu/verity.h>
 
 #include "crypto_openssl.h"
+#include "mapped.h"
 
 #define SHA (&crypto_openssl.sha256)
 #define OID_RELEASE "1.3.6.1.4.1.4128.2100.9001" /* boot/tf-a/release.c */
@@ -62,39 +58,6 @@ static const uint8_t device_tree_uuid[FIP_UUID_SIZE] = {
     0x28, 0xda, 0x98, 0x15, 0x93, 0xe8, 0x7e, 0x44, 0xac, 0x66, 0x1a, 0xaf, 0x80, 0x15, 0x50, 0xf9};
 
 #define SAY(...) (snprintf(why, PACKAGE_WHY, __VA_ARGS__), -1)
-
-/* ---- files ---- */
-
-struct mapped {
-    void *at;
-    const uint8_t *p; /* the same */
-    size_t n;
-};
-
-static int map(const char *path, uint64_t most, struct mapped *m, char why[PACKAGE_WHY])
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat s;
-    void *at;
-
-    if (fd < 0)
-        return SAY("%s: %s", path, strerror(errno));
-    if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode) || s.st_size == 0 || (uint64_t)s.st_size > most) {
-        close(fd);
-        return SAY("%s: no file of 1 to %" PRIu64 " bytes", path, most);
-    }
-    at = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (at == MAP_FAILED)
-        return SAY("%s: %s", path, strerror(errno));
-    *m = (struct mapped){at, at, (size_t)s.st_size};
-    return 0;
-}
-
-static void unmap(struct mapped *m)
-{
-    munmap(m->at, m->n);
-}
 
 /* ---- certificates ---- */
 
@@ -276,7 +239,7 @@ int package_read_firmware(struct package *p, const char *path, char why[PACKAGE_
     int err;
 
     memset(p, 0, sizeof(*p));
-    if (map(path, FIRMWARE_MAX, &m, why) != 0)
+    if (mapped_open(path, FIRMWARE_MAX, &m, why) != 0)
         return -1;
     p->firmware.size = m.n;
     if (fip_open(&fip, (struct bytes){m.p, m.n}) != 0)
@@ -287,7 +250,7 @@ int package_read_firmware(struct package *p, const char *path, char why[PACKAGE_
         err = read_certificates(p, &fip, path, why);
     if (err == 0)
         err = read_device_tree(p, &fip, path, why);
-    unmap(&m);
+    mapped_close(&m);
     return err;
 }
 
@@ -309,12 +272,12 @@ int package_check_root(const struct package *p, const char *path, char why[PACKA
     struct mapped m;
     int err;
 
-    if (map(path, RELEASE_SIZE_MAX - 1, &m, why) != 0)
+    if (mapped_open(path, RELEASE_SIZE_MAX - 1, &m, why) != 0)
         return -1;
     if (m.n != size) {
         err = SAY("%s: has %zu bytes; the root image that the firmware names has %" PRIu64, path,
                   m.n, size);
-        unmap(&m);
+        mapped_close(&m);
         return err;
     }
     err = verity_begin(&tree, SHA, p->root_salt, blocks, same_block, &m);
@@ -322,7 +285,7 @@ int package_check_root(const struct package *p, const char *path, char why[PACKA
         err = verity_add(&tree, m.p + i * VERITY_BLOCK);
     if (err == 0)
         err = verity_end(&tree, root);
-    unmap(&m);
+    mapped_close(&m);
     if (err == KAPU_EINVAL)
         return SAY("%s: its hash tree is not that of its blocks", path);
     if (err != 0)

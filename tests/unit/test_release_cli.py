@@ -129,6 +129,33 @@ def test_the_payload_gives_the_content_frame_by_frame(made, tmp_path):
         assert frame == content[at:at + frame_blocks * BLOCK]
 
 
+def test_a_gateway_that_has_nothing_fetches_all_and_one_that_has_it_nothing(made):
+    told = json.loads(done("rebuild", "--json", made))
+    assert told["bytes"] == (made / "payload").stat().st_size and told["blocks_copied"] == 0
+    told = json.loads(done("rebuild", "--json", "--firmware", FIRMWARE, "--root", ROOT_IMAGE, made))
+    assert (told["bytes"], told["frames"], told["blocks_fetched"]) == (0, 0, 0)
+    lab = BUILD / "lab"  # shares most of its programs, at other places
+    told = json.loads(done("rebuild", "--json", "--firmware", lab / "firmware.fip", "--root", lab / "root.img", made))
+    assert 0 < told["bytes"] < (made / "payload").stat().st_size * 0.9 and told["blocks_copied"] > 1000
+
+
+@pytest.mark.parametrize("name, says", [("payload", "frame .* does not give the blocks|ends before frame"),
+                                        ("index", "is not the index of this release")])
+def test_a_damaged_payload_or_index_gives_no_release(made, tmp_path, name, says):
+    """Each of some bytes changed, and cut."""
+    folder = tmp_path / "release"
+    size = (made / name).stat().st_size
+    for at in (0, 1, 5, size // 3, size // 2, size - 1, None):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
+        if at is None:
+            with open(folder / name, "r+b") as file:
+                file.truncate(size - 1)
+        else:
+            damaged(made / name, folder, at)
+        assert re.search(says, refused("rebuild", folder)), at
+
+
 def test_a_release_made_again_is_the_same(made, tmp_path):
     assert make(tmp_path / "again").returncode == 0
     for name in ("manifest", "index", "payload"):

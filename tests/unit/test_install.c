@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The installer on a simulated disk and server: random releases over random bases, power cut at
+ * each write (not done, torn, done and not told), then again while it recovers; servers and disks
+ * that lie or fail.
+ */
+#include "tpm2_fixture.h"
+
+#include <kapu/install.h>
+
+#include "crypto_openssl.h"
+
+#define SHA (&crypto_openssl.sha256)
+#define BLOCKS 40u
+#define FRAME_BLOCKS 4u
+#define PREFIX (2u * RELEASE_BLOCK)
+#define FRAME (FRAME_BLOCKS * RELEASE_BLOCK)
+#define FRAMES (BLOCKS / FRAME_BLOCKS)
+#define CUT (-100) /* the power is gone */
+
+enum how { NOT_DONE, TORN, NOT_TOLD, HOWS };
+
+static struct world {
+    uint32_t seed;
+    uint8_t content[BLOCKS][RELEASE_BLOCK], have[BLOCKS][RELEASE_BLOCK];
+    uint8_t disk[BLOCKS][RELEASE_BLOCK], payload[FRAMES][FRAME];
+    uint8_t hashes[BLOCKS * RELEASE_BLOCK_HASH], ends[4 * FRAMES];
+    struct release_index x;
+    uint32_t fetches[FRAMES]; /* of each frame */
+    long writes, cut_at;      /* the write, from 0, in which the power goes; -1: it stays */
+    enum how how;
+    int fail_fetch;                                     /* what the next fetches give */
+    void (*lie)(struct world *w, uint8_t *p, size_t n); /* about what was fetched */
+} w;
+
+static uint32_t random_number(uint32_t below)
+{
+    w.seed = w.seed * 1664525u + 1013904223u;
+    return (w.seed >> 8) % below;
+}
+
+static void random_block(uint8_t block[RELEASE_BLOCK])
+{
+    for (size_t i = 0; i < RELEASE_BLOCK; i++)
+        block[i] = (uint8_t)random_number(256);
+}
+
+/* Packed is: the bytes of the frame, each with the byte before it in the content added. */
+static int packing(struct bytes prefix, const uint8_t *from, size_t n, uint8_t *to, bool packs)
+{
+    uint8_t before = prefix.n > 0 ? prefix.p[prefix.n - 1] : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (uint8_t)(packs ? from[i] + before : from[i] - before);
+        before = packs ? from[i] : to[i];
+    }
+    return 0;
+}
+
+/* A release of which about `shared` percent of the blocks are somewhere in what the gateway has;
+ * some of its blocks are the same as others of it. */
+static void make_world(uint32_t seed, uint32_t shared)
+{
+    struct wr ends;
+
+    memset(&w, 0, sizeof(w));
+    w.seed = seed;
+    w.cut_at = -1;
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        random_block(w.have[i]);
+        random_block(w.disk[i]);
+    }
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        if (random_number(100) < shared)
+            memcpy(w.content[i], w.have[random_number(BLOCKS)], RELEASE_BLOCK);
+        else if (i > 0 && random_number(10) == 0)
+            memcpy(w.content[i], w.content[random_number(i)], RELEASE_BLOCK);
+        else
+            random_block(w.content[i]);
+        if (random_number(8) == 0)
+            memcpy(w.disk[i], w.content[i], RELEASE_BLOCK);
+    }
+    wr_init(&ends, w.ends, sizeof(w.ends));
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        const struct bytes block = {w.content[i], RELEASE_BLOCK};
+        uint8_t digest[32];
+
+        assert_int_equal(SHA->hash(SHA->ctx, &block, 1, digest), 0);
+        memcpy(w.hashes + i * RELEASE_BLOCK_HASH, digest, RELEASE_BLOCK_HASH);
+    }
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        const uint8_t *at = w.content[i * FRAME_BLOCKS];
+        const size_t before = i == 0 ? 0 : PREFIX;
+
+        packing((struct bytes){at - before, before}, at, FRAME, w.payload[i], true);
+        wr_be32(&ends, (i + 1) * FRAME);
+    }
+    w.x = (struct release_index){.blocks = BLOCKS,
+                                 .frame_blocks = FRAME_BLOCKS,
+                                 .prefix = PREFIX,
+                                 .hashes = BYTES_OF(w.hashes),
+                                 .ends = BYTES_OF(w.ends)};
+}
+
+/* ---- the port ---- */
+
+static int port_have(void *ctx, uint32_t number, uint8_t block[RELEASE_BLOCK])
+{
+    (void)ctx;
+    assert_true(number < BLOCKS);
+    memcpy(block, w.have[number], RELEASE_BLOCK);
+    return 0;
+}
+
+static int port_read(void *ctx, uint64_t at, uint8_t *to, size_t n)
+{
+    (void)ctx;
+    assert_true(at % RELEASE_BLOCK == 0 && at + n <= sizeof(w.disk));
+    memcpy(to, &w.disk[0][0] + at, n);
+    return 0;
+}
+
+static int port_write(void *ctx, uint64_t at, const uint8_t *from, size_t n)
+{
+    const bool cut = w.writes++ == w.cut_at;
+
+    (void)ctx;
+    assert_true(at % RELEASE_BLOCK == 0 && at + n <= sizeof(w.disk));
+    if (!cut || w.how == NOT_TOLD)
+        memcpy(&w.disk[0][0] + at, from, n);
+    else if (w.how == TORN)
+        memcpy(&w.disk[0][0] + at, from, 1 + random_number((uint32_t)n - 1));
+    return cut ? CUT : 0;
+}
+
+static int port_fetch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
+{
+    (void)ctx;
+    assert_true(at % FRAME == 0 && n == FRAME && at / FRAME < FRAMES);
+    if (w.fail_fetch != 0)
+        return w.fail_fetch;
+    w.fetches[at / FRAME]++;
+    memcpy(to, w.payload[at / FRAME], n);
+    if (w.lie != NULL)
+        w.lie(&w, to, n);
+    return 0;
+}
+
+static int port_unpack(void *ctx, struct bytes prefix, struct bytes frame, uint8_t *to, size_t n)
+{
+    (void)ctx;
+    return frame.n == n ? packing(prefix, frame.p, n, to, false) : KAPU_EINVAL;
+}
+
+static const struct install_port port = {.have = port_have,
+                                         .read = port_read,
+                                         .write = port_write,
+                                         .fetch = port_fetch,
+                                         .unpack = port_unpack};
+
+/* ---- installing ---- */
+
+static struct install_block memory[BLOCKS];
+static uint8_t frame[FRAME], packed[2 * FRAME], prefix[PREFIX];
+static struct install in;
+
+static void begin(void)
+{
+    assert_int_equal(install_begin(&in, SHA, &w.x, &port, memory, frame, packed, prefix), 0);
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        assert_int_equal(install_there(&in, i, w.disk[i]), 0);
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        assert_int_equal(install_offer(&in, i, w.have[i]), 0);
+}
+
+/* To the end, or to what stops it. */
+static int run(void)
+{
+    int result;
+
+    begin();
+    do
+        result = install_step(&in);
+    while (result == 1);
+    return result;
+}
+
+static void expect_done(void)
+{
+    assert_memory_equal(w.disk, w.content, sizeof(w.disk));
+}
+
+/* How many frames lack a block that neither is there nor can be had. */
+static uint32_t frames_needed(void)
+{
+    uint32_t needed = 0;
+
+    for (uint32_t f = 0; f < FRAMES; f++) {
+        bool lacks = false;
+
+        for (uint32_t i = f * FRAME_BLOCKS; i < (f + 1) * FRAME_BLOCKS; i++) {
+            bool found = memcmp(w.disk[i], w.content[i], RELEASE_BLOCK) == 0;
+
+            for (uint32_t k = 0; k < BLOCKS && !found; k++)
+                found = memcmp(w.have[k], w.content[i], RELEASE_BLOCK) == 0;
+            lacks = lacks || !found;
+        }
+        needed += lacks;
+    }
+    return needed;
+}
+
+/* ---- tests ---- */
+
+static void exactly_what_is_lacking_is_fetched(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 300; seed++) {
+        uint32_t needed;
+
+        make_world(seed, seed % 101);
+        needed = frames_needed();
+        assert_int_equal(run(), 0);
+        expect_done();
+        assert_int_equal(in.figures.frames, needed);
+        assert_int_equal(in.figures.bytes, needed * FRAME);
+        assert_int_equal(in.figures.there + in.figures.copied + in.figures.fetched, BLOCKS);
+        assert_int_equal(in.figures.written, in.figures.copied + in.figures.fetched);
+    }
+}
+
+static void what_is_all_there_is_only_looked_at(void **state)
+{
+    (void)state;
+    make_world(1, 0);
+    memcpy(w.disk, w.content, sizeof(w.disk));
+    begin();
+    assert_int_equal(install_lacking(&in), 0);
+    assert_int_equal(run(), 0);
+    assert_int_equal(w.writes, 0);
+    assert_int_equal(in.figures.frames, 0);
+}
+
+/* Each write of an installation cut in each way; then each write of the recovery. */
+static void a_power_cut_anywhere_and_one_in_the_recovery_lose_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 4; seed++) {
+        long writes;
+
+        make_world(seed, 50);
+        assert_int_equal(run(), 0);
+        writes = w.writes;
+        for (long first = 0; first < writes; first++) {
+            for (long second = -1; second < writes - first; second++) {
+                uint32_t twice = 0;
+
+                make_world(seed, 50);
+                w.how = (enum how)((first + second + 1) % HOWS);
+                w.cut_at = first;
+                assert_int_equal(run(), CUT);
+                w.cut_at = second < 0 ? -1 : w.writes + second;
+                if (run() != 0) {
+                    w.cut_at = -1;
+                    assert_int_equal(run(), 0);
+                }
+                expect_done();
+                for (uint32_t f = 0; f < FRAMES; f++)
+                    twice += w.fetches[f] > 1 ? w.fetches[f] - 1 : 0;
+                assert_true(twice <= (second < 0 ? 1u : 2u)); /* a frame for each cut */
+            }
+        }
+    }
+}
+
+static void a_network_that_comes_back_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 50; seed++) {
+        uint32_t needed, before = 0;
+
+        make_world(seed, 30);
+        needed = frames_needed();
+        begin();
+        for (;;) {
+            int result;
+
+            w.fail_fetch = before % 2 == 0 ? KAPU_ETIMEOUT : 0; /* lost at each frame */
+            result = install_step(&in);
+            if (result == KAPU_ETIMEOUT) {
+                before++;
+                continue;
+            }
+            before += w.fail_fetch == 0;
+            assert_true(result >= 0);
+            if (result == 0)
+                break;
+        }
+        expect_done();
+        assert_int_equal(in.figures.frames, needed);
+    }
+}
+
+static void lie_in_a_bit(struct world *world, uint8_t *p, size_t n)
+{
+    (void)world;
+    p[random_number((uint32_t)n)] ^= (uint8_t)(1u << random_number(8));
+}
+
+static void lie_with_another_frame(struct world *world, uint8_t *p, size_t n)
+{
+    memcpy(p, world->payload[random_number(FRAMES - 1) + 1], n);
+    p[0]++;
+}
+
+static void nothing_wrong_is_written_whatever_a_server_sends(void **state)
+{
+    static void (*const lies[])(struct world *, uint8_t *, size_t) = {lie_in_a_bit,
+                                                                      lie_with_another_frame};
+
+    (void)state;
+    for (uint32_t seed = 0; seed < 200; seed++) {
+        uint8_t before[sizeof(w.disk)];
+        int result;
+
+        make_world(seed, 60);
+        memcpy(before, w.disk, sizeof(before));
+        w.lie = lies[seed % 2];
+        result = run();
+        assert_true(result == 0 || result == KAPU_EAUTH);
+        for (uint32_t i = 0; i < BLOCKS; i++)
+            assert_true(memcmp(w.disk[i], w.content[i], RELEASE_BLOCK) == 0 ||
+                        memcmp(w.disk[i], before + i * RELEASE_BLOCK, RELEASE_BLOCK) == 0);
+        w.lie = NULL; /* and an honest one after it completes it */
+        assert_int_equal(run(), 0);
+        expect_done();
+    }
+}
+
+/* The running slot is read through dm-verity; a block that changes all the same is not taken. */
+static void what_was_offered_and_is_another_now_is_fetched(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 50; seed++) {
+        int result, stale = 0;
+
+        make_world(seed, 100);
+        begin();
+        for (uint32_t i = 0; i < BLOCKS; i++)
+            w.have[i][seed] ^= 1;
+        do {
+            result = install_step(&in);
+            stale += result == KAPU_ESTALE;
+            assert_true(result >= 0 || result == KAPU_ESTALE);
+        } while (result != 0);
+        assert_true(stale > 0);
+        expect_done();
+    }
+}
+
+static void a_disk_that_fails_stops_it_by_its_own_error(void **state)
+{
+    (void)state;
+    make_world(3, 50);
+    w.cut_at = 5;
+    assert_int_equal(run(), CUT);
+    assert_int_equal(install_step(&in), 1); /* the caller may go on: nothing was taken for done */
+    make_world(3, 50);
+    begin();
+    assert_int_equal(install_there(&in, BLOCKS, w.disk[0]), KAPU_EARG);
+    assert_int_equal(install_offer(&in, UINT32_MAX - 1, w.disk[0]), KAPU_EARG);
+}
+
+static void a_frame_without_room_for_it_is_refused(void **state)
+{
+    struct wr ends;
+
+    (void)state;
+    make_world(1, 0);
+    wr_init(&ends, w.ends, sizeof(w.ends));
+    for (uint32_t i = 0; i < FRAMES; i++)
+        wr_be32(&ends, i * FRAME + 2 * FRAME + 1);
+    assert_int_equal(install_begin(&in, SHA, &w.x, &port, memory, frame, packed, prefix),
+                     KAPU_EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exactly_what_is_lacking_is_fetched),
+        cmocka_unit_test(what_is_all_there_is_only_looked_at),
+        cmocka_unit_test(a_power_cut_anywhere_and_one_in_the_recovery_lose_nothing),
+        cmocka_unit_test(a_network_that_comes_back_goes_on_where_it_was),
+        cmocka_unit_test(nothing_wrong_is_written_whatever_a_server_sends),
+        cmocka_unit_test(what_was_offered_and_is_another_now_is_fetched),
+        cmocka_unit_test(a_disk_that_fails_stops_it_by_its_own_error),
+        cmocka_unit_test(a_frame_without_room_for_it_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
