@@ -103,12 +103,21 @@ static uint32_t frame_blocks(const struct install *in, uint32_t number)
     return left < in->x->frame_blocks ? left : in->x->frame_blocks;
 }
 
+size_t install_prefix(const struct release_index *x, const struct release_patch *patch)
+{
+    const size_t of_patch =
+        patch != NULL ? (size_t)patch->window * RELEASE_BLOCK + patch->prefix : 0;
+
+    return of_patch > x->prefix ? of_patch : x->prefix;
+}
+
 int install_begin(struct install *in, const struct kapu_sha256 *sha, const struct release_index *x,
-                  const struct install_port *port, struct install_block *blocks, uint8_t *frame,
-                  uint8_t *packed, uint8_t *prefix)
+                  const struct release_patch *patch, const struct install_port *port,
+                  struct install_block *blocks, uint8_t *frame, uint8_t *packed, uint8_t *prefix)
 {
     *in = (struct install){.sha = sha,
                            .x = x,
+                           .patch = patch,
                            .port = *port,
                            .block = blocks,
                            .frame = frame,
@@ -220,11 +229,52 @@ static int copy_frame(struct install *in, uint32_t first, uint32_t n)
     return err;
 }
 
-static int unpack(struct install *in, uint32_t number, uint32_t first, uint32_t n)
+/* Puts what lies before a frame in the content, `most` bytes at the most, behind `*n` bytes of the
+ * prefix. */
+static int add_before(struct install *in, uint32_t first, uint32_t most, size_t *n)
 {
     const uint64_t begin = (uint64_t)first * RELEASE_BLOCK;
-    const size_t before = begin < in->x->prefix ? (size_t)begin : in->x->prefix;
+    const size_t before = begin < most ? (size_t)begin : most;
+    uint8_t *to = in->prefix + *n;
+
+    *n += before;
+    return before > 0 ? in->port.read(in->port.ctx, begin - before, to, before) : 0;
+}
+
+/* Puts the window of a patch's frame into the prefix: fewer blocks at the end of what it is for. */
+static int add_window(struct install *in, uint32_t first, size_t *n)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; err == 0 && i < in->patch->window; i++) {
+        err = in->port.have(in->port.ctx, first + i, in->prefix + *n);
+        if (err == 0)
+            *n += RELEASE_BLOCK;
+    }
+    return err == KAPU_ENOENT ? 0 : err;
+}
+
+/* Unpacks what was fetched, and looks at each of its blocks. */
+static int unpack(struct install *in, uint32_t first, uint32_t n, size_t prefix, uint32_t size)
+{
+    int err =
+        in->port.unpack(in->port.ctx, (struct bytes){in->prefix, prefix},
+                        (struct bytes){in->packed, size}, in->frame, (size_t)n * RELEASE_BLOCK);
+
+    if (err == KAPU_EINVAL)
+        return KAPU_EAUTH;
+    for (uint32_t i = 0; err == 0 && i < n; i++) {
+        int is = is_block(in, first + i, in->frame + (size_t)i * RELEASE_BLOCK);
+
+        err = is < 0 ? is : (is == 0 ? KAPU_EAUTH : 0);
+    }
+    return err;
+}
+
+static int from_payload(struct install *in, uint32_t number, uint32_t first, uint32_t n)
+{
     uint32_t at, size;
+    size_t prefix = 0;
     int err = release_frame(in->x, number, &at, &size);
 
     if (err == 0)
@@ -233,24 +283,49 @@ static int unpack(struct install *in, uint32_t number, uint32_t first, uint32_t 
         return err;
     in->figures.frames++;
     in->figures.bytes += size;
-    if (before > 0)
-        err = in->port.read(in->port.ctx, begin - before, in->prefix, before);
+    err = add_before(in, first, in->x->prefix, &prefix);
+    return err == 0 ? unpack(in, first, n, prefix, size) : err;
+}
+
+/* KAPU_EAUTH: it is not for what the gateway has, or is damaged. */
+static int from_patch(struct install *in, const struct release_patch_frame *f, uint32_t first,
+                      uint32_t n)
+{
+    size_t prefix = 0;
+    int err;
+
+    if (f->n > 2 * in->x->frame_blocks * RELEASE_BLOCK)
+        return KAPU_EAUTH;
+    err = in->port.fetch_patch(in->port.ctx, f->at, in->packed, f->n);
     if (err != 0)
         return err;
-    err = in->port.unpack(in->port.ctx, (struct bytes){in->prefix, before},
-                          (struct bytes){in->packed, size}, in->frame, (size_t)n * RELEASE_BLOCK);
-    return err == KAPU_EINVAL ? KAPU_EAUTH : err;
+    in->figures.frames++;
+    in->figures.patched++;
+    in->figures.bytes += f->n;
+    err = add_window(in, f->window, &prefix);
+    if (err == 0)
+        err = add_before(in, first, in->patch->prefix, &prefix);
+    return err == 0 ? unpack(in, first, n, prefix, f->n) : err;
+}
+
+static int unpack_frame(struct install *in, uint32_t number, uint32_t first, uint32_t n)
+{
+    struct release_patch_frame f;
+    int err;
+
+    if (in->patch == NULL || release_patch_find(in->patch, number, &f) != 0)
+        return from_payload(in, number, first, n);
+    err = from_patch(in, &f, first, n);
+    if (err != KAPU_EAUTH)
+        return err;
+    in->figures.spoiled++;
+    return from_payload(in, number, first, n);
 }
 
 static int fetch_frame(struct install *in, uint32_t number, uint32_t first, uint32_t n)
 {
-    int err = unpack(in, number, first, n);
+    int err = unpack_frame(in, number, first, n);
 
-    for (uint32_t i = 0; err == 0 && i < n; i++) {
-        int is = is_block(in, first + i, in->frame + (size_t)i * RELEASE_BLOCK);
-
-        err = is < 0 ? is : (is == 0 ? KAPU_EAUTH : 0);
-    }
     for (uint32_t i = 0; err == 0 && i < n; i++) {
         if (in->block[first + i].from == INSTALL_THERE)
             continue;

@@ -5,11 +5,6 @@
 enum { FRAME_BLOCKS = 1, PREFIX = 2, HASHES = 3, ENDS = 4, ITEMS = 5 };
 #define END_SIZE 4u
 
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static uint32_t blocks_of(uint64_t bytes)
 {
     return (uint32_t)((bytes + RELEASE_BLOCK - 1) / RELEASE_BLOCK);
@@ -44,7 +39,7 @@ static bool fits(const struct release_index *x)
 
     if (x->blocks == 0 || x->blocks > RELEASE_BLOCKS_MAX || x->frame_blocks == 0 ||
         x->frame_blocks > RELEASE_FRAME_BLOCKS_MAX || x->prefix > RELEASE_PREFIX_MAX ||
-        x->hashes.n != (size_t)x->blocks * RELEASE_BLOCK_HASH ||
+        x->prefix % RELEASE_BLOCK != 0 || x->hashes.n != (size_t)x->blocks * RELEASE_BLOCK_HASH ||
         x->ends.n != (size_t)release_frames(x) * END_SIZE)
         return false;
     for (size_t i = 0; i < x->ends.n; i += END_SIZE) {

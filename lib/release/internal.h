@@ -8,6 +8,11 @@
 
 #define RELEASE_FORMAT 1u /* version of wire/release.cddl, item 0 of each content */
 
+static inline uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 /* Opens the map of a content and writes its version; reads both. */
 void put_head(struct enc *e);
 void get_head(struct dec *d, int items);

@@ -50,7 +50,7 @@ _kapu() {
             ;;
         reference) words='add show remove --operator --help' files=yes ;;
         release)
-            words='make keys sign show verify rebuild --firmware --root --version --hardware --product --out --expires'
+            words='make keys sign show verify patch rebuild --firmware --root --version --hardware --product --out --expires'
             words+=' --from-counter --no-approval --level --role --threshold --set --key --keys --next --json --help'
             files=yes
             ;;

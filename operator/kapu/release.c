@@ -25,6 +25,7 @@ static const char help[] =
     "       kapu release show [--json] FILE...\n"
     "       kapu release verify --keys FILE [--next FILE]... [--json] FILE\n"
     "                           [--firmware FILE] [--root FILE]\n"
+    "       kapu release patch --firmware FILE --root FILE [--level N] DIR\n"
     "       kapu release rebuild [--firmware FILE --root FILE] [--json] DIR\n\n"
     "  make    a release of a firmware package and a root image: its manifest, which nobody has\n"
     "          signed yet, and what gateways fetch, in a new folder\n"
@@ -34,6 +35,8 @@ static const char help[] =
     "  sign    adds a signature to a manifest, a set, a rollout or an approval\n"
     "  show    what such a file says; its signatures are not looked at\n"
     "  verify  that enough keys of the set signed it, and that the parts are those it names\n"
+    "  patch   adds to a release's folder the way from an earlier one, of which the files are "
+    "given\n"
     "  rebuild puts a release together from its folder as a gateway does that has another one\n"
     "          (--firmware and --root), or none, and tells what it fetches; nothing is written\n\n"
     "  --role ROLE        whose keys: release, rollout, approval\n"
@@ -405,6 +408,13 @@ static int make(const struct options *o, char **word, int n)
     return n == 0 && o->out != NULL ? release_make(&o->parts, o->out) : EXIT_USAGE;
 }
 
+static int patch(const struct options *o, char **path, int n)
+{
+    if (n != 1 || o->parts.firmware == NULL || o->parts.root == NULL)
+        return EXIT_USAGE;
+    return release_patch(path[0], &o->parts);
+}
+
 static int rebuild(const struct options *o, char **path, int n)
 {
     if (n != 1 || (o->parts.firmware == NULL) != (o->parts.root == NULL))
@@ -418,8 +428,8 @@ int command_release(int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o, char **word, int n);
     } verbs[] = {
-        {"make", make}, {"keys", keys},     {"sign", sign},
-        {"show", show}, {"verify", verify}, {"rebuild", rebuild},
+        {"make", make},     {"keys", keys},   {"sign", sign},       {"show", show},
+        {"verify", verify}, {"patch", patch}, {"rebuild", rebuild},
     };
     struct options o = {.set = 1, .parts = {.expires_days = 365, .level = PAYLOAD_LEVEL}};
     int status = parse(argc, argv, &o);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "factory.h"
+#include "patch.h"
 #include "payload.h"
 #include "rebuild.h"
 #include "release_file.h"
@@ -168,39 +170,125 @@ int release_make(const struct release_parts *r, const char *folder)
     return EXIT_DONE;
 }
 
-int release_rebuild(const char *folder, const struct release_parts *have, bool json)
-{
-    char manifest[PATH], index[PATH], payload[PATH], why[PACKAGE_WHY];
-    struct rebuild r = {.index = index,
-                        .payload = payload,
-                        .have_firmware = have->firmware,
-                        .have_root = have->root};
-    struct install_figures f;
-    struct release_file_read m;
-    uint64_t whole;
+/* ---- rebuilding ---- */
 
-    if (below(folder, PAYLOAD, payload) == NULL || below(folder, INDEX, index) == NULL ||
-        below(folder, MANIFEST, manifest) == NULL)
+/* A release's folder, and what another release is that a gateway has. */
+struct folder {
+    char payload[PATH], index[PATH], patch[PATH], patch_index[PATH];
+    struct release_file_read manifest;
+    struct package from;
+    struct content have;
+};
+
+/* Of no release that a gateway has: `have` stays empty. 0 or EXIT_FAILED; free f->have.p after
+ * both. */
+static int folder_open(struct folder *f, const char *folder, const struct release_parts *have)
+{
+    char path[PATH], why[PACKAGE_WHY], name[PATH], text[HEX_MAX];
+
+    f->have = (struct content){0};
+    if (below(folder, PAYLOAD, f->payload) == NULL || below(folder, INDEX, f->index) == NULL ||
+        below(folder, MANIFEST, path) == NULL)
         return fail("%s: the name is too long", folder);
-    if (release_file_read_a(manifest, RELEASE_A_MANIFEST, &m) != 0)
+    if (release_file_read_a(path, RELEASE_A_MANIFEST, &f->manifest) != 0)
         return EXIT_FAILED;
-    if (rebuild_release(&m.is.manifest, &r, &f, why) != 0)
+    if (have->root == NULL)
+        return EXIT_DONE;
+    if (package_read_firmware(&f->from, have->firmware, why) != 0 ||
+        package_check_root(&f->from, have->root, why) != 0 ||
+        content_read(&f->have, &f->from, have->firmware, have->root, why) != 0)
         return fail("%s", why);
-    whole = m.is.manifest.root.size + m.is.manifest.firmware.size;
-    if (json)
-        printf("{\"bytes\": %" PRIu64 ", \"index_bytes\": %" PRIu64 ", \"frames\": %" PRIu32
-               ", \"blocks_fetched\": %" PRIu32 ", \"blocks_copied\": %" PRIu32
-               ", \"content_bytes\": %" PRIu64 "}\n",
-               f.bytes, m.is.manifest.index.size, f.frames, f.fetched, f.copied, whole);
-    else
-        printf("%s: rebuilt, as the manifest says\n"
-               "  fetched  %" PRIu64 " bytes in %" PRIu32 " frames, and the index of %" PRIu64
-               " bytes\n"
-               "  blocks   %" PRIu32 " fetched, %" PRIu32 " taken from what was there\n"
-               "  content  %" PRIu64 " bytes\n",
-               folder, f.bytes, f.frames, m.is.manifest.index.size, f.fetched, f.copied, whole);
+    snprintf(name, sizeof(name), "patch-%.32s", hex(f->from.identity, 16, text));
+    if (below(folder, name, f->patch) == NULL ||
+        snprintf(f->patch_index, PATH, "%s.index", f->patch) >= PATH)
+        return fail("%s: the name is too long", folder);
     return EXIT_DONE;
 }
+
+static void told(const char *folder, const struct install_figures *f,
+                 const struct release_manifest *m, bool json)
+{
+    const uint64_t whole = m->root.size + m->firmware.size;
+
+    if (json)
+        printf("{\"bytes\": %" PRIu64 ", \"index_bytes\": %" PRIu64 ", \"frames\": %" PRIu32
+               ", \"patched\": %" PRIu32 ", \"spoiled\": %" PRIu32 ", \"blocks_fetched\": %" PRIu32
+               ", \"blocks_copied\": %" PRIu32 ", \"content_bytes\": %" PRIu64 "}\n",
+               f->bytes, m->index.size, f->frames, f->patched, f->spoiled, f->fetched, f->copied,
+               whole);
+    else
+        printf("%s: rebuilt, as the manifest says\n"
+               "  fetched  %" PRIu64 " bytes in %" PRIu32 " frames, %" PRIu32
+               " of them of a patch; and the index of %" PRIu64 " bytes\n"
+               "  blocks   %" PRIu32 " fetched, %" PRIu32 " taken from what was there\n"
+               "  content  %" PRIu64 " bytes\n",
+               folder, f->bytes, f->frames, f->patched, m->index.size, f->fetched, f->copied,
+               whole);
+}
+
+int release_rebuild(const char *folder, const struct release_parts *have, bool json)
+{
+    char why[PACKAGE_WHY];
+    struct folder f;
+    int status = folder_open(&f, folder, have);
+
+    if (status == EXIT_DONE) {
+        const struct rebuild r = {.index = f.index,
+                                  .payload = f.payload,
+                                  .patch = have->root != NULL ? f.patch : NULL,
+                                  .patch_index = f.patch_index,
+                                  .have = have->root != NULL ? &f.have : NULL};
+        struct install_figures figures;
+
+        if (rebuild_release(&f.manifest.is.manifest, &r, &figures, NULL, why) == 0)
+            told(folder, &figures, &f.manifest.is.manifest, json);
+        else
+            status = fail("%s", why);
+    }
+    free(f.have.p);
+    return status;
+}
+
+static int patch_in(const char *folder, const struct folder *f, const struct content *content,
+                    int level)
+{
+    char why[PACKAGE_WHY];
+    struct teller teller = {.told = time(NULL)};
+    const struct payload_options options = {.level = level, .told = tell, .ctx = &teller};
+    struct patch_made made;
+    int err = patch_make(f->from.identity, &f->have, content, f->patch, f->patch_index, &options,
+                         &made, why);
+
+    if (err == KAPU_ENOENT)
+        return fail("%s: a gateway that has all of it lacks nothing: there is nothing to patch",
+                    folder);
+    if (err != 0)
+        return fail("%s", why);
+    printf("%s: %" PRIu64 " bytes in %" PRIu32 " frames\n", f->patch, made.bytes, made.frames);
+    return EXIT_DONE;
+}
+
+int release_patch(const char *folder, const struct release_parts *have)
+{
+    char why[PACKAGE_WHY];
+    struct content content = {0};
+    struct folder f;
+    int status = folder_open(&f, folder, have);
+
+    if (status == EXIT_DONE) {
+        const struct rebuild r = {.index = f.index, .payload = f.payload};
+        struct install_figures figures;
+
+        status = rebuild_release(&f.manifest.is.manifest, &r, &figures, &content, why) == 0
+                     ? patch_in(folder, &f, &content, have->level)
+                     : fail("%s", why);
+    }
+    free(content.p);
+    free(f.have.p);
+    return status;
+}
+
+/* ---- parts ---- */
 
 int release_check_parts(const struct release_manifest *m, const struct release_parts *r)
 {

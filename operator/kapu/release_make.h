@@ -20,6 +20,9 @@ int release_make(const struct release_parts *p, const char *folder);
  * folder. */
 int release_rebuild(const char *folder, const struct release_parts *have, bool json);
 
+/* Adds to the folder the patch from the release that `have` is. */
+int release_patch(const char *folder, const struct release_parts *have);
+
 /* That firmware and root, as far as they are given, are those of the manifest. */
 int release_check_parts(const struct release_manifest *m, const struct release_parts *p);
 

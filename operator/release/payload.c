@@ -1,97 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "payload.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <zstd.h>
 
+#include "content.h"
 #include "crypto_openssl.h"
+#include "output.h"
 
 #define SHA (&crypto_openssl.sha256)
-/* As measured (docs/update.md): smaller frames fetch less that is not needed, and compress worse.
- */
-#define FRAME_BLOCKS 16u
+#define FRAME_BLOCKS PAYLOAD_FRAME_BLOCKS
 #define FRAME ((size_t)FRAME_BLOCKS * RELEASE_BLOCK)
 #define PREFIX ((size_t)1 << 20)
 #define WINDOW_LOG 21 /* of prefix and frame */
 #define SAY(...) (snprintf(why, PACKAGE_WHY, __VA_ARGS__), -1)
-
-/* The content of a release, in memory: what gateways rebuild. */
-struct content {
-    uint8_t *p;
-    size_t n;
-};
-
-static int read_into(uint8_t *to, size_t n, const char *path, char why[PACKAGE_WHY])
-{
-    FILE *f = fopen(path, "rbe");
-    size_t got = f != NULL ? fread(to, 1, n, f) : 0;
-
-    if (f == NULL)
-        return SAY("%s: %s", path, strerror(errno));
-    fclose(f);
-    return got == n ? 0 : SAY("%s: became shorter while it was read", path);
-}
-
-static size_t whole_blocks(uint64_t n)
-{
-    return (size_t)((n + RELEASE_BLOCK - 1) / RELEASE_BLOCK * RELEASE_BLOCK);
-}
-
-/* What lies behind the file system in the root image is its hash tree, which follows from it. */
-static int content_read(struct content *c, const struct package *p, const char *firmware,
-                        const char *root, char why[PACKAGE_WHY])
-{
-    c->n = (size_t)p->root_size + whole_blocks(p->firmware.size);
-    c->p = calloc(1, c->n);
-    if (c->p == NULL)
-        return SAY("no memory for %zu bytes", c->n);
-    if (read_into(c->p, (size_t)p->root_size, root, why) != 0)
-        return -1;
-    return read_into(c->p + p->root_size, (size_t)p->firmware.size, firmware, why);
-}
-
-/* ---- output ---- */
-
-/* A file that appears when all of it is there. */
-struct output {
-    const char *path;
-    char temporary[4096];
-    FILE *file;
-};
-
-static int output_open(struct output *o, const char *path, char why[PACKAGE_WHY])
-{
-    o->path = path;
-    if (snprintf(o->temporary, sizeof(o->temporary), "%s.new", path) >= (int)sizeof(o->temporary))
-        return SAY("%s: the name is too long", path);
-    o->file = fopen(o->temporary, "wbe");
-    return o->file != NULL ? 0 : SAY("%s: %s", path, strerror(errno));
-}
-
-static int output_write(struct output *o, const void *p, size_t n, char why[PACKAGE_WHY])
-{
-    return fwrite(p, 1, n, o->file) == n ? 0 : SAY("%s: %s", o->path, strerror(errno));
-}
-
-/* err: what the writing came to; the file is kept only if it is 0. */
-static int output_close(struct output *o, int err, char why[PACKAGE_WHY])
-{
-    if (o->file == NULL)
-        return err;
-    if (err == 0 && (fflush(o->file) != 0 || fsync(fileno(o->file)) != 0))
-        err = SAY("%s: %s", o->path, strerror(errno));
-    fclose(o->file);
-    if (err == 0 && rename(o->temporary, o->path) != 0)
-        err = SAY("%s: %s", o->path, strerror(errno));
-    if (err != 0)
-        unlink(o->temporary);
-    return err;
-}
 
 /* ---- making ---- */
 

@@ -16,28 +16,25 @@
 #define SAY(...) (snprintf(why, PACKAGE_WHY, __VA_ARGS__), -1)
 
 struct work {
-    struct mapped index, payload, have_firmware, have_root;
+    struct mapped index, payload, patch, patch_index;
+    const struct content *have;
     struct release_index x;
+    struct release_patch p;
     ZSTD_DCtx *zstd;
     uint8_t *content, *frame, *packed, *prefix;
     struct install_block *blocks;
-    uint32_t root_blocks; /* of what the gateway has, as whole blocks */
     struct install in;
 };
 
 /* ---- the port ---- */
 
-/* Of the root image all blocks, then those of the firmware package, the last one filled up. */
 static int have(void *ctx, uint32_t number, uint8_t block[RELEASE_BLOCK])
 {
     const struct work *w = ctx;
-    const struct mapped *m = number < w->root_blocks ? &w->have_root : &w->have_firmware;
-    const size_t at =
-        (size_t)(number < w->root_blocks ? number : number - w->root_blocks) * RELEASE_BLOCK;
-    const size_t n = m->n - at < RELEASE_BLOCK ? m->n - at : RELEASE_BLOCK;
 
-    memset(block, 0, RELEASE_BLOCK);
-    memcpy(block, m->p + at, n);
+    if (number >= w->have->n / RELEASE_BLOCK)
+        return KAPU_ENOENT;
+    memcpy(block, w->have->p + (size_t)number * RELEASE_BLOCK, RELEASE_BLOCK);
     return 0;
 }
 
@@ -57,14 +54,26 @@ static int write_target(void *ctx, uint64_t at, const uint8_t *from, size_t n)
     return 0;
 }
 
+static int fetch_from(const struct mapped *m, uint32_t at, uint8_t *to, uint32_t n)
+{
+    if (at > m->n || n > m->n - at)
+        return KAPU_EIO;
+    memcpy(to, m->p + at, n);
+    return 0;
+}
+
 static int fetch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
 {
     const struct work *w = ctx;
 
-    if (at > w->payload.n || n > w->payload.n - at)
-        return KAPU_EIO;
-    memcpy(to, w->payload.p + at, n);
-    return 0;
+    return fetch_from(&w->payload, at, to, n);
+}
+
+static int fetch_patch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
+{
+    const struct work *w = ctx;
+
+    return fetch_from(&w->patch, at, to, n) == 0 ? 0 : KAPU_EAUTH; /* a patch may be anything */
 }
 
 static int unpack(void *ctx, struct bytes prefix, struct bytes frame, uint8_t *to, size_t n)
@@ -98,20 +107,20 @@ static int open_index(struct work *w, const struct release_manifest *m, const st
     return mapped_open(r->payload, RELEASE_SIZE_MAX - 1, &w->payload, why);
 }
 
-static int open_have(struct work *w, const struct rebuild *r, char why[PACKAGE_WHY])
+/* One that is not there, or damaged, is as good as none. */
+static const struct release_patch *open_patch(struct work *w, const struct rebuild *r)
 {
-    if (r->have_root == NULL)
-        return 0;
-    if (mapped_open(r->have_root, RELEASE_SIZE_MAX - 1, &w->have_root, why) != 0 ||
-        mapped_open(r->have_firmware, RELEASE_SIZE_MAX - 1, &w->have_firmware, why) != 0)
-        return -1;
-    w->root_blocks = (uint32_t)(w->have_root.n / RELEASE_BLOCK);
-    return w->have_root.n % RELEASE_BLOCK == 0
-               ? 0
-               : SAY("%s: is no root image: it has no whole blocks", r->have_root);
+    char why[PACKAGE_WHY];
+
+    if (r->patch == NULL || r->have == NULL ||
+        mapped_open(r->patch_index, INDEX_MAX, &w->patch_index, why) != 0 ||
+        mapped_open(r->patch, RELEASE_SIZE_MAX - 1, &w->patch, why) != 0 ||
+        release_patch_decode((struct bytes){w->patch_index.p, w->patch_index.n}, &w->p) != 0)
+        return NULL;
+    return &w->p;
 }
 
-static int open_memory(struct work *w, char why[PACKAGE_WHY])
+static int open_memory(struct work *w, const struct release_patch *patch, char why[PACKAGE_WHY])
 {
     const size_t frame = (size_t)w->x.frame_blocks * RELEASE_BLOCK;
 
@@ -119,7 +128,7 @@ static int open_memory(struct work *w, char why[PACKAGE_WHY])
     w->content = calloc(w->x.blocks, RELEASE_BLOCK);
     w->frame = malloc(frame);
     w->packed = malloc(2 * frame);
-    w->prefix = malloc((size_t)w->x.prefix + 1);
+    w->prefix = malloc(install_prefix(&w->x, patch) + 1);
     w->blocks = malloc(INSTALL_MEMORY(w->x.blocks));
     return w->zstd != NULL && w->content != NULL && w->frame != NULL && w->packed != NULL &&
                    w->prefix != NULL && w->blocks != NULL
@@ -131,8 +140,8 @@ static void close_work(struct work *w)
 {
     mapped_close(&w->index);
     mapped_close(&w->payload);
-    mapped_close(&w->have_firmware);
-    mapped_close(&w->have_root);
+    mapped_close(&w->patch);
+    mapped_close(&w->patch_index);
     ZSTD_freeDCtx(w->zstd);
     free(w->content);
     free(w->frame);
@@ -145,28 +154,26 @@ static void close_work(struct work *w)
 
 static int offer_all(struct work *w)
 {
-    const size_t firmware_blocks = (w->have_firmware.n + RELEASE_BLOCK - 1) / RELEASE_BLOCK;
-    const uint32_t all = w->root_blocks + (uint32_t)firmware_blocks;
-    uint8_t block[RELEASE_BLOCK];
+    const size_t all = w->have != NULL ? w->have->n / RELEASE_BLOCK : 0;
     int err = 0;
 
-    for (uint32_t i = 0; err == 0 && i < all; i++) {
-        err = have(w, i, block);
-        if (err == 0)
-            err = install_offer(&w->in, i, block);
-    }
+    for (uint32_t i = 0; err == 0 && i < all; i++)
+        err = install_offer(&w->in, i, w->have->p + (size_t)i * RELEASE_BLOCK);
     return err;
 }
 
-static int install_all(struct work *w, const struct rebuild *r, char why[PACKAGE_WHY])
+static int install_all(struct work *w, const struct rebuild *r, const struct release_patch *patch,
+                       char why[PACKAGE_WHY])
 {
     const struct install_port port = {.ctx = w,
                                       .have = have,
                                       .read = read_target,
                                       .write = write_target,
                                       .fetch = fetch,
+                                      .fetch_patch = fetch_patch,
                                       .unpack = unpack};
-    int err = install_begin(&w->in, SHA, &w->x, &port, w->blocks, w->frame, w->packed, w->prefix);
+    int err =
+        install_begin(&w->in, SHA, &w->x, patch, &port, w->blocks, w->frame, w->packed, w->prefix);
 
     if (err == 0)
         err = offer_all(w);
@@ -207,22 +214,27 @@ static int firmware_is(const struct work *w, const struct release_manifest *m)
 }
 
 int rebuild_release(const struct release_manifest *m, const struct rebuild *r,
-                    struct install_figures *figures, char why[PACKAGE_WHY])
+                    struct install_figures *figures, struct content *content, char why[PACKAGE_WHY])
 {
-    struct work w = {0};
+    struct work w = {.have = r->have};
     int err = open_index(&w, m, r, why);
+    const struct release_patch *patch = err == 0 ? open_patch(&w, r) : NULL;
 
     if (err == 0)
-        err = open_have(&w, r, why);
+        err = open_memory(&w, patch, why);
     if (err == 0)
-        err = open_memory(&w, why);
-    if (err == 0)
-        err = install_all(&w, r, why);
+        err = install_all(&w, r, patch, why);
     if (err == 0 && !root_is(&w, m))
         err = SAY("%s: gives another root image than the manifest names", r->payload);
     if (err == 0 && !firmware_is(&w, m))
         err = SAY("%s: gives another firmware package than the manifest names", r->payload);
     *figures = w.in.figures;
+    if (err == 0 && content != NULL) {
+        *content = (struct content){.p = w.content,
+                                    .n = (size_t)w.x.blocks * RELEASE_BLOCK,
+                                    .root_blocks = (uint32_t)(m->root.size / RELEASE_BLOCK)};
+        w.content = NULL;
+    }
     close_work(&w);
     return err;
 }

@@ -8,16 +8,19 @@
 
 #include <kapu/install.h>
 
-#include "package.h"
+#include "content.h"
 
 struct rebuild {
-    const char *index, *payload;           /* files */
-    const char *have_firmware, *have_root; /* what the gateway has, both or none: NULL */
+    const char *index, *payload; /* files */
+    const char *patch,
+        *patch_index;           /* files, both or none: NULL; not used when they are of no use */
+    const struct content *have; /* what the gateway has, or NULL */
 };
 
-/* 0: root image and firmware package came out as the manifest says. -1: `why` says what is wrong,
- * and in which file. */
+/* 0: root image and firmware package came out as the manifest says, and are in `content`, which the
+ * caller frees and which may be NULL. -1: `why` says what is wrong, and in which file. */
 int rebuild_release(const struct release_manifest *m, const struct rebuild *r,
-                    struct install_figures *figures, char why[PACKAGE_WHY]);
+                    struct install_figures *figures, struct content *content,
+                    char why[PACKAGE_WHY]);
 
 #endif

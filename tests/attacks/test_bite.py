@@ -25,7 +25,7 @@ from monitored import Monitor
 from shell import Shell
 from thirds import third
 from tpm_bus import TpmBus
-from watched import LIGHT_CPU, watched_instance
+from watched import watched_instance
 
 PATCH = ROOT / "tests" / "attacks" / "no-verification.patch"
 BOOT_SECONDS = 900
@@ -165,7 +165,7 @@ def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_
     firmware = Firmware("lab")
     step = build.optee_variant(firmware.release, "optee-ree-fs-ta", options=("CFG_REE_FS_TA=y",))
     step.build(Progress())
-    instance = make_instance("lab", cpu=LIGHT_CPU)
+    instance = make_instance("lab")
     instance.write_firmware("a", firmware.make(tmp_path / "package",
                                                images={"optee": step.out / "optee.bin"}))
     shutil.copy(open_program(tmp_path), instance.folder / "share")

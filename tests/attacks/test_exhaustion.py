@@ -17,7 +17,7 @@ from kapu.paths import ROOT
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
 from shell import Shell
-from watched import LIGHT_CPU, watched_instance
+from watched import watched_instance
 
 BOOT_SECONDS = 900
 CHECK_SECONDS = 600
@@ -33,7 +33,7 @@ class Lab:
         paths = [ROOT / "tests/attacks" / f"{name}.patch" for name in patches]
         step = build.optee_variant(firmware.release, "optee-lab-" + "-".join(patches), *paths)
         step.build(Progress())
-        self.instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
+        self.instance = watched_instance(folder / "gw", "lab")
         self.instance.write_firmware("a", firmware.make(folder / "package",
                                                         images={"optee": step.out / "optee.bin"}))
         build_tools(self.instance.folder / "share")

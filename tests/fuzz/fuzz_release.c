@@ -2,7 +2,7 @@
 /*
  * Manifests, sets of keys, rollouts and approvals on any bytes: the file as it comes, and what
  * would be signed. What is accepted is the only encoding of what it means, and of one kind only.
- * And indexes.
+ * And indexes, of payloads and patches.
  */
 #include <kapu/release.h>
 
@@ -51,8 +51,26 @@ static void index_of(struct bytes in)
         abort();
 }
 
+static void patch_of(struct bytes in)
+{
+    struct release_patch p;
+    struct release_patch_frame f;
+    struct wr w;
+
+    if (release_patch_decode(in, &p) != 0)
+        return;
+    wr_init(&w, again, sizeof(again));
+    if (release_patch_encode(&p, &w) != 0 && w.err != KAPU_ESPACE)
+        abort();
+    for (uint32_t i = 0; i < 64; i++) {
+        if (release_patch_find(&p, i, &f) == 0 && (f.number != i || f.n == 0))
+            abort();
+    }
+}
+
 static void content(struct bytes in)
 {
+    patch_of(in);
     index_of(in);
     if (is_manifest(in) + is_keys(in) + is_rollout(in) + is_approval(in) > 1)
         abort();

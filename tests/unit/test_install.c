@@ -15,6 +15,7 @@
 #define FRAME_BLOCKS 4u
 #define PREFIX (2u * RELEASE_BLOCK)
 #define FRAME (FRAME_BLOCKS * RELEASE_BLOCK)
+#define WINDOW 3u /* blocks, of a patch */
 #define FRAMES (BLOCKS / FRAME_BLOCKS)
 #define CUT (-100) /* the power is gone */
 
@@ -25,7 +26,10 @@ static struct world {
     uint8_t content[BLOCKS][RELEASE_BLOCK], have[BLOCKS][RELEASE_BLOCK];
     uint8_t disk[BLOCKS][RELEASE_BLOCK], payload[FRAMES][FRAME];
     uint8_t hashes[BLOCKS * RELEASE_BLOCK_HASH], ends[4 * FRAMES];
+    uint8_t patch[FRAMES][FRAME], table[12 * FRAMES];
     struct release_index x;
+    struct release_patch p;
+    bool with_patch;
     uint32_t fetches[FRAMES]; /* of each frame */
     long writes, cut_at;      /* the write, from 0, in which the power goes; -1: it stays */
     enum how how;
@@ -102,12 +106,38 @@ static void make_world(uint32_t seed, uint32_t shared)
                                  .ends = BYTES_OF(w.ends)};
 }
 
+/* A patch with a frame for every other one; at the end of what the gateway has a window is shorter.
+ */
+static void make_patch(void)
+{
+    struct wr table;
+
+    wr_init(&table, w.table, sizeof(w.table));
+    for (uint32_t i = 0, n = 0; i < FRAMES; i += 2, n++) {
+        const uint32_t window = i == 0 ? BLOCKS - 1 : random_number(BLOCKS - WINDOW);
+        const uint8_t *at = w.content[i * FRAME_BLOCKS];
+
+        packing((struct bytes){i == 0 ? w.have[BLOCKS - 1] : at - PREFIX,
+                               i == 0 ? RELEASE_BLOCK : PREFIX},
+                at, FRAME, w.patch[n], true);
+        wr_be32(&table, i);
+        wr_be32(&table, window);
+        wr_be32(&table, (n + 1) * FRAME);
+    }
+    w.p = (struct release_patch){.window = WINDOW,
+                                 .prefix = PREFIX,
+                                 .frames = (uint32_t)(table.at / 12),
+                                 .table = wr_done(&table)};
+    w.with_patch = true;
+}
+
 /* ---- the port ---- */
 
 static int port_have(void *ctx, uint32_t number, uint8_t block[RELEASE_BLOCK])
 {
     (void)ctx;
-    assert_true(number < BLOCKS);
+    if (number >= BLOCKS)
+        return KAPU_ENOENT;
     memcpy(block, w.have[number], RELEASE_BLOCK);
     return 0;
 }
@@ -146,6 +176,16 @@ static int port_fetch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
     return 0;
 }
 
+static int port_fetch_patch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
+{
+    (void)ctx;
+    assert_true(at % FRAME == 0 && n == FRAME && at / FRAME < FRAMES);
+    if (w.fail_fetch != 0)
+        return w.fail_fetch;
+    memcpy(to, w.patch[at / FRAME], n);
+    return 0;
+}
+
 static int port_unpack(void *ctx, struct bytes prefix, struct bytes frame, uint8_t *to, size_t n)
 {
     (void)ctx;
@@ -156,17 +196,20 @@ static const struct install_port port = {.have = port_have,
                                          .read = port_read,
                                          .write = port_write,
                                          .fetch = port_fetch,
+                                         .fetch_patch = port_fetch_patch,
                                          .unpack = port_unpack};
 
 /* ---- installing ---- */
 
 static struct install_block memory[BLOCKS];
-static uint8_t frame[FRAME], packed[2 * FRAME], prefix[PREFIX];
+static uint8_t frame[FRAME], packed[2 * FRAME], prefix[PREFIX + WINDOW * RELEASE_BLOCK];
 static struct install in;
 
 static void begin(void)
 {
-    assert_int_equal(install_begin(&in, SHA, &w.x, &port, memory, frame, packed, prefix), 0);
+    assert_int_equal(install_begin(&in, SHA, &w.x, w.with_patch ? &w.p : NULL, &port, memory, frame,
+                                   packed, prefix),
+                     0);
     for (uint32_t i = 0; i < BLOCKS; i++)
         assert_int_equal(install_there(&in, i, w.disk[i]), 0);
     for (uint32_t i = 0; i < BLOCKS; i++)
@@ -358,6 +401,66 @@ static void what_was_offered_and_is_another_now_is_fetched(void **state)
     }
 }
 
+static void what_a_patch_has_is_taken_from_it(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 50; seed++) {
+        make_world(seed, 30);
+        make_patch();
+        assert_int_equal(run(), 0);
+        expect_done();
+        assert_int_equal(in.figures.spoiled, 0);
+        assert_true(in.figures.patched > 0 && in.figures.patched < in.figures.frames);
+        for (uint32_t f = 0; f < FRAMES; f += 2)
+            assert_int_equal(w.fetches[f], 0);
+    }
+}
+
+/* Nobody signed it: bad frames, or another base than it is for, cost what they cost. */
+static void a_patch_that_is_no_good_is_made_up_for(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 50; seed++) {
+        make_world(seed, 30);
+        make_patch();
+        for (uint32_t f = 0; f < FRAMES; f++)
+            lie_in_a_bit(&w, w.patch[f], FRAME);
+        assert_int_equal(run(), 0);
+        expect_done();
+        assert_true(in.figures.spoiled > 0 && in.figures.spoiled == in.figures.patched);
+    }
+}
+
+static void the_index_of_a_patch_is_read_back_and_found_in(void **state)
+{
+    uint8_t buf[1024];
+    struct release_patch is;
+    struct wr out;
+
+    (void)state;
+    make_world(5, 30);
+    make_patch();
+    memset(w.p.from, 0x42, sizeof(w.p.from));
+    wr_init(&out, buf, sizeof(buf));
+    assert_int_equal(release_patch_encode(&w.p, &out), 0);
+    assert_int_equal(release_patch_decode(wr_done(&out), &is), 0);
+    assert_memory_equal(is.from, w.p.from, sizeof(is.from));
+    assert_int_equal(is.frames, w.p.frames);
+    for (uint32_t f = 0; f < FRAMES + 2; f++) {
+        struct release_patch_frame found;
+        const int expected = f < FRAMES && f % 2 == 0 ? 0 : KAPU_ENOENT;
+
+        assert_int_equal(release_patch_find(&is, f, &found), expected);
+        if (expected == 0)
+            assert_true(found.at == f / 2 * FRAME && found.n == FRAME && found.number == f);
+    }
+    for (size_t n = 0; n < out.at; n++)
+        assert_int_not_equal(release_patch_decode((struct bytes){buf, n}, &is), 0);
+    w.table[12] = w.table[13] = w.table[14] = w.table[15] =
+        0; /* the second frame before the first */
+    assert_int_equal(release_patch_encode(&w.p, &out), KAPU_EARG);
+}
+
 static void a_disk_that_fails_stops_it_by_its_own_error(void **state)
 {
     (void)state;
@@ -380,7 +483,8 @@ static void a_frame_without_room_for_it_is_refused(void **state)
     wr_init(&ends, w.ends, sizeof(w.ends));
     for (uint32_t i = 0; i < FRAMES; i++)
         wr_be32(&ends, i * FRAME + 2 * FRAME + 1);
-    assert_int_equal(install_begin(&in, SHA, &w.x, &port, memory, frame, packed, prefix),
+    assert_int_equal(install_begin(&in, SHA, &w.x, w.with_patch ? &w.p : NULL, &port, memory, frame,
+                                   packed, prefix),
                      KAPU_EINVAL);
 }
 
@@ -393,6 +497,9 @@ int main(void)
         cmocka_unit_test(a_network_that_comes_back_goes_on_where_it_was),
         cmocka_unit_test(nothing_wrong_is_written_whatever_a_server_sends),
         cmocka_unit_test(what_was_offered_and_is_another_now_is_fetched),
+        cmocka_unit_test(what_a_patch_has_is_taken_from_it),
+        cmocka_unit_test(a_patch_that_is_no_good_is_made_up_for),
+        cmocka_unit_test(the_index_of_a_patch_is_read_back_and_found_in),
         cmocka_unit_test(a_disk_that_fails_stops_it_by_its_own_error),
         cmocka_unit_test(a_frame_without_room_for_it_is_refused),
     };

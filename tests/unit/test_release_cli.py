@@ -23,7 +23,9 @@ from kapu.paths import BUILD, host_environment
 
 BLOCK = 4096
 FIRMWARE, ROOT_IMAGE = BUILD / "gateway" / "firmware.fip", BUILD / "gateway" / "root.img"
+LAB = BUILD / "lab"
 FACTS = json.loads((BUILD / "gateway" / "root.json").read_text())
+FROM_LAB = ("rebuild", "--json", "--firmware", LAB / "firmware.fip", "--root", LAB / "root.img")
 PEOPLE = ("anna", "bela", "cili", "dora")
 WHAT = {"--version": "0.2.0", "--hardware": "qemu-virt", "--product": "gateway"}
 
@@ -45,6 +47,13 @@ def refused(*words) -> str:
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("kapu: ") and result.stderr.count("\n") == 1
     return result.stderr
+
+
+def images_of_the_build() -> dict:
+    release = build.release()
+    return {"bl2": release.tfa.out / "bl2.bin", "bl31": release.tfa.out / "bl31.bin",
+            "optee": release.optee.out / "optee.bin", "linux": release.linux.out / "Image",
+            "device-tree": release.device_tree.out / "gateway.dtb"}
 
 
 def make(out, firmware=FIRMWARE, root=ROOT_IMAGE, **changed):
@@ -87,11 +96,7 @@ def test_a_manifest_says_what_the_files_are(made):
     assert said["index_sha256"] == hashlib.sha256((made / "index").read_bytes()).hexdigest()
     assert said["made"] == "2025-11-24T16:00:00Z" and said["expires"] == "2026-11-24T16:00:00Z"
     assert said["signed_by"] == []
-    release = build.release()
-    images = {"bl2": release.tfa.out / "bl2.bin", "bl31": release.tfa.out / "bl31.bin",
-              "optee": release.optee.out / "optee.bin", "linux": release.linux.out / "Image",
-              "device-tree": release.device_tree.out / "gateway.dtb"}
-    assert said["identity"] == certs.release_identity(images, said["counter"]).hex()
+    assert said["identity"] == certs.release_identity(images_of_the_build(), said["counter"]).hex()
 
 
 def content_of(data: bytes) -> tuple[int, int, bytes, bytes]:
@@ -115,7 +120,7 @@ def test_the_payload_gives_the_content_frame_by_frame(made, tmp_path):
     content = ROOT_IMAGE.read_bytes()[:FACTS["data_blocks"] * BLOCK] + FIRMWARE.read_bytes()
     content += bytes(-len(content) % BLOCK)
     frame_blocks, prefix, hashes_, ends = content_of((made / "index").read_bytes())
-    assert hashes_ == b"".join(hashlib.sha256(content[at:at + BLOCK]).digest()[:16]
+    assert hashes_ == b"".join(hashlib.sha256(content[at:at + BLOCK]).digest()[:12]
                                for at in range(0, len(content), BLOCK))
     payload = (made / "payload").read_bytes()
     places = [0, *(end for (end,) in struct.iter_unpack(">I", ends))]
@@ -134,9 +139,81 @@ def test_a_gateway_that_has_nothing_fetches_all_and_one_that_has_it_nothing(made
     assert told["bytes"] == (made / "payload").stat().st_size and told["blocks_copied"] == 0
     told = json.loads(done("rebuild", "--json", "--firmware", FIRMWARE, "--root", ROOT_IMAGE, made))
     assert (told["bytes"], told["frames"], told["blocks_fetched"]) == (0, 0, 0)
-    lab = BUILD / "lab"  # shares most of its programs, at other places
-    told = json.loads(done("rebuild", "--json", "--firmware", lab / "firmware.fip", "--root", lab / "root.img", made))
+    told = json.loads(done(*FROM_LAB, made))  # shares most of its programs, at other places
     assert 0 < told["bytes"] < (made / "payload").stat().st_size * 0.9 and told["blocks_copied"] > 1000
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory):
+    """Another release: a byte is another one in each 50th block of the root image, and some blocks have moved."""
+    folder = tmp_path_factory.mktemp("older")
+    blocks = bytearray(ROOT_IMAGE.read_bytes()[:FACTS["data_blocks"] * BLOCK])
+    for at in range(0, len(blocks), 50 * BLOCK):
+        blocks[at + at // BLOCK % BLOCK] ^= 1
+    blocks[BLOCK * 100:BLOCK * 200] = blocks[BLOCK * 110:BLOCK * 200] + blocks[BLOCK * 100:BLOCK * 110]
+    (folder / "root.img").write_bytes(blocks)
+    said = subprocess.run(["veritysetup", "format", "--no-superblock", "--salt", FACTS["salt"], folder / "root.img",
+                           folder / "tree"], capture_output=True, text=True, check=True, env=host_environment()).stdout
+    (folder / "root.img").write_bytes(blocks + (folder / "tree").read_bytes())
+    created = FACTS["dm_create"].replace(FACTS["root_hash"], re.search(r"Root hash:\s+(\w+)", said)[1])
+    text = (build.PLATFORM / "dts" / "gateway.dts.in").read_text()
+    for slot in "ab":
+        line = build.kernel_command_line("gateway", {"dm_create": created}, slot).replace('"', '\\"')
+        text = text.replace(f'"@BOOTARGS_{slot.upper()}@"', f'"{line}"')
+    (folder / "dts").write_text(text)
+    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", folder / "dtb", folder / "dts"], check=True,
+                   env=host_environment())
+    release = build.release()
+    images = images_of_the_build() | {"device-tree": folder / "dtb"}
+    build.make_package(folder, images, build.security_counter(), certs.Signer(release.native.out / "kapu-sign", key_set()),
+                       release.tfa.out / "fiptool")
+    return ("--firmware", folder / "firmware.fip", "--root", folder / "root.img")
+
+
+@pytest.fixture(scope="module")
+def patched(made, older, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("patched") / "release"
+    shutil.copytree(made, folder)
+    said = done("patch", *older, "--level", "9", folder)
+    assert re.search(r"/patch-[0-9a-f]{32}: \d+ bytes in \d+ frames", said)
+    return folder
+
+
+def test_a_patch_costs_less_than_the_payload_and_gives_the_same(made, older, patched):
+    without, told = (json.loads(done("rebuild", "--json", *older, folder)) for folder in (made, patched))
+    assert told["patched"] == told["frames"] == without["frames"] and told["spoiled"] == 0
+    assert told["bytes"] < without["bytes"] / 5 and told["blocks_fetched"] == without["blocks_fetched"]
+    told = json.loads(done("rebuild", "--json", patched))  # of no use to who has nothing
+    assert (told["patched"], told["bytes"]) == (0, (made / "payload").stat().st_size)
+
+
+def test_nobody_needs_to_trust_a_patch(made, older, patched, tmp_path):
+    """Damaged at any place, cut, of another release or gone: the payload makes up for it."""
+    patch = next(p for p in patched.iterdir() if re.fullmatch("patch-[0-9a-f]{32}", p.name))
+    index = patch.with_name(patch.name + ".index")
+    words = ("rebuild", "--json", *older)
+    whole = json.loads(done(*words, made))
+    cases = [(patch, at) for at in (0, 100, patch.stat().st_size // 2, patch.stat().st_size - 1, "cut", "gone")]
+    cases += [(index, at) for at in (0, 40, 60, 70, 75, index.stat().st_size - 1, "cut", "gone")]
+    for file, at in cases:
+        folder = tmp_path / "release"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(patched, folder)
+        if at == "gone":
+            (folder / file.name).unlink()
+        elif at == "cut":
+            with open(folder / file.name, "r+b") as cut:
+                cut.truncate(file.stat().st_size // 2)
+        else:
+            damaged(file, folder, at)
+        told = json.loads(done(*words, folder))
+        assert told["blocks_fetched"] == whole["blocks_fetched"], (file.name, at)
+        assert told["spoiled"] > 0 or told["patched"] in (0, told["frames"]), (file.name, at)
+
+
+def test_a_patch_from_itself_is_none(made):
+    assert "there is nothing to patch" in refused("patch", "--firmware", FIRMWARE, "--root", ROOT_IMAGE, made)
+    assert sorted(p.name for p in made.iterdir()) == ["index", "manifest", "payload"]
 
 
 @pytest.mark.parametrize("name, says", [("payload", "frame .* does not give the blocks|ends before frame"),
@@ -193,15 +270,15 @@ def test_a_root_image_with_one_bit_changed_is_not_taken(tmp_path):
 
 
 def test_the_root_image_of_another_build_is_not_taken(tmp_path):
-    said = not_made(make(tmp_path / "out", root=BUILD / "lab" / "root.img"), tmp_path / "out")
+    said = not_made(make(tmp_path / "out", root=LAB / "root.img"), tmp_path / "out")
     assert "the root image that the firmware names has" in said
 
 
 @pytest.mark.parametrize("name", [n for n in entries(FIRMWARE, 0) if n.endswith("cert")])
 def test_a_certificate_of_another_release_is_noticed(tmp_path, name):
     """The firmware with one certificate of the lab's, in its place."""
-    place, other = entries(FIRMWARE, 0)[name], entries(BUILD / "lab" / "firmware.fip", 0)[name]
-    content = (BUILD / "lab" / "firmware.fip").read_bytes()[other.offset:other.offset + other.size]
+    place, other = entries(FIRMWARE, 0)[name], entries(LAB / "firmware.fip", 0)[name]
+    content = (LAB / "firmware.fip").read_bytes()[other.offset:other.offset + other.size]
     mixed = tmp_path / "mixed.fip"
     data = bytearray(FIRMWARE.read_bytes())
     struct.pack_into("<QQ", data, place.entry + 16, len(data), len(content))
@@ -309,7 +386,7 @@ def test_parts_are_held_against_a_manifest(keys, manifest, tmp_path):
     tail = damaged(FIRMWARE, tmp_path, FIRMWARE.stat().st_size - 1)
     assert "is not the firmware package of this release" in refused(*words, "--firmware", tail)
     assert "its hash tree is not that of its blocks" in refused(*words, "--root", damaged(ROOT_IMAGE, tmp_path, 4096))
-    assert "is not the firmware package" in refused(*words, "--firmware", BUILD / "lab" / "firmware.fip")
+    assert "is not the firmware package" in refused(*words, "--firmware", LAB / "firmware.fip")
 
 
 # ---- sets of keys ----

@@ -12,7 +12,7 @@
  * Trust: the index is a release's, by its hash in a signed manifest. All else is hostile: what is
  * fetched, what is offered, and what the target held. No block is written that does not have the
  * hash that the index says. That the whole is the release's says the secure world when it has read
- * the target: the index has half of each hash only, so as to be small.
+ * the target: the index has a part of each hash only, so as to be small.
  *
  * Memory: the caller's; struct install and INSTALL_MEMORY bytes for the blocks, and buffers for a
  * frame and its prefix. Nothing is allocated.
@@ -27,7 +27,8 @@
  */
 struct install_port {
     void *ctx;
-    /* A block of what the gateway has, by the number that it was offered by. */
+    /* A block of what the gateway has, by the number that it was offered by. KAPU_ENOENT: none
+     * such. KAPU_ENOENT: there is none. */
     int (*have)(void *ctx, uint32_t number, uint8_t block[RELEASE_BLOCK]);
     /* n bytes of the target from an offset that is a whole number of blocks. */
     int (*read)(void *ctx, uint64_t at, uint8_t *to, size_t n);
@@ -35,6 +36,8 @@ struct install_port {
     /* Exactly n bytes of the payload from there; KAPU_EIO, KAPU_ETIMEOUT: the step may be repeated.
      */
     int (*fetch)(void *ctx, uint32_t at, uint8_t *to, uint32_t n);
+    /* The same of the patch; NULL: there is none. */
+    int (*fetch_patch)(void *ctx, uint32_t at, uint8_t *to, uint32_t n);
     /* A frame that is to give exactly n bytes, with what lies before it. KAPU_EINVAL: it does not.
      */
     int (*unpack)(void *ctx, struct bytes prefix, struct bytes frame, uint8_t *to, size_t n);
@@ -50,7 +53,8 @@ struct install_block {
 
 struct install_figures {
     uint32_t there, copied, fetched; /* blocks: found in place, taken from what it has, others */
-    uint32_t frames;                 /* fetched */
+    uint32_t frames;                 /* fetched, of payload and patch */
+    uint32_t patched, spoiled;       /* of those, frames of the patch; and such that were no good */
     uint64_t bytes;                  /* fetched */
     uint32_t written;                /* blocks */
 };
@@ -58,22 +62,29 @@ struct install_figures {
 struct install {
     const struct kapu_sha256 *sha;
     const struct release_index *x;
+    const struct release_patch *patch; /* or NULL */
     struct install_port port;
     struct install_block *block;
-    uint8_t *frame, *packed, *prefix; /* of frame_blocks blocks; twice that; x->prefix bytes */
+    uint8_t *frame, *packed, *prefix; /* of frame_blocks blocks; twice that; install_prefix() */
     uint32_t next;                    /* frame */
     struct install_figures figures;
 };
 
+/* Bytes of the longest prefix. `patch` may be NULL. */
+size_t install_prefix(const struct release_index *x, const struct release_patch *patch);
+
 /*
  * The index must outlive the installation, and so must the memory: `blocks` of
  * INSTALL_MEMORY(x->blocks) bytes, `frame` of x->frame_blocks blocks, `packed` of twice that,
- * `prefix` of x->prefix bytes. KAPU_EINVAL: a frame of the index is larger than `packed`.
+ * `prefix` of install_prefix() bytes. KAPU_EINVAL: a frame of the index is larger than `packed`.
+ *
+ * `patch` may be NULL. With one, port.have knows the blocks of the content of the release that it
+ * is for by their numbers in it. It is not trusted.
  */
 KAPU_MUST_CHECK int install_begin(struct install *in, const struct kapu_sha256 *sha,
-                                  const struct release_index *x, const struct install_port *port,
-                                  struct install_block *blocks, uint8_t *frame, uint8_t *packed,
-                                  uint8_t *prefix);
+                                  const struct release_index *x, const struct release_patch *patch,
+                                  const struct install_port *port, struct install_block *blocks,
+                                  uint8_t *frame, uint8_t *packed, uint8_t *prefix);
 
 /* What the target has at a block: marks it when it is right. KAPU_ECRYPTO; KAPU_EARG: no such
  * block. */

@@ -157,7 +157,7 @@ KAPU_MUST_CHECK int release_digest(const struct kapu_sha256 *h, struct bytes man
  * the same.
  */
 #define RELEASE_BLOCK 4096u
-#define RELEASE_BLOCK_HASH 16u        /* bytes of a block's SHA-256 that the index has */
+#define RELEASE_BLOCK_HASH 12u        /* bytes of a block's SHA-256 that the index has */
 #define RELEASE_FRAME_BLOCKS_MAX 256u /* blocks of a frame */
 #define RELEASE_PREFIX_MAX (8u << 20) /* bytes */
 #define RELEASE_BLOCKS_MAX (2u * (uint32_t)(RELEASE_SIZE_MAX / RELEASE_BLOCK))
@@ -165,7 +165,7 @@ KAPU_MUST_CHECK int release_digest(const struct kapu_sha256 *h, struct bytes man
 struct release_index {
     uint32_t blocks;       /* of the content */
     uint32_t frame_blocks; /* of each frame but the last, which may have fewer */
-    uint32_t prefix;       /* bytes */
+    uint32_t prefix;       /* bytes: whole blocks */
     struct bytes hashes;   /* RELEASE_BLOCK_HASH bytes for each block */
     struct bytes ends;     /* for each frame, where in the payload it ends: 4 bytes, big-endian */
 };
@@ -181,6 +181,37 @@ KAPU_MUST_CHECK int release_frame(const struct release_index *x, uint32_t number
 KAPU_MUST_CHECK int release_index_encode(const struct release_index *x, struct wr *out);
 /* Views into the input, of which no second copy is made. */
 KAPU_MUST_CHECK int release_index_decode(struct bytes in, struct release_index *x);
+
+/* ---- patches ---- */
+
+/*
+ * The way from one release to another: frames as those of the payload, but each with a window of
+ * the release that the gateway has before the content in its prefix. Nobody signs a patch: a frame
+ * that does not give the blocks of the index is not used, and the payload's is. The frames lie one
+ * behind the other in a file, and the index of a patch says which there are.
+ */
+#define RELEASE_PATCH_FRAMES_MAX 65536u
+
+struct release_patch {
+    uint8_t from[RELEASE_DIGEST_SIZE]; /* identity of the release that it is for */
+    uint32_t window; /* blocks of that release's content; at most RELEASE_PREFIX_MAX */
+    uint32_t prefix; /* bytes of the content before the frame, behind the window */
+    uint32_t frames;
+    struct bytes
+        table; /* 12 bytes for each frame: its number, first block of its window, its end */
+};
+
+struct release_patch_frame {
+    uint32_t number, window; /* in the content; first block, in the other release's */
+    uint32_t at, n;          /* bytes of the patch */
+};
+
+/* The patch's frame for a frame of the content. KAPU_ENOENT: it has none. */
+KAPU_MUST_CHECK int release_patch_find(const struct release_patch *p, uint32_t number,
+                                       struct release_patch_frame *f);
+KAPU_MUST_CHECK int release_patch_encode(const struct release_patch *p, struct wr *out);
+/* Views into the input. */
+KAPU_MUST_CHECK int release_patch_decode(struct bytes in, struct release_patch *p);
 
 /* ---- rollout ---- */
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The index of a patch. */
+#include "internal.h"
+
+#include <string.h>
+
+enum { FROM = 1, WINDOW = 2, PREFIX = 3, TABLE = 4, ITEMS = 5 };
+#define ROW 12u /* number, window, end */
+
+static const uint8_t *row_of(const struct release_patch *p, uint32_t i)
+{
+    return p->table.p + (size_t)i * ROW;
+}
+
+/* Frames in ascending order, one behind the other, none of them empty. */
+static bool fits(const struct release_patch *p)
+{
+    uint32_t end = 0;
+
+    if (p->frames == 0 || p->frames > RELEASE_PATCH_FRAMES_MAX ||
+        p->table.n != (size_t)p->frames * ROW || p->prefix > RELEASE_PREFIX_MAX ||
+        p->prefix % RELEASE_BLOCK != 0 || p->window > RELEASE_PREFIX_MAX / RELEASE_BLOCK)
+        return false;
+    for (uint32_t i = 0; i < p->frames; i++) {
+        const uint8_t *row = row_of(p, i);
+
+        if ((i > 0 && be32(row) <= be32(row - ROW)) || be32(row) >= RELEASE_BLOCKS_MAX ||
+            be32(row + 4) >= RELEASE_BLOCKS_MAX || be32(row + 8) <= end ||
+            be32(row + 8) >= RELEASE_SIZE_MAX)
+            return false;
+        end = be32(row + 8);
+    }
+    return true;
+}
+
+int release_patch_find(const struct release_patch *p, uint32_t number,
+                       struct release_patch_frame *f)
+{
+    uint32_t low = 0, high = p->frames;
+
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+
+        if (be32(row_of(p, middle)) < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == p->frames || be32(row_of(p, low)) != number)
+        return KAPU_ENOENT;
+    f->number = number;
+    f->window = be32(row_of(p, low) + 4);
+    f->at = low == 0 ? 0 : be32(row_of(p, low - 1) + 8);
+    f->n = be32(row_of(p, low) + 8) - f->at;
+    return 0;
+}
+
+int release_patch_encode(const struct release_patch *p, struct wr *out)
+{
+    struct enc e;
+
+    enc_begin(&e, out);
+    if (!fits(p)) {
+        enc_fail(&e, KAPU_EARG);
+        return enc_end(&e);
+    }
+    put_head(&e);
+    put_bytes(&e, FROM, BYTES_OF(p->from));
+    QCBOREncode_AddUInt64ToMapN(&e.q, WINDOW, p->window);
+    QCBOREncode_AddUInt64ToMapN(&e.q, PREFIX, p->prefix);
+    put_bytes(&e, TABLE, p->table);
+    QCBOREncode_CloseMap(&e.q);
+    return enc_end(&e);
+}
+
+int release_patch_decode(struct bytes in, struct release_patch *p)
+{
+    struct dec d;
+
+    memset(p, 0, sizeof(*p));
+    dec_begin(&d, in);
+    get_head(&d, ITEMS);
+    dec_fixed(&d, FROM, p->from, sizeof(p->from));
+    p->window = (uint32_t)dec_uint(&d, WINDOW, RELEASE_PREFIX_MAX / RELEASE_BLOCK);
+    p->prefix = (uint32_t)dec_uint(&d, PREFIX, RELEASE_PREFIX_MAX);
+    p->table = dec_bytes(&d, TABLE, (size_t)RELEASE_PATCH_FRAMES_MAX * ROW);
+    if (dec_end(&d) != 0)
+        return d.err;
+    p->frames = (uint32_t)(p->table.n / ROW);
+    return fits(p) ? 0 : KAPU_EINVAL;
+}

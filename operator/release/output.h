@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file that appears when all of it is there. 0, or -1 with the reason. */
+#ifndef KAPU_RELEASE_OUTPUT_H
+#define KAPU_RELEASE_OUTPUT_H
+
+#include <stdio.h>
+
+#include "package.h"
+
+struct output {
+    const char *path;
+    char temporary[4096];
+    FILE *file;
+};
+
+/* `path` must outlive it. */
+int output_open(struct output *o, const char *path, char why[PACKAGE_WHY]);
+int output_write(struct output *o, const void *p, size_t n, char why[PACKAGE_WHY]);
+/* err: what the writing came to, which is the result; the file is kept only if it is 0. Also after
+ * output_open failed, and on one that is all zeros. */
+int output_close(struct output *o, int err, char why[PACKAGE_WHY]);
+
+#endif
