@@ -194,7 +194,7 @@ static int root_is(const struct work *w, const struct release_manifest *m)
 {
     static struct verity tree;
     const uint64_t blocks = m->root.size / RELEASE_BLOCK;
-    uint8_t root[VERITY_HASH];
+    uint8_t root[VERITY_HASH] = {0};
     int err = verity_begin(&tree, SHA, m->root.salt, blocks, NULL, NULL);
 
     for (uint64_t i = 0; err == 0 && i < blocks; i++)
