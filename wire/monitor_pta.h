@@ -6,8 +6,11 @@
  * TEE_ERROR_ACCESS_DENIED, and so does a second session. When that session ends, the board resets:
  * the monitor TA stays, unless it crashes.
  *
- * Parameter types are fixed for each command. VI, VO: value input, output, with words a and b;
- * MI, MO: memory of the TA, input, output. Numbers in memory are little-endian.
+ * Parameter types are fixed for each command. VI, VO: value input, output, with words a and b.
+ * Memory of the TA goes as values too, "address" and "size": VI with the low and high word of an
+ * address, VI with a = bytes. For memory as a parameter of its own the TEE allocates, and Linux can
+ * use up the heap: an alarm must come through without. Numbers in memory are little-endian. What is
+ * not the caller's memory: TEE_ERROR_ACCESS_DENIED.
  */
 #ifndef KAPU_MONITOR_PTA_H
 #define KAPU_MONITOR_PTA_H
@@ -20,34 +23,33 @@
         }                                                                                          \
     }
 
-/* VI: a, b = low and high word of a physical address; VI: the same of an address of the caller; VI:
- * a = how many bytes to copy from the one to the other. Outside of the normal world's memory, or of
- * what the caller may write: TEE_ERROR_ACCESS_DENIED. */
+/* VI: a, b = low and high word of a physical address; address, size: where to copy how many bytes
+ * from there. Outside of the normal world's memory: TEE_ERROR_ACCESS_DENIED. */
 #define MONITOR_PTA_READ 0
 
-/* MO: records of EL1 registers: what each core has now, all stopped for it, and what secure timers
- * caught since the last call, each value once, but for what SCTLR lets programs do. VO: a =
- * records, b = those of now (the first ones).
+/* Address, size: room for MONITOR_REGISTERS_MAX records of EL1 registers: what each core has now,
+ * all stopped for it, and what secure timers caught since the last call, each value once, but for
+ * what SCTLR lets programs do. VO: a = records, b = those of now (the first ones).
  */
 #define MONITOR_PTA_REGISTERS 1
 #define MONITOR_REGISTERS_SIZE 48u /* VBAR, TTBR1 (without ASID), TCR, SCTLR, MAIR, last PC */
 #define MONITOR_REGISTERS_MAX 40u
 #define MONITOR_REGISTERS_KEPT 32u /* of those that timers caught: there may have been more */
 
-/* MI: pages to watch between deep checks: records of physical address (8) and SHA-256 (32) of what
- * was verified. Replaces the last list, which is watched until then, and stays when a record is bad
- * or there is none (TEE_ERROR_BAD_PARAMETERS). */
+/* Address, size: pages to watch between deep checks: records of physical address (8) and SHA-256
+ * (32) of what was verified. Replaces the last list, which is watched until then, and stays when a
+ * record is bad or there is none (TEE_ERROR_BAD_PARAMETERS). */
 #define MONITOR_PTA_WATCH 2
 #define MONITOR_WATCH_SIZE 40u
 #define MONITOR_WATCH_MAX 4096u
 
-/* MO: 4096 bytes of a watched page as it was when the watch found it changed, with all other cores
- * stopped; VO: a, b = its physical address. TEE_ERROR_ITEM_NOT_FOUND: none left. */
+/* Address: for 4096 bytes of a watched page as it was when the watch found it changed, with all
+ * other cores stopped; VO: a, b = its physical address. TEE_ERROR_ITEM_NOT_FOUND: none left. */
 #define MONITOR_PTA_CAPTURED 3
 #define MONITOR_CAPTURES 16u /* pages that it keeps */
 
 /* VI: a = alarms of a deep check that has just come to its end, b = seconds until the board resets
- * because of them, 0: it does not. MI: what to remember over that reset, text.
+ * because of them, 0: it does not. Address, size: what to remember over that reset, text.
  * The watchdog's time begins anew. */
 #define MONITOR_PTA_DONE 4
 
@@ -57,8 +59,8 @@
 #define MONITOR_TIME_FOUND 1u /* the watch found something, or a quote the TPM changed */
 #define MONITOR_TIME_RESET 2u /* the board will reset because of alarms */
 
-/* MO: text that the run before this one remembered; VO: a = enum monitor_reset, b = resets by the
- * monitor since power-on. */
+/* Address, size: room for text that the run before this one remembered; VO: a = enum monitor_reset,
+ * b = resets by the monitor since power-on. VO: a = bytes of the text. */
 #define MONITOR_PTA_LAST 6
 enum monitor_reset {
     MONITOR_RESET_NONE = 0,     /* power-on, or a reset that Linux asked for */
@@ -73,8 +75,8 @@ enum monitor_reset {
  * = that of 99 in 100 stops. VO: a = changed pages found, b = cores that tick. */
 #define MONITOR_PTA_FIGURES 7
 
-/* MI: alarms that a deep check has found so far, text. Remembered if the board resets before that
- * check ends. */
+/* Address, size: alarms that a deep check has found so far, text. Remembered if the board resets
+ * before that check ends. */
 #define MONITOR_PTA_FOUND 12
 
 /* VO: a = pages that the watch found changed and had no room for, since the last call. */

@@ -20,15 +20,18 @@
 #define NONE TEE_PARAM_TYPE_NONE
 #define VI TEE_PARAM_TYPE_VALUE_INPUT
 #define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
 static uint64_t pair_of(const TEE_Param *p)
 {
     return p->value.a | SHIFT_U64(p->value.b, 32);
 }
 
-/* copy_to_user() proves that the destination is the caller's memory, and writable for it. */
+/* An address of the caller: copy_to_user() and copy_from_user() prove that it is. */
+static void *address_of(const TEE_Param *p)
+{
+    return (void *)(uintptr_t)pair_of(p);
+}
+
 static TEE_Result read_memory(TEE_Param p[TEE_NUM_PARAMS])
 {
     size_t n = p[2].value.a;
@@ -36,7 +39,7 @@ static TEE_Result read_memory(TEE_Param p[TEE_NUM_PARAMS])
 
     if (from == NULL)
         return TEE_ERROR_ACCESS_DENIED;
-    return copy_to_user((void *)(uintptr_t)pair_of(&p[1]), from, n);
+    return copy_to_user(address_of(&p[1]), from, n);
 }
 
 static void put_regs(uint8_t to[MONITOR_REGISTERS_SIZE], const struct normal_regs *r)
@@ -54,31 +57,30 @@ static TEE_Result registers(TEE_Param p[TEE_NUM_PARAMS])
     uint8_t record[MONITOR_REGISTERS_SIZE];
     size_t now, n;
 
-    if (p[0].memref.size < MONITOR_REGISTERS_MAX * sizeof(record))
+    if (p[1].value.a < MONITOR_REGISTERS_MAX * sizeof(record))
         return TEE_ERROR_SHORT_BUFFER;
     n = cores_registers(r, ARRAY_SIZE(r), &now);
     for (size_t i = 0; i < n; i++) {
         TEE_Result res;
 
         put_regs(record, &r[i]);
-        res = copy_to_user((uint8_t *)p[0].memref.buffer + i * sizeof(record), record,
-                           sizeof(record));
+        res =
+            copy_to_user((uint8_t *)address_of(&p[0]) + i * sizeof(record), record, sizeof(record));
         if (res != TEE_SUCCESS)
             return res;
     }
-    p[0].memref.size = n * sizeof(record);
-    p[1].value.a = n;
-    p[1].value.b = now;
+    p[2].value.a = n;
+    p[2].value.b = now;
     return TEE_SUCCESS;
 }
 
 static TEE_Result watch(TEE_Param p[TEE_NUM_PARAMS])
 {
-    size_t n = p[0].memref.size / MONITOR_WATCH_SIZE;
-    const uint8_t *from = p[0].memref.buffer;
+    size_t n = p[1].value.a / MONITOR_WATCH_SIZE;
+    const uint8_t *from = address_of(&p[0]);
     uint8_t record[MONITOR_WATCH_SIZE];
 
-    if (p[0].memref.size % MONITOR_WATCH_SIZE != 0)
+    if (p[1].value.a % MONITOR_WATCH_SIZE != 0)
         return TEE_ERROR_BAD_PARAMETERS;
     watch_begin();
     for (size_t i = 0; i < n; i++) {
@@ -97,13 +99,11 @@ static TEE_Result captured(TEE_Param p[TEE_NUM_PARAMS])
     static uint8_t page[4096]; /* the TA is one, and calls one at a time */
     uint64_t pa = 0;
 
-    if (p[0].memref.size != sizeof(page))
-        return TEE_ERROR_BAD_PARAMETERS;
     if (!watch_take(&pa, page))
         return TEE_ERROR_ITEM_NOT_FOUND;
     p[1].value.a = (uint32_t)pa;
     p[1].value.b = (uint32_t)(pa >> 32);
-    return copy_to_user(p[0].memref.buffer, page, sizeof(page));
+    return copy_to_user(address_of(&p[0]), page, sizeof(page));
 }
 
 static TEE_Result missed(TEE_Param p[TEE_NUM_PARAMS])
@@ -135,18 +135,19 @@ static void say_lines(const char *text)
     }
 }
 
-/* What the TA says, with a zero at its end. Not on the heap, which Linux can exhaust: an alarm must
- * come through. One buffer will do: the TA is one, and calls one at a time. */
-static TEE_Result take_text(const TEE_Param *p, const char **text)
+/* What the TA says, from `p[0]` and `p[1]`, with a zero at its end. Not on the heap, which Linux
+ * can exhaust: an alarm must come through. One buffer will do: the TA is one, and calls one at a
+ * time. */
+static TEE_Result take_text(const TEE_Param p[2], const char **text)
 {
     static char copy[MONITOR_TEXT_MAX + 1];
-    size_t n = p->memref.size;
+    size_t n = p[1].value.a;
 
     if (n > MONITOR_TEXT_MAX)
         return TEE_ERROR_BAD_PARAMETERS;
     memset(copy, 0, sizeof(copy));
     *text = copy;
-    return n == 0 ? TEE_SUCCESS : copy_from_user(copy, p->memref.buffer, n);
+    return n == 0 ? TEE_SUCCESS : copy_from_user(copy, address_of(&p[0]), n);
 }
 
 static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
@@ -156,7 +157,7 @@ static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
 
     if (res != TEE_SUCCESS)
         return res;
-    watchdog_done(p[0].value.a, p[0].value.b, text, p[1].memref.size);
+    watchdog_done(p[0].value.a, p[0].value.b, text, p[2].value.a);
     if (p[0].value.a > 0)
         trust_tell(given.pcrs, given.reset);
     given = (struct trust_tpm){};
@@ -170,7 +171,7 @@ static TEE_Result found(TEE_Param p[TEE_NUM_PARAMS])
     TEE_Result res = take_text(&p[0], &text);
 
     if (res == TEE_SUCCESS)
-        watchdog_found(text, p[0].memref.size);
+        watchdog_found(text, p[1].value.a);
     return res;
 }
 
@@ -191,12 +192,12 @@ static TEE_Result last(TEE_Param p[TEE_NUM_PARAMS])
 {
     const struct last_words *w = last_words();
 
-    if (p[0].memref.size < w->n)
+    if (p[1].value.a < w->n)
         return TEE_ERROR_SHORT_BUFFER;
-    p[0].memref.size = w->n;
-    p[1].value.a = w->why;
-    p[1].value.b = w->resets;
-    return w->n == 0 ? TEE_SUCCESS : copy_to_user(p[0].memref.buffer, w->text, w->n);
+    p[2].value.a = w->why;
+    p[2].value.b = w->resets;
+    p[3].value.a = w->n;
+    return w->n == 0 ? TEE_SUCCESS : copy_to_user(address_of(&p[0]), w->text, w->n);
 }
 
 static TEE_Result figures(TEE_Param p[TEE_NUM_PARAMS])
@@ -220,15 +221,15 @@ static const struct {
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
     {MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, VI, VI, NONE), read_memory},
-    {MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(MO, VO, NONE, NONE), registers},
-    {MONITOR_PTA_WATCH, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), watch},
-    {MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(MO, VO, NONE, NONE), captured},
-    {MONITOR_PTA_DONE, TEE_PARAM_TYPES(VI, MI, NONE, NONE), done},
+    {MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(VI, VI, VO, NONE), registers},
+    {MONITOR_PTA_WATCH, TEE_PARAM_TYPES(VI, VI, NONE, NONE), watch},
+    {MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(VI, VO, NONE, NONE), captured},
+    {MONITOR_PTA_DONE, TEE_PARAM_TYPES(VI, VI, VI, NONE), done},
     {MONITOR_PTA_TIME, TEE_PARAM_TYPES(VO, VO, NONE, NONE), time_now},
-    {MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), last},
+    {MONITOR_PTA_LAST, TEE_PARAM_TYPES(VI, VI, VO, VO), last},
     {MONITOR_PTA_FIGURES, TEE_PARAM_TYPES(VO, VO, VO, VO), figures},
     {MONITOR_PTA_MISSED, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), missed},
-    {MONITOR_PTA_FOUND, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), found},
+    {MONITOR_PTA_FOUND, TEE_PARAM_TYPES(VI, VI, NONE, NONE), found},
     {MONITOR_PTA_TPM, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), check_tpm},
 };
 

@@ -44,6 +44,8 @@ class Lab:
         self.monitor.next_check(BOOT_SECONDS)
 
     def exhaust(self) -> None:
+        """Nobody asks for a deep check until the attack: one in between would find the program that does this."""
+        self.shell.run("systemctl kill -s STOP kapu-agent")
         said = self.shell.run(f"/lab/tee exhaust {MONITOR_TA}")
         pieces, sessions = map(int, re.search(r"exhausted: (\d+) .*, (\d+) sessions", said).groups())
         assert pieces > 8 and sessions >= 0
@@ -55,7 +57,8 @@ class Lab:
         guest = Guest(self.machine, Kernel("lab"), report)
         guest.write(guest.symbol("vfs_read") + 64, NOP)
         self.monitor.skip()
-        self.shell.send("systemctl kill -s USR1 kapu-agent")  # the reset may come before the reply
+        # the reset may come before the reply
+        self.shell.send("systemctl kill -s CONT kapu-agent && systemctl kill -s USR1 kapu-agent")
 
     def said_after_the_reset(self) -> str:
         self.monitor.wait(AGAIN, BOOT_SECONDS)

@@ -40,8 +40,6 @@ static TEE_Result call(uint32_t command, uint32_t types, TEE_Param p[TEE_NUM_PAR
 #define NONE TEE_PARAM_TYPE_NONE
 #define VI TEE_PARAM_TYPE_VALUE_INPUT
 #define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
 static void put_le64(uint8_t *to, uint64_t v)
 {
@@ -90,16 +88,21 @@ static void put_pair(TEE_Param *p, uint64_t v)
     p->value.b = (uint32_t)(v >> 32);
 }
 
-/* The destination as a value: for each buffer among the parameters OP-TEE's library makes three
- * more system calls. */
+/* Memory goes as values: for each buffer among the parameters OP-TEE's library maps another one,
+ * which takes three more system calls, and heap that Linux can use up. */
+static void put_memory(TEE_Param p[2], const void *at, size_t n)
+{
+    put_pair(&p[0], (uintptr_t)at);
+    p[1].value.a = (uint32_t)n;
+}
+
 static int read_core(uint64_t pa, void *to, size_t n)
 {
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
     put_pair(&p[0], pa);
-    put_pair(&p[1], (uintptr_t)to);
-    p[2].value.a = (uint32_t)n;
+    put_memory(&p[1], to, n);
     return call(MONITOR_PTA_READ, TEE_PARAM_TYPES(VI, VI, VI, NONE), p) == TEE_SUCCESS
                ? 0
                : KAPU_ERANGE;
@@ -166,18 +169,17 @@ size_t core_registers(struct introspect_regs *to, size_t most, size_t *now)
     size_t n = 0;
 
     memset(p, 0, sizeof(p));
-    p[0].memref.buffer = records;
-    p[0].memref.size = sizeof(records);
+    put_memory(&p[0], records, sizeof(records));
     *now = 0;
-    if (call(MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) != TEE_SUCCESS)
+    if (call(MONITOR_PTA_REGISTERS, TEE_PARAM_TYPES(VI, VI, VO, NONE), p) != TEE_SUCCESS)
         return 0;
-    for (; n < p[1].value.a && n < most; n++) {
+    for (; n < p[2].value.a && n < most; n++) {
         const uint8_t *r = records + n * MONITOR_REGISTERS_SIZE;
 
         to[n] = (struct introspect_regs){kapu_le64(r), kapu_le64(r + 8), kapu_le64(r + 16),
                                          kapu_le64(r + 24), kapu_le64(r + 32)};
     }
-    *now = p[1].value.b;
+    *now = p[2].value.b;
     return n;
 }
 
@@ -194,9 +196,8 @@ void core_watch(void)
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
-    p[0].memref.buffer = pages;
-    p[0].memref.size = pages_n * MONITOR_WATCH_SIZE;
-    if (call(MONITOR_PTA_WATCH, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), p) != TEE_SUCCESS)
+    put_memory(&p[0], pages, pages_n * MONITOR_WATCH_SIZE);
+    if (call(MONITOR_PTA_WATCH, TEE_PARAM_TYPES(VI, VI, NONE, NONE), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
 }
 
@@ -205,10 +206,9 @@ bool core_captured_next(uint64_t *pa)
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
-    p[0].memref.buffer = captured;
-    p[0].memref.size = sizeof(captured);
+    put_pair(&p[0], (uintptr_t)captured);
     has_captured =
-        call(MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) == TEE_SUCCESS;
+        call(MONITOR_PTA_CAPTURED, TEE_PARAM_TYPES(VI, VO, NONE, NONE), p) == TEE_SUCCESS;
     captured_pa = p[1].value.a | (uint64_t)p[1].value.b << 32;
     *pa = captured_pa;
     return has_captured;
@@ -234,9 +234,8 @@ void core_found(const char *text, size_t n)
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
-    p[0].memref.buffer = (void *)(uintptr_t)text;
-    p[0].memref.size = n;
-    if (call(MONITOR_PTA_FOUND, TEE_PARAM_TYPES(MI, NONE, NONE, NONE), p) != TEE_SUCCESS)
+    put_memory(&p[0], text, n);
+    if (call(MONITOR_PTA_FOUND, TEE_PARAM_TYPES(VI, VI, NONE, NONE), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
 }
 
@@ -261,9 +260,8 @@ void core_done(uint32_t alarms, uint32_t reset_s, const char *text, size_t n)
     memset(p, 0, sizeof(p));
     p[0].value.a = alarms;
     p[0].value.b = reset_s;
-    p[1].memref.buffer = (void *)(uintptr_t)text;
-    p[1].memref.size = n;
-    if (call(MONITOR_PTA_DONE, TEE_PARAM_TYPES(VI, MI, NONE, NONE), p) != TEE_SUCCESS)
+    put_memory(&p[1], text, n);
+    if (call(MONITOR_PTA_DONE, TEE_PARAM_TYPES(VI, VI, VI, NONE), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
 }
 
@@ -298,11 +296,10 @@ uint32_t core_last(uint32_t *resets, char text[MONITOR_TEXT_MAX], size_t *n)
     TEE_Param p[TEE_NUM_PARAMS];
 
     memset(p, 0, sizeof(p));
-    p[0].memref.buffer = text;
-    p[0].memref.size = MONITOR_TEXT_MAX;
-    if (call(MONITOR_PTA_LAST, TEE_PARAM_TYPES(MO, VO, NONE, NONE), p) != TEE_SUCCESS)
+    put_memory(&p[0], text, MONITOR_TEXT_MAX);
+    if (call(MONITOR_PTA_LAST, TEE_PARAM_TYPES(VI, VI, VO, VO), p) != TEE_SUCCESS)
         TEE_Panic(TEE_ERROR_BAD_STATE);
-    *n = p[0].memref.size;
-    *resets = p[1].value.b;
-    return p[1].value.a;
+    *n = p[3].value.a;
+    *resets = p[2].value.b;
+    return p[2].value.a;
 }
