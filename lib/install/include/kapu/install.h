@@ -28,7 +28,7 @@
 struct install_port {
     void *ctx;
     /* A block of what the gateway has, by the number that it was offered by. KAPU_ENOENT: none
-     * such. KAPU_ENOENT: there is none. */
+     * such. */
     int (*have)(void *ctx, uint32_t number, uint8_t block[RELEASE_BLOCK]);
     /* n bytes of the target from an offset that is a whole number of blocks. */
     int (*read)(void *ctx, uint64_t at, uint8_t *to, size_t n);
