@@ -313,7 +313,8 @@ static int unpack_frame(struct install *in, uint32_t number, uint32_t first, uin
     struct release_patch_frame f;
     int err;
 
-    if (in->patch == NULL || release_patch_find(in->patch, number, &f) != 0)
+    if (in->patch == NULL || in->port.fetch_patch == NULL ||
+        release_patch_find(in->patch, number, &f) != 0)
         return from_payload(in, number, first, n);
     err = from_patch(in, &f, first, n);
     if (err != KAPU_EAUTH)

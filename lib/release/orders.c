@@ -68,7 +68,7 @@ int release_rollout_encode(const struct release_rollout *r, struct wr *out)
     return enc_end(&e);
 }
 
-/* Of the two ways to say who, an item of the one is no item of the other. */
+/* Either a list of gateways or a group. Their labels differ. */
 static void get_targets(struct dec *d, struct release_rollout *r)
 {
     struct dec other = *d;

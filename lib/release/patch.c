@@ -12,7 +12,7 @@ static const uint8_t *row_of(const struct release_patch *p, uint32_t i)
     return p->table.p + (size_t)i * ROW;
 }
 
-/* Frames in ascending order, one behind the other, none of them empty. */
+/* Frames in ascending order without gaps, none of them empty. */
 static bool fits(const struct release_patch *p)
 {
     uint32_t end = 0;

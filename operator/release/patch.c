@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include <kapu/install.h>
-#include <zstd.h>
 
 #include "crypto_openssl.h"
+#include "frame.h"
 #include "output.h"
 
 #define SHA (&crypto_openssl.sha256)
@@ -123,16 +123,9 @@ static size_t fill_prefix(struct maker *m, uint32_t window, size_t at)
 static size_t compress_frame(struct maker *m, int level, uint32_t window, size_t at, size_t n)
 {
     const size_t prefix = fill_prefix(m, window, at);
-    size_t err = ZSTD_CCtx_reset(m->zstd, ZSTD_reset_session_and_parameters);
 
-    if (!ZSTD_isError(err))
-        err = ZSTD_CCtx_setParameter(m->zstd, ZSTD_c_compressionLevel, level);
-    if (!ZSTD_isError(err))
-        err = ZSTD_CCtx_setParameter(m->zstd, ZSTD_c_windowLog, WINDOW_LOG);
-    if (!ZSTD_isError(err))
-        err = ZSTD_CCtx_refPrefix(m->zstd, m->prefix, prefix);
-    return ZSTD_isError(err) ? err
-                             : ZSTD_compress2(m->zstd, m->frame, m->frame_n, m->to->p + at, n);
+    return frame_compress(m->zstd, level, WINDOW_LOG, (struct bytes){m->prefix, prefix},
+                          (struct bytes){m->to->p + at, n}, m->frame, m->frame_n);
 }
 
 static bool lacks(const struct maker *m, uint32_t first)

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zstd.h>
-
 #include "content.h"
 #include "crypto_openssl.h"
+#include "frame.h"
 #include "output.h"
 
 #define SHA (&crypto_openssl.sha256)
@@ -33,7 +32,6 @@ static int maker_open(struct maker *m, char why[PACKAGE_WHY])
     m->x = (struct release_index){.blocks = (uint32_t)(m->content.n / RELEASE_BLOCK),
                                   .frame_blocks = FRAME_BLOCKS,
                                   .prefix = PREFIX};
-
     m->frame_n = ZSTD_compressBound(FRAME);
     m->x.hashes.n = (size_t)m->x.blocks * RELEASE_BLOCK_HASH;
     m->x.ends.n = (size_t)release_frames(&m->x) * 4;
@@ -74,20 +72,13 @@ static int hash_blocks(struct maker *m, char why[PACKAGE_WHY])
     return 0;
 }
 
-/* Level and window are set anew for each frame: a prefix counts for one only. */
 static size_t compress_frame(struct maker *m, int level, size_t at, size_t n)
 {
     const size_t before = at < PREFIX ? at : PREFIX;
-    size_t err = ZSTD_CCtx_reset(m->zstd, ZSTD_reset_session_and_parameters);
 
-    if (!ZSTD_isError(err))
-        err = ZSTD_CCtx_setParameter(m->zstd, ZSTD_c_compressionLevel, level);
-    if (!ZSTD_isError(err))
-        err = ZSTD_CCtx_setParameter(m->zstd, ZSTD_c_windowLog, WINDOW_LOG);
-    if (!ZSTD_isError(err))
-        err = ZSTD_CCtx_refPrefix(m->zstd, m->content.p + at - before, before);
-    return ZSTD_isError(err) ? err
-                             : ZSTD_compress2(m->zstd, m->frame, m->frame_n, m->content.p + at, n);
+    return frame_compress(m->zstd, level, WINDOW_LOG,
+                          (struct bytes){m->content.p + at - before, before},
+                          (struct bytes){m->content.p + at, n}, m->frame, m->frame_n);
 }
 
 static int compress_all(struct maker *m, struct output *out, const struct payload_options *o,

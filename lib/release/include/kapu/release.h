@@ -147,11 +147,12 @@ KAPU_MUST_CHECK int release_digest(const struct kapu_sha256 *h, struct bytes man
 
 /*
  * Where a gateway finds what it lacks. The content of a release is the file system of its root
- * image and behind it the firmware package, filled up with zeros to whole blocks. A gateway that
+ * image, followed by the firmware package, filled up with zeros to whole blocks. A gateway that
  * has a block of that content anywhere, by its hash, takes its own; the others come in frames,
- * which lie one behind the other in the payload. A frame covers some blocks in a row, and may be
- * fetched alone (HTTP range). It is a Zstandard frame (RFC 8878) of which the content before it, as
- * much as the index says, is the prefix: what a gateway rebuilds from front to back it has by then.
+ * which are stored one after another in the payload. A frame covers some blocks in a row, and may
+ * be fetched alone (HTTP range). It is a Zstandard frame (RFC 8878) of which the content before it,
+ * as much as the index says, is the prefix: what a gateway rebuilds from front to back it has by
+ * then.
  *
  * The manifest has the index' SHA-256, so what is decoded is a release's own; sizes are checked all
  * the same.
@@ -187,15 +188,15 @@ KAPU_MUST_CHECK int release_index_decode(struct bytes in, struct release_index *
 /*
  * The way from one release to another: frames as those of the payload, but each with a window of
  * the release that the gateway has before the content in its prefix. Nobody signs a patch: a frame
- * that does not give the blocks of the index is not used, and the payload's is. The frames lie one
- * behind the other in a file, and the index of a patch says which there are.
+ * that does not give the blocks of the index is not used, and the payload's is. The frames are
+ * stored one after another in a file, and the index of a patch says which there are.
  */
 #define RELEASE_PATCH_FRAMES_MAX 65536u
 
 struct release_patch {
     uint8_t from[RELEASE_DIGEST_SIZE]; /* identity of the release that it is for */
     uint32_t window; /* blocks of that release's content; at most RELEASE_PREFIX_MAX */
-    uint32_t prefix; /* bytes of the content before the frame, behind the window */
+    uint32_t prefix; /* bytes of the content before the frame, after the window */
     uint32_t frames;
     struct bytes
         table; /* 12 bytes for each frame: its number, first block of its window, its end */

@@ -3,7 +3,7 @@
  * The hash tree of dm-verity, computed from the blocks of an image as they come: a release says its
  * salt and its root hash, and sends no tree. Format: Linux,
  * Documentation/admin-guide/device-mapper/ verity.rst, hash type 1, SHA-256, blocks of 4,096 bytes
- * for data and hashes, no superblock. The tree lies behind the data, its top first:
+ * for data and hashes, no superblock. The tree follows the data, its top level first:
  *
  *     data blocks | top | ... | hashes of the data blocks
  *
