@@ -5,6 +5,7 @@ Everything is real but for what a test changes: ROM, packages and keys come from
 """
 
 import hashlib
+import hmac
 import json
 import shutil
 import struct
@@ -19,7 +20,9 @@ VERDICT = r"kapu: HALT: .*$|kapu: slot ([AB]): all images verified"
 SECURE_VERDICT = r"kapu: HALT: .*$|Primary CPU switching to normal world boot"
 SECONDS = 300
 BASE = {"a": 0, "b": SLOT_SIZE}
-COUNTER_BASE = 8 + 2 + 16 + 34 + 34 + 32  # place in the board's record (lib/fusebox/board.c)
+PAIRING = 8 + 2 + 16 + 34 + 34  # places in the board's record (lib/fusebox/board.c)
+COUNTER_BASE = PAIRING + 32
+NV_BOOT = 0x01406b05  # FUSEBOX_NV_BOOT of kapu/fusebox.h
 
 
 class Board:
@@ -84,12 +87,12 @@ class Board:
             self.machine.stop()
         return self.machine.text(secure=True)
 
-    def run_to_halt(self) -> str:
-        """Boot, and boot again at each reset, until the board halts; the console."""
+    def run_until(self, pattern: str) -> str:
+        """Boot, and boot again at each reset, until the console has that; the console."""
         self.machine.console.unlink(missing_ok=True)
         self.machine.start()
         try:
-            self.machine.wait_for(r"kapu: HALT: ", SECONDS)
+            self.machine.wait_for(f"(?s){pattern}", SECONDS)
         finally:
             self.machine.stop()
         return self.machine.text()
@@ -114,6 +117,20 @@ class Board:
 
     def counter_base(self) -> int:
         return struct.unpack_from(">Q", (self.folder / tpm.FUSES).read_bytes(), COUNTER_BASE)[0]
+
+    def board_value(self, handle: int) -> str:
+        """The authorisation value that the board has for an object of the TPM, in hexadecimal: KDFa (TPM 2.0
+        Part 1, 11.4.10.2) of its pairing secret."""
+        pairing = (self.folder / tpm.FUSES).read_bytes()[PAIRING:PAIRING + 32]
+        text = struct.pack(">I", 1) + b"kapu board\0" + struct.pack(">II", handle, 256)
+        return hmac.new(pairing, text, hashlib.sha256).hexdigest()
+
+    def set_boot_state(self, slot: str, tries: int = 0, confirmed: bytes = bytes(32), tried: bytes = bytes(32)) -> None:
+        """Write it into the TPM (lib/bootstate) as only the secure world can; with tries: on trial."""
+        state = b"KBS\2" + bytes(["ab".index(slot), tries > 0, tries, 0]) + confirmed + tried
+        (self.folder / "state").write_bytes(state)
+        self.tpm_tool(f"tpm2_nvwrite -C {NV_BOOT:#x} -P hex:{self.board_value(NV_BOOT)} "
+                      f"-i {self.folder / 'state'} {NV_BOOT:#x}")
 
     def destroy(self) -> None:
         self.machine.stop()

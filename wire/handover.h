@@ -37,6 +37,9 @@
 /* Identity of the release that runs (boot/tf-a/release.h), 32 bytes. */
 #define HANDOVER_RELEASE 0xf70
 
+/* Identity of the release that this boot may start (kapu/bootstate.h), 32 bytes; zeros: any. */
+#define HANDOVER_EXPECTED 0xf90
+
 /* The event log's place has this size. */
 #define HANDOVER_LOG_MAX 4096
 

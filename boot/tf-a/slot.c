@@ -66,11 +66,11 @@ bool slot_choose(struct bootstate *state)
     struct bootmarks m = marks_read();
     enum bootstate_verdict verdict = bootstate_choose(state, &m);
 
-    marks_write(&m);
     if (verdict == BOOTSTATE_NONE) {
-        ERROR("kapu: HALT: no slot left to boot (slots A and B: neither came up)\n");
-        slot_wait();
+        NOTICE("kapu: slots A and B: neither came up; trying both again\n");
+        verdict = bootstate_choose(state, &m);
     }
+    marks_write(&m);
     if (verdict == BOOTSTATE_FELL_BACK)
         NOTICE("kapu: slot %c: its trial has failed; slot %c is in use again\n", 'A' + before.slot,
                'A' + state->slot);

@@ -17,7 +17,7 @@
 #include <kapu/bytes.h>
 
 /* BL1: choose the slot of this boot and say so on the console. True when *state has changed and
- * must be kept before the slot is started. Does not return if no slot is left. */
+ * must be kept before the slot is started. */
 bool slot_choose(struct bootstate *state);
 
 /* The whole slot that this boot runs from, as it lies in flash. Valid in BL1 and BL2. */

@@ -101,6 +101,7 @@ void trust_state(struct bootstate *state)
 {
     uint32_t w = mmio_read_32(trust_word(HANDOVER_STATE));
 
+    *state = (struct bootstate){0};
     state->slot = (uint8_t)(w & 1U);
     state->trial = (w >> 8 & 1U) != 0;
     state->tries = (uint8_t)(w >> 16);

@@ -18,10 +18,11 @@ void trust_begin(struct bootstate *state);
 /* BL1: keeps a boot state that has changed. */
 void trust_store(const struct bootstate *state);
 
-/* BL1, last: leaves the boot state of this boot to BL2 and the secure world. */
+/* BL1, last: leaves the boot state of this boot, whose slot is the one that starts, to BL2 and the
+ * secure world. */
 void trust_hand_over(const struct bootstate *state);
 
-/* The boot state that BL1 left. */
+/* The boot state that BL1 left, without what it says of releases. */
 void trust_state(struct bootstate *state);
 
 /* BL2: goes on where BL1 ended. */

@@ -75,6 +75,9 @@ void trust_hand_over(const struct bootstate *state)
 {
     mmio_write_32(trust_word(HANDOVER_STATE),
                   state->slot | (state->trial ? 1U << 8 : 0U) | (uint32_t)state->tries << 16);
+    for (unsigned int i = 0; i < BOOTSTATE_IDENTITY_SIZE; i += 4)
+        mmio_write_32(trust_word(HANDOVER_EXPECTED) + i,
+                      kapu_le32((state->trial ? state->tried : state->confirmed) + i));
     mmio_write_32(trust_word(HANDOVER_VALID), HANDOVER_MAGIC);
     zeromem(&trust.board, sizeof(trust.board));
 }

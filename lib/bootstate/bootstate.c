@@ -11,26 +11,55 @@
 #define STARTS_BITS 2u
 #define STARTS_MASK 3u
 
-static const uint8_t header[4] = {'K', 'B', 'S', 1};
+#define VERSION_AT 3u
+#define CONFIRMED_AT BOOTSTATE_V1_SIZE
+#define TRIED_AT (CONFIRMED_AT + BOOTSTATE_IDENTITY_SIZE)
+
+static const uint8_t nobody[BOOTSTATE_IDENTITY_SIZE];
+
+static const uint8_t magic[VERSION_AT] = {'K', 'B', 'S'};
 
 void bootstate_encode(const struct bootstate *s, uint8_t to[BOOTSTATE_SIZE])
 {
-    memcpy(to, header, sizeof(header));
+    memcpy(to, magic, sizeof(magic));
+    to[VERSION_AT] = 2;
     to[4] = s->slot;
     to[5] = s->trial ? 1 : 0;
     to[6] = s->tries;
-    to[7] = 0;
+    to[7] = (uint8_t)s->gave_up;
+    memcpy(to + CONFIRMED_AT, s->confirmed, sizeof(s->confirmed));
+    memcpy(to + TRIED_AT, s->tried, sizeof(s->tried));
 }
 
-int bootstate_decode(const uint8_t from[BOOTSTATE_SIZE], struct bootstate *s)
+static int decode(const uint8_t *from, uint8_t version, struct bootstate *s)
 {
-    if (memcmp(from, header, sizeof(header)) != 0 || from[4] >= BOOTSTATE_SLOTS || from[5] > 1 ||
-        from[6] > BOOTSTATE_TRIES_MAX || (from[5] == 0 && from[6] != 0) || from[7] != 0)
+    memset(s, 0, sizeof(*s));
+    if (memcmp(from, magic, sizeof(magic)) != 0 || from[VERSION_AT] != version ||
+        from[4] >= BOOTSTATE_SLOTS || from[5] > 1 || from[6] > BOOTSTATE_TRIES_MAX ||
+        (from[5] == 0 && from[6] != 0) || from[7] > BOOTSTATE_GAVE_UP_REFUSED ||
+        (from[5] == 1 && from[7] != 0))
         return KAPU_EINVAL;
     s->slot = from[4];
     s->trial = from[5] == 1;
     s->tries = from[6];
+    s->gave_up = (enum bootstate_gave_up)from[7];
     return 0;
+}
+
+int bootstate_decode(const uint8_t from[BOOTSTATE_SIZE], struct bootstate *s)
+{
+    int err = decode(from, 2, s);
+
+    if (err != 0)
+        return err;
+    memcpy(s->confirmed, from + CONFIRMED_AT, sizeof(s->confirmed));
+    memcpy(s->tried, from + TRIED_AT, sizeof(s->tried));
+    return !s->trial && memcmp(s->tried, nobody, sizeof(nobody)) != 0 ? KAPU_EINVAL : 0;
+}
+
+int bootstate_decode_v1(const uint8_t from[BOOTSTATE_V1_SIZE], struct bootstate *s)
+{
+    return decode(from, 1, s);
 }
 
 uint32_t bootmarks_encode(const struct bootmarks *m)
@@ -76,7 +105,11 @@ enum bootstate_verdict bootstate_choose(struct bootstate *s, struct bootmarks *m
         return BOOTSTATE_BOOT;
     }
     if (s->trial) {
-        *s = (struct bootstate){.slot = other(s->slot)};
+        s->gave_up = m->refused[s->slot] ? BOOTSTATE_GAVE_UP_REFUSED : BOOTSTATE_GAVE_UP_TRIES;
+        s->slot = other(s->slot);
+        s->trial = false;
+        s->tries = 0;
+        memset(s->tried, 0, sizeof(s->tried));
         verdict = BOOTSTATE_FELL_BACK;
     }
     m->current = usable(m, s->slot) ? s->slot : other(s->slot);
@@ -88,12 +121,25 @@ enum bootstate_verdict bootstate_choose(struct bootstate *s, struct bootmarks *m
     return verdict;
 }
 
+bool bootstate_allows(const struct bootstate *s, uint8_t slot,
+                      const uint8_t identity[BOOTSTATE_IDENTITY_SIZE])
+{
+    const uint8_t *wanted = s->trial && slot == s->slot ? s->tried : s->confirmed;
+
+    return memcmp(wanted, nobody, sizeof(nobody)) == 0 ||
+           memcmp(wanted, identity, BOOTSTATE_IDENTITY_SIZE) == 0;
+}
+
 bool bootstate_refuse(const struct bootstate *s, struct bootmarks *m)
 {
+    const uint8_t next = other(m->current);
+
     m->refused[m->current] = true;
     /* A slot on trial gives way to one that was confirmed before, whatever its marks say. */
-    if (s->trial || usable(m, other(m->current)))
+    if (s->trial || !m->refused[next]) {
+        m->starts[next] = 0;
         return true;
+    }
     memset(m, 0, sizeof(*m));
     return false;
 }

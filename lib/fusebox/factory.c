@@ -53,8 +53,8 @@ static int forget_index(struct tpm2 *t, uint32_t index)
 
 static int step_forget(struct work *k)
 {
-    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT, FUSEBOX_NV_STORAGE,
-                                    FUSEBOX_NV_STARTS};
+    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT_V1, FUSEBOX_NV_STORAGE,
+                                    FUSEBOX_NV_STARTS, FUSEBOX_NV_BOOT};
     int err = 0;
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && err == 0; i++)
@@ -273,15 +273,14 @@ static int step_starts_so_far(struct work *k)
     return err;
 }
 
-static int step_state(struct work *k)
+static int make_state(struct work *k, const struct bootstate *s)
 {
-    const struct bootstate first = {.slot = 0};
-    struct tpm2_nv nv = fusebox_nv_boot();
+    struct tpm2_nv nv = fusebox_nv_boot(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE);
     struct tpm2_auth writer = empty(k);
     uint8_t value[32], b[BOOTSTATE_SIZE];
     int err = define(k, &nv);
 
-    bootstate_encode(&first, b);
+    bootstate_encode(s, b);
     if (err == 0)
         err = fusebox_board_value(k->h, k->board, nv.index, value);
     writer.value = BYTES_OF(value);
@@ -289,6 +288,41 @@ static int step_state(struct work *k)
         err = tpm2_nv_write(k->t, nv.index, &writer, &nv, 0, BYTES_OF(b));
     kapu_wipe(value, sizeof(value));
     return err;
+}
+
+static int step_state(struct work *k)
+{
+    static const struct bootstate first = {.slot = 0};
+
+    return make_state(k, &first);
+}
+
+/* The old index goes when the new one has been written, so that a run that is cut finds one of
+ * them. */
+static int step_state_so_far(struct work *k)
+{
+    struct tpm2_nv old = fusebox_nv_boot(FUSEBOX_NV_BOOT_V1, BOOTSTATE_V1_SIZE);
+    struct tpm2_auth reader = empty(k);
+    uint8_t value[32], b[BOOTSTATE_V1_SIZE];
+    struct bootstate s;
+    struct tpm2_nv is;
+    int err = tpm2_nv_read_public(k->t, old.index, &is);
+
+    if (err == KAPU_ETPM && tpm2_rc_base(k->t->rc) == TPM2_RC_HANDLE)
+        return 0; /* an upgrade that was cut after this step */
+    if (err == 0)
+        err = fusebox_board_value(k->h, k->board, old.index, value);
+    reader.value = BYTES_OF(value);
+    if (err == 0)
+        err = tpm2_nv_read(k->t, old.index, &reader, &old, 0, b, sizeof(b));
+    kapu_wipe(value, sizeof(value));
+    if (err == 0)
+        err = bootstate_decode_v1(b, &s);
+    if (err == 0)
+        err = forget_index(k->t, FUSEBOX_NV_BOOT);
+    if (err == 0)
+        err = make_state(k, &s);
+    return err == 0 ? forget_index(k->t, old.index) : err;
 }
 
 /* EK Credential Profile 2.5, 2.2.1.4: readable by anybody with the empty value. */
@@ -369,6 +403,7 @@ static const struct {
     {"storage starts", step_starts, NEW},
     {"storage starts", step_starts_so_far, OLD},
     {"boot state", step_state, NEW},
+    {"boot state", step_state_so_far, OLD},
     {"endorsement certificate", step_certificate, NEW},
     {"hierarchies", step_hierarchies, NEW},
     {"end", step_end, NEW | OLD},

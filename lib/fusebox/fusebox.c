@@ -73,13 +73,13 @@ struct tpm2_nv fusebox_nv_counter(uint32_t index)
     };
 }
 
-struct tpm2_nv fusebox_nv_boot(void)
+struct tpm2_nv fusebox_nv_boot(uint32_t index, uint16_t size)
 {
     return (struct tpm2_nv){
-        .index = FUSEBOX_NV_BOOT,
+        .index = index,
         .attributes = TPM2_NVA_AUTH_WRITE | TPM2_NVA_AUTH_READ | TPM2_NVA_NO_DA |
                       TPM2_NVA_PLATFORM_CREATE | TPM2_NVA_WRITTEN,
-        .size = BOOTSTATE_SIZE,
+        .size = size,
     };
 }
 
@@ -216,7 +216,7 @@ static int read_state(struct fusebox *f, struct bootstate *state)
 {
     uint8_t b[BOOTSTATE_SIZE];
     struct index x;
-    int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
+    int err = index_open(f, &x, fusebox_nv_boot(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE), "boot state");
 
     if (err == 0)
         err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, b, sizeof(b));
@@ -235,7 +235,7 @@ int fusebox_write_state(struct fusebox *f, const struct bootstate *state)
 {
     uint8_t b[BOOTSTATE_SIZE], is[BOOTSTATE_SIZE];
     struct index x;
-    int err = index_open(f, &x, fusebox_nv_boot(), "boot state");
+    int err = index_open(f, &x, fusebox_nv_boot(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE), "boot state");
 
     bootstate_encode(state, b);
     if (err == 0)

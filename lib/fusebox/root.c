@@ -170,9 +170,10 @@ int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
 }
 
 int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], uint8_t slot,
-                    uint32_t counter, uint32_t *left)
+                    const uint8_t identity[BOOTSTATE_IDENTITY_SIZE], uint32_t counter,
+                    uint32_t *left)
 {
-    const struct bootstate good = {.slot = slot};
+    struct bootstate good = {.slot = slot};
     uint32_t now = 0, to;
     int err = fusebox_read_counter(f, FUSEBOX_SECURITY, &now);
 
@@ -182,6 +183,7 @@ int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE], 
     if (counter > now && counter - now > FUSEBOX_RAISE_MAX)
         return KAPU_EARG;
     to = counter > now && counter - now > FUSEBOX_RAISE_PART ? now + FUSEBOX_RAISE_PART : counter;
+    memcpy(good.confirmed, identity, sizeof(good.confirmed));
     err = fusebox_write_state(f, &good);
     if (err == 0)
         err = fusebox_raise(f, root, FUSEBOX_SECURITY, to);

@@ -65,6 +65,11 @@ static void take_handover(void)
     boot.state.tries = (uint8_t)(state >> 16);
     boot.counter_stored = io_read32(handover(HANDOVER_COUNTER_STORED));
     boot.counter_release = io_read32(handover(HANDOVER_COUNTER_RELEASE));
+    for (size_t i = 0; i < sizeof(boot.identity); i += sizeof(uint32_t)) {
+        uint32_t word = io_read32(handover(HANDOVER_RELEASE + i));
+
+        memcpy(boot.identity + i, &word, sizeof(word));
+    }
     memcpy(event_log, log, n);
     boot.log = event_log;
     boot.log_size = n;
@@ -236,7 +241,8 @@ TEE_Result trust_confirm(void)
 
     while (err == 0 && left > 0) { /* a deep check gets at the TPM in between */
         mutex_lock(&lock);
-        err = fusebox_confirm(&box, root, boot.state.slot, boot.counter_release, &left);
+        err = fusebox_confirm(&box, root, boot.state.slot, boot.identity, boot.counter_release,
+                              &left);
         if (err != 0 && err != KAPU_EARG)
             (void)result_of(err);
         mutex_unlock(&lock);
@@ -263,23 +269,24 @@ TEE_Result trust_read_state(struct bootstate *state)
 
 /* Each try of a slot, and the end of its trial, is a write of the boot stages. What the TPM holds
  * already costs nothing. */
-TEE_Result trust_write_state(const struct bootstate *state)
+TEE_Result trust_try(uint8_t slot, uint8_t tries)
 {
     uint8_t wanted[BOOTSTATE_SIZE], held[BOOTSTATE_SIZE];
-    struct bootstate now;
+    struct bootstate now = {}, next = {.slot = slot, .trial = true, .tries = tries};
     TEE_Result res = trust_read_state(&now);
 
-    if (res == TEE_SUCCESS) {
-        bootstate_encode(state, wanted);
-        bootstate_encode(&now, held);
-        if (memcmp(wanted, held, sizeof(held)) == 0)
-            return TEE_SUCCESS;
-        res = nv_budget_take(state->trial ? 2U + state->tries : 1U);
-    }
+    if (res != TEE_SUCCESS)
+        return res;
+    memcpy(next.confirmed, now.confirmed, sizeof(next.confirmed));
+    bootstate_encode(&next, wanted);
+    bootstate_encode(&now, held);
+    if (memcmp(wanted, held, sizeof(held)) == 0)
+        return TEE_SUCCESS;
+    res = nv_budget_take(2U + tries);
     if (res != TEE_SUCCESS)
         return res;
     mutex_lock(&lock);
-    res = result_of(fusebox_write_state(&box, state));
+    res = result_of(fusebox_write_state(&box, &next));
     mutex_unlock(&lock);
     return res;
 }

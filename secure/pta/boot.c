@@ -100,12 +100,9 @@ static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS] __unused)
 
 static TEE_Result try_slot(TEE_Param p[TEE_NUM_PARAMS])
 {
-    const struct bootstate next = {
-        .slot = (uint8_t)p[0].value.a, .trial = true, .tries = (uint8_t)p[0].value.b};
-
     if (p[0].value.a >= BOOTSTATE_SLOTS || p[0].value.b < 1 || p[0].value.b > BOOTSTATE_TRIES_MAX)
         return TEE_ERROR_BAD_PARAMETERS;
-    return trust_write_state(&next);
+    return trust_try((uint8_t)p[0].value.a, (uint8_t)p[0].value.b);
 }
 
 static TEE_Result put_memory(TEE_Param *p, struct bytes b)

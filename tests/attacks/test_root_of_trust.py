@@ -15,6 +15,7 @@ import subprocess
 import uuid
 
 import pytest
+from cryptography import x509
 
 import tpm_bus
 from attacks.test_boot_chain import (CERTIFICATES, WRONG_SIGNATURE, assert_halts,
@@ -28,7 +29,9 @@ from native import programs
 
 UP = "Primary CPU switching to normal world boot"
 OLD, NOW, NEW = 6, 7, 8
-NV_COUNTER, NV_BOOT, ROOT_OBJECT = "0x01406b01", "0x01406b02", "0x81006b01"
+NV_COUNTER, NV_BOOT, ROOT_OBJECT = "0x01406b01", "0x01406b05", "0x81006b01"
+NEITHER = "kapu: slots A and B: neither came up; trying both again"
+NOT_GIVEN = "it is of a release that this slot may not start"
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +107,55 @@ def test_no_part_of_a_release_with_another_counter_is_taken(counted, packages, n
         for slot in "ab":
             bad_certificate(counted, slot, packages, name, of)
     assert_halts(counted, name, WRONG_SIGNATURE)
+
+
+# ---- each slot starts the release that the TPM names for it
+
+def identity_of(package) -> bytes:
+    """That of its BL2 certificate."""
+    place = fip.image_place(package, 0, "tb-fw-cert")
+    certificate = x509.load_der_x509_certificate(package.read_bytes()[place.offset:place.offset + place.size])
+    statement = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(certs.RELEASE)).value.value
+    return statement[2:]  # without the head of its octet string
+
+
+def test_a_signed_release_that_nobody_gave_a_trial_does_not_start(counted, packages):
+    """Whoever can write the flash has it from the operator's server: newer, signed, and not rolled out here."""
+    now, new = identity_of(packages[NOW]), identity_of(packages[NEW])
+    counted.set_boot_state("a", confirmed=now)
+    counted.write_package("a", packages[NEW])
+    console = counted.run()
+    assert f"slot A refused: BL2 certificate: {NOT_GIVEN}" in console
+    assert "slot B: all images verified" in console
+    counted.set_boot_state("a", confirmed=new)
+    assert "slot A: all images verified" in counted.run()
+
+
+def test_a_trial_is_of_the_release_that_it_was_given_for(counted, packages):
+    """And the slot that it falls back to is not for the release on trial."""
+    now, new = identity_of(packages[NOW]), identity_of(packages[NEW])
+    counted.write_package("b", packages[NEW])
+    counted.set_boot_state("b", tries=2, confirmed=now, tried=new)
+    assert "slot B: all images verified" in counted.run()
+    counted.set_boot_state("b", tries=2, confirmed=now, tried=bytes(31) + b"x")
+    console = counted.run()
+    assert f"slot B refused: BL2 certificate: {NOT_GIVEN}" in console
+    assert "slot B: its trial has failed; slot A is in use again" in console
+    assert "slot A: all images verified" in console
+    counted.set_boot_state("b", tries=2, confirmed=now, tried=bytes(31) + b"x")
+    counted.write_package("a", packages[NEW])
+    console = counted.run()
+    assert f"HALT: no slot left to boot (slot A: BL2 certificate: {NOT_GIVEN})" in console
+
+
+def test_a_trial_that_failed_is_nothing_to_fall_back_to(counted, packages, bus):
+    """The confirmed release does not come up at first; what is in the other slot is not started instead."""
+    now = identity_of(packages[NOW])
+    counted.write_package("b", packages[NEW])
+    counted.set_boot_state("a", confirmed=now)
+    bus.on_command = lambda code, command: tpm_bus.answer(0x101) if code == tpm_bus.UNSEAL else None
+    console = counted.run_until(f"slot B refused: BL2 certificate: {NOT_GIVEN}.*slot A: all images verified")
+    assert console.count("slot A: all images verified") >= 4 and "slot B: BL2 verified" not in console
 
 
 # ---- a TPM that is not as it must be: one line, and a halt
@@ -201,9 +253,9 @@ def test_a_counter_that_was_made_again_halts_the_board(board):
 def test_a_boot_state_that_was_made_again_halts_the_board(board):
     """Same attributes, and written: but its authorisation value is not the board's."""
     board.tpm_tool(f"tpm2_nvundefine -C p {NV_BOOT}",
-                   f"tpm2_nvdefine -C p {NV_BOOT} -s 8 -a "
+                   f"tpm2_nvdefine -C p {NV_BOOT} -s 72 -a "
                    "'authwrite|authread|no_da|platformcreate' -p guess",
-                   "printf 'KBS\\001\\001\\000\\000\\000' | "
+                   "{ printf 'KBS\\002\\001'; head -c 67 /dev/zero; } | "
                    f"tpm2_nvwrite -C {NV_BOOT} -P guess -i - {NV_BOOT}")
     halted(board, "boot state", "the TPM does not accept this board's authorisation")
 
@@ -523,16 +575,18 @@ def test_firmware_of_another_root_key_boots_its_own_rom_and_gets_no_key(
     assert UP not in secure
 
 
-def test_a_boot_that_fails_in_the_secure_world_ends_in_a_halt(board, bus):
-    """OP-TEE resets; after three starts of each slot the ROM halts."""
+def test_a_boot_that_fails_in_the_secure_world_is_tried_from_both_slots(board, bus):
+    """OP-TEE resets; after three starts of each slot the ROM begins anew, and so does the board when the TPM is
+    well again."""
     bus.on_command = lambda code, command: (tpm_bus.answer(0x101) if code == tpm_bus.UNSEAL
                                             else None)
-    console = board.run_to_halt()
+    console = board.run_until(NEITHER)
     secure = board.machine.text(secure=True)
     assert console.count("all images verified") == 6
-    assert "kapu: HALT: no slot left to boot (slots A and B: neither came up)" in console
     assert secure.count("kapu: HALT: hardware key: the TPM is in failure mode") == 6
     assert UP not in secure
+    bus.on_command = lambda code, command: None
+    assert UP in board.run_secure()
 
 
 def test_an_older_copy_of_the_tpms_state_is_not_noticed_by_the_board(counted, packages):

@@ -51,6 +51,10 @@ static void state(const uint8_t *data)
     bootstate_encode(&s, again);
     if (memcmp(again, data, sizeof(again)) != 0)
         abort();
+    for (uint8_t slot = 0; slot < BOOTSTATE_SLOTS; slot++) {
+        if (!bootstate_allows(&s, slot, s.trial && slot == s.slot ? s.tried : s.confirmed))
+            abort();
+    }
     bootmarks_decode(kapu_le32(data + sizeof(again)), &marks);
     while (bootstate_choose(&s, &marks) != BOOTSTATE_NONE) {
         if (++starts > BOOTSTATE_TRIES_MAX + 2 * BOOTSTATE_STARTS || marks.current > 1 ||

@@ -40,7 +40,7 @@ static int forget_index(struct tpm2 *t, uint32_t index)
 
 static int step_forget(struct work *k)
 {
-    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT, FUSEBOX_NV_STORAGE};
+    static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT_V1, FUSEBOX_NV_STORAGE};
     int err = 0;
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && err == 0; i++)
@@ -166,18 +166,17 @@ static int step_counters(struct work *k)
 
 static int step_state(struct work *k)
 {
-    const struct bootstate first = {.slot = 0};
-    struct tpm2_nv nv = fusebox_nv_boot();
+    const uint8_t state[BOOTSTATE_V1_SIZE] = {'K', 'B', 'S', 1, k->y->slot};
+    struct tpm2_nv nv = fusebox_nv_boot(FUSEBOX_NV_BOOT_V1, BOOTSTATE_V1_SIZE);
     struct tpm2_auth writer = empty(k);
-    uint8_t value[32], b[BOOTSTATE_SIZE];
+    uint8_t value[32];
     int err = define(k, &nv);
 
-    bootstate_encode(&first, b);
     if (err == 0)
         err = fusebox_board_value(k->h, k->board, nv.index, value);
     writer.value = BYTES_OF(value);
     if (err == 0)
-        err = tpm2_nv_write(k->t, nv.index, &writer, &nv, 0, BYTES_OF(b));
+        err = tpm2_nv_write(k->t, nv.index, &writer, &nv, 0, BYTES_OF(state));
     kapu_wipe(value, sizeof(value));
     return err;
 }

@@ -9,6 +9,7 @@ struct factory_v1 {
     struct tpm2 *tpm;
     uint8_t root_key_hash[32];
     struct bytes ek_certificate;
+    uint8_t slot; /* in use */
 };
 
 int factory_v1_provision(struct factory_v1 *y, struct fusebox_board *board);

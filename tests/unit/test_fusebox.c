@@ -130,6 +130,17 @@ static void counters_rise_by_the_root_secret_only_and_never_fall(void **state)
     assert_int_equal(counter, 3);
 }
 
+static const uint8_t release[BOOTSTATE_IDENTITY_SIZE] = {0x5e, 1};
+
+/* Of a slot that holds the confirmed release. */
+static struct bootstate a_state(uint8_t slot)
+{
+    struct bootstate s = {.slot = slot};
+
+    memcpy(s.confirmed, release, sizeof(release));
+    return s;
+}
+
 static unsigned int writes; /* NV_Write commands on the bus */
 
 static void count_writes(struct interposer *i, uint8_t *cmd, size_t *n)
@@ -142,7 +153,7 @@ static void count_writes(struct interposer *i, uint8_t *cmd, size_t *n)
 static void a_state_is_written_only_when_it_is_another(void **state)
 {
     const struct bootstate first = {.slot = 0}, trial = {.slot = 1, .trial = true, .tries = 3},
-                           fewer = {.slot = 1, .trial = true, .tries = 2};
+                           fewer = {.slot = 1, .trial = true, .tries = 2}, good = a_state(0);
     struct shop *s = *state;
     struct bootstate got;
     uint32_t counter, left;
@@ -161,10 +172,10 @@ static void a_state_is_written_only_when_it_is_another(void **state)
     ok(&s->e, fusebox_read(&s->box, &counter, &got));
     assert_memory_equal(&got, &fewer, sizeof(got));
     for (unsigned i = 0; i < 10; i++)
-        ok(&s->e, fusebox_confirm(&s->box, s->root, 0, counter, &left));
+        ok(&s->e, fusebox_confirm(&s->box, s->root, 0, release, counter, &left));
     assert_int_equal(writes, 3);
     ok(&s->e, fusebox_read(&s->box, &counter, &got));
-    assert_memory_equal(&got, &first, sizeof(got));
+    assert_memory_equal(&got, &good, sizeof(got));
     s->e.bus.on_command = NULL;
 }
 
@@ -186,7 +197,7 @@ static void confirm(struct shop *s, uint8_t slot, uint32_t counter)
 
     do {
         before = left;
-        ok(&s->e, fusebox_confirm(&s->box, s->root, slot, counter, &left));
+        ok(&s->e, fusebox_confirm(&s->box, s->root, slot, release, counter, &left));
         assert_true(before == 0 || left < before);
     } while (left > 0);
 }
@@ -203,7 +214,7 @@ static void pretend_counter(struct shop *s, uint32_t counter)
 static void a_confirmed_release_has_its_counter_however_far_it_is(void **state)
 {
     static const uint32_t counters[] = {1, 256, 257, 300, FUSEBOX_RAISE_MAX};
-    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = {.slot = 1};
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = a_state(1);
     struct shop *s = *state;
 
     shop_start(s);
@@ -223,27 +234,30 @@ static void a_release_whose_counter_is_too_far_away_is_not_confirmed(void **stat
     static const uint32_t counters[] = {FUSEBOX_RAISE_MAX + 1, 5000, UINT32_MAX};
     const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2};
     struct shop *s = *state;
+    struct bootstate good;
     uint32_t left;
 
     shop_start(s);
     pretend_counter(s, 0);
     ok(&s->e, fusebox_write_state(&s->box, &trial));
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
-        assert_int_equal(fusebox_confirm(&s->box, s->root, 1, counters[i], &left), KAPU_EARG);
+        assert_int_equal(fusebox_confirm(&s->box, s->root, 1, release, counters[i], &left),
+                         KAPU_EARG);
         assert_int_equal(left, 0);
         expect_fuses(s, &trial, 0);
     }
     assert_int_equal(fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, FUSEBOX_RAISE_MAX + 1),
                      KAPU_EARG);
     pretend_counter(s, 1); /* one step nearer, and it is */
-    ok(&s->e, fusebox_confirm(&s->box, s->root, 1, FUSEBOX_RAISE_MAX + 1, &left));
+    ok(&s->e, fusebox_confirm(&s->box, s->root, 1, release, FUSEBOX_RAISE_MAX + 1, &left));
     assert_int_equal(left, FUSEBOX_RAISE_MAX - FUSEBOX_RAISE_PART);
-    expect_fuses(s, &(struct bootstate){.slot = 1}, 1 + FUSEBOX_RAISE_PART);
+    good = a_state(1);
+    expect_fuses(s, &good, 1 + FUSEBOX_RAISE_PART);
 }
 
 static void a_confirmation_that_was_cut_goes_on_with_the_next(void **state)
 {
-    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = {.slot = 1};
+    const struct bootstate trial = {.slot = 1, .trial = true, .tries = 2}, good = a_state(1);
     struct shop *s = *state;
     uint32_t counter, left;
 
@@ -255,7 +269,7 @@ static void a_confirmation_that_was_cut_goes_on_with_the_next(void **state)
 
         s->e.bus.cut_after = cut;
         for (left = 1; left > 0 && err == 0;)
-            err = fusebox_confirm(&s->box, s->root, 1, 300, &left);
+            err = fusebox_confirm(&s->box, s->root, 1, release, 300, &left);
         s->e.bus.cut_after = 0;
         assert_int_equal(err, KAPU_EIO);
         shop_start(s);

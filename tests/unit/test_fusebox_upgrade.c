@@ -6,8 +6,8 @@
 /* The shop's board as the former release would have made it, used for a while. */
 static void make_old(struct shop *s, uint8_t record[FUSEBOX_BOARD_V1_SIZE])
 {
-    const struct bootstate second = {.slot = 1};
-    struct factory_v1 y = {.tpm = &s->e.tpm, .ek_certificate = BYTES_STR("a certificate")};
+    struct factory_v1 y = {
+        .tpm = &s->e.tpm, .ek_certificate = BYTES_STR("a certificate"), .slot = 1};
 
     memcpy(y.root_key_hash, shop_key, sizeof(shop_key));
     assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
@@ -18,7 +18,6 @@ static void make_old(struct shop *s, uint8_t record[FUSEBOX_BOARD_V1_SIZE])
     shop_start(s);
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_SECURITY, 5));
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_STORAGE, 17));
-    ok(&s->e, fusebox_write_state(&s->box, &second));
 }
 
 static int upgrade(struct shop *s)

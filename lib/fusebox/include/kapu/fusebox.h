@@ -7,7 +7,7 @@
  *   security counter   NV counter. Read with the board's value, raised only by the owner, whose
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
  *   storage starts     which BL2 closes: nobody can delete them after that.
- *   boot state         NV, 8 bytes (kapu/bootstate.h). Read and written with the board's value.
+ *   boot state         NV, 72 bytes (kapu/bootstate.h). Read and written with the board's value.
  *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
  *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
  *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
@@ -51,9 +51,10 @@
 /* Ranges: TCG Registry of Reserved TPM 2.0 Handles and Localities 1.2; EK: TPM 2.0 Provisioning
  * Guidance 1.0, 7.8. The certificate's index is that of the EK Credential Profile, 2.2.1.4. */
 #define FUSEBOX_NV_COUNTER 0x01406b01u
-#define FUSEBOX_NV_BOOT 0x01406b02u
+#define FUSEBOX_NV_BOOT_V1 0x01406b02u /* of an earlier release: kapu factory upgrade reads it */
 #define FUSEBOX_NV_STORAGE 0x01406b03u
 #define FUSEBOX_NV_STARTS 0x01406b04u
+#define FUSEBOX_NV_BOOT 0x01406b05u
 #define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
 #define FUSEBOX_SRK 0x81000001u
 #define FUSEBOX_ROOT 0x81006b01u
@@ -190,14 +191,15 @@ KAPU_MUST_CHECK int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_
                                   enum fusebox_counter which, uint32_t value);
 
 /*
- * Confirms the release in `slot`: its slot is no longer on trial, and the security counter rises to
- * `counter`. Does a part of it, of at most FUSEBOX_RAISE_PART steps, and says in *left how many
+ * Confirms the release in `slot`, whose identity is given: its slot is no longer on trial, no other
+ * release starts from either slot, and the security counter rises to `counter`. Does a part of it, of at most FUSEBOX_RAISE_PART steps, and says in *left how many
  * steps are still to be done: call it until that is 0. State first: a cut on the way leaves a
  * confirmed slot that can be confirmed again; the other way round it would leave a trial whose
  * fall-back is refused. KAPU_EARG: more than FUSEBOX_RAISE_MAX steps; nothing was changed.
  */
 KAPU_MUST_CHECK int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
-                                    uint8_t slot, uint32_t counter, uint32_t *left);
+                                    uint8_t slot, const uint8_t identity[BOOTSTATE_IDENTITY_SIZE],
+                                    uint32_t counter, uint32_t *left);
 
 /* Derives a value for one use from the root secret: KDFa (Part 1, 11.4.10.2) with its label. */
 KAPU_MUST_CHECK int fusebox_derive(const struct kapu_sha256 *h,

@@ -23,6 +23,7 @@ struct trust_boot {
     struct bootstate state;   /* as chosen by BL1: its slot is the one that runs */
     uint32_t counter_stored;  /* the TPM's when the boot began */
     uint32_t counter_release; /* of the release that runs */
+    uint8_t identity[BOOTSTATE_IDENTITY_SIZE]; /* the same */
     uint8_t board[16];        /* UUID */
     struct tpm2_name ek;      /* of the TPM's endorsement key, as pinned */
     const uint8_t *log;       /* TCG event log */
@@ -45,7 +46,8 @@ TEE_Result trust_confirm(void);
 
 /* The boot state in the TPM, which counts from the next reset on. */
 TEE_Result trust_read_state(struct bootstate *state);
-TEE_Result trust_write_state(const struct bootstate *state);
+/* A trial of any signed release in a slot, with so many tries. */
+TEE_Result trust_try(uint8_t slot, uint8_t tries);
 
 /* Whether the TPM still holds what this boot measured, and was not reset: as fusebox_check, with
  * all that was seen since this boot. `silent`: it could not be asked now. */
