@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The record as it lies in the TPM, and what answers mean to a person. */
+#include <string.h>
+
+#include <kapu/update.h>
+
+static const uint8_t header[4] = {'K', 'U', 'R', 1};
+
+#define IS_TRIAL 1u
+#define NEEDS_APPROVAL 2u
+
+void update_record_encode(const struct update_record *r, uint8_t to[UPDATE_RECORD_SIZE])
+{
+    struct wr w;
+
+    wr_init(&w, to, UPDATE_RECORD_SIZE);
+    wr_bytes(&w, BYTES_OF(header));
+    wr_u8(&w, (uint8_t)((r->trial ? IS_TRIAL : 0u) | (r->approval ? NEEDS_APPROVAL : 0u)));
+    wr_u8(&w, r->slot);
+    wr_u8(&w, r->trials);
+    wr_u8(&w, r->last);
+    wr_u8(&w, r->reset);
+    wr_u8(&w, 0);
+    wr_be64(&w, r->time_ms);
+    wr_be64(&w, r->rollout);
+    wr_bytes(&w, BYTES_OF(r->release));
+    wr_bytes(&w, BYTES_OF(r->identity));
+    for (size_t i = 0; i < UPDATE_ROLES; i++) {
+        wr_be32(&w, r->keys[i].version);
+        wr_bytes(&w, BYTES_OF(r->keys[i].digest));
+    }
+}
+
+static void take(struct rd *r, uint8_t to[RELEASE_DIGEST_SIZE])
+{
+    struct bytes b = rd_bytes(r, RELEASE_DIGEST_SIZE);
+
+    if (b.n == RELEASE_DIGEST_SIZE)
+        memcpy(to, b.p, b.n);
+}
+
+int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE], struct update_record *r)
+{
+    uint8_t again[UPDATE_RECORD_SIZE];
+    struct rd in;
+    uint8_t flags;
+
+    memset(r, 0, sizeof(*r));
+    rd_init(&in, (struct bytes){from, UPDATE_RECORD_SIZE});
+    (void)rd_bytes(&in, sizeof(header));
+    flags = rd_u8(&in);
+    r->trial = (flags & IS_TRIAL) != 0;
+    r->approval = (flags & NEEDS_APPROVAL) != 0;
+    r->slot = rd_u8(&in);
+    r->trials = rd_u8(&in);
+    r->last = rd_u8(&in);
+    r->reset = rd_u8(&in);
+    (void)rd_u8(&in);
+    r->time_ms = rd_be64(&in);
+    r->rollout = rd_be64(&in);
+    take(&in, r->release);
+    take(&in, r->identity);
+    for (size_t i = 0; i < UPDATE_ROLES; i++) {
+        r->keys[i].version = rd_be32(&in);
+        take(&in, r->keys[i].digest);
+    }
+    update_record_encode(r, again); /* one meaning has one encoding */
+    if (rd_end(&in) != 0 || memcmp(again, from, sizeof(again)) != 0 || r->slot >= BOOTSTATE_SLOTS ||
+        r->last >= UPDATE_OUTCOMES || r->time_ms > RELEASE_TIME_MAX)
+        return KAPU_EINVAL;
+    return 0;
+}
+
+static const struct {
+    const char *name, *says;
+} answers[UPDATE_ANSWERS] = {
+    [UPDATE_DONE] = {"done", "it was done"},
+    [UPDATE_ROLLBACK] = {"rollback", "its security counter is not above the gateway's"},
+    [UPDATE_FREEZE] = {"freeze", "manifest or rollout has expired"},
+    [UPDATE_MIX_AND_MATCH] = {"mix-and-match",
+                              "the rollout is of another release than the manifest"},
+    [UPDATE_WRONG_HARDWARE] = {"wrong hardware", "the release is for another hardware or product"},
+    [UPDATE_ARBITRARY_SOFTWARE] = {"arbitrary software", "too few valid signatures of known keys"},
+    [UPDATE_FAST_FORWARD] = {"fast-forward", "a counter, number or time is too far ahead"},
+    [UPDATE_PARTIAL_BUNDLE] = {"partial bundle",
+                               "the slot does not hold the firmware package of the manifest"},
+    [UPDATE_REPLAYED_ROLLOUT] = {"replayed rollout",
+                                 "the rollout is of another gateway, or older than the last one"},
+    [UPDATE_CHANGED] = {"TOCTOU", "what runs on trial is not what was verified"},
+    [UPDATE_REVOKED_KEY] = {"revoked key", "it is signed by keys that were replaced"},
+    [UPDATE_REPLAYED_APPROVAL] = {"replayed approval",
+                                  "the approval is of another gateway, release or boot"},
+    [UPDATE_RUNS_ALREADY] = {"runs already", "the release runs and is confirmed"},
+    [UPDATE_BETWEEN] = {"step missing", "another release or set of keys has to come first"},
+    [UPDATE_TRIED] = {"tried", "this rollout has had its trials: a new one is needed"},
+    [UPDATE_BUSY] = {"busy", "a trial runs"},
+    [UPDATE_NO_TRIAL] = {"no trial", "no trial runs"},
+    [UPDATE_NOT_CLEAN] = {"not clean", "no deep check of this boot has ended without alarms"},
+    [UPDATE_NOT_APPROVED] = {"not approved", "the release needs the operator's approval"},
+};
+
+const char *update_answer_name(enum update_answer a)
+{
+    return (unsigned int)a < UPDATE_ANSWERS ? answers[a].name : "unknown";
+}
+
+const char *update_answer_says(enum update_answer a)
+{
+    return (unsigned int)a < UPDATE_ANSWERS ? answers[a].says : "the answer is not known";
+}
