@@ -15,6 +15,7 @@ from attacks import firmware_calls
 from attacks.corpus.tools import build_tools
 from guest import Guest, Kernel, inspect
 from kapu.gdb import Gdb
+from kapu.qemu import CORES
 from monitored import AGAIN, RESET, WATCH, Monitor
 from shell import Shell, type_line
 from thirds import third
@@ -264,7 +265,7 @@ def results_of(shell, calls, core: int) -> list[int | None]:
     return found
 
 
-@pytest.mark.parametrize("core", third([0, 1]))
+@pytest.mark.parametrize("core", third(range(CORES)))
 def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     """Every PSCI function in both widths, all kinds of power states, arguments that point into the secure world, and
     functions of all other ranges: after them each core ticks, and the secure world watches."""

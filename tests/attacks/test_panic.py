@@ -14,12 +14,12 @@ import snapshots
 from kapu import build
 from kapu.errors import KapuError
 from kapu.paths import ROOT
+from kapu.qemu import CORES
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
 from thirds import third
 from watched import LIGHT_CPU, RAM_BASE, watched_instance
 
-CORES = 2
 BOOT_SECONDS = 900
 RESET_SECONDS = 60
 ASKED = 0x44000000  # of panic.patch: the device tree of the running kernel, which is in use no more
@@ -126,7 +126,7 @@ def test_a_panic_in_a_call_resets_the_gateway_and_is_remembered(gateway):
 
 @pytest.mark.parametrize("kind", third([kind for kind in KINDS if kind != "panic"]))
 def test_whatever_stops_the_secure_world_resets_the_gateway_and_is_remembered(gateway, kind):
-    comes_back(gateway, kind, TICK, 1)
+    comes_back(gateway, kind, TICK, CORES - 1)
 
 
 @pytest.mark.third(1)
@@ -135,7 +135,7 @@ def test_without_our_panic_handler_the_gateway_freezes(firmware, tmp_path):
     frozen = Panicking(saved_gateway(tmp_path / "patched", firmware, ROOT / "tests/attacks/panic.patch",
                                      ROOT / "tests/attacks/no-panic-reset.patch"), tmp_path)
     try:
-        frozen.ask(TICK, 1, KINDS["lock-held"][0])
+        frozen.ask(TICK, CORES - 1, KINDS["lock-held"][0])
         with pytest.raises(KapuError, match="did not appear"):
             frozen.monitor.wait(RESET, RESET_SECONDS)
     finally:

@@ -6,12 +6,15 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
+
 import snapshots
 from guest import Guest, Kernel, inspect
 from kapu import load
 from kapu.allow import executable_parts
 from kapu.errors import KapuError
 from kapu.paths import BUILD, REPORT
+from kapu.qemu import CORES
 from shell import Shell
 
 from .detector import Detector, HostInspector, until_clean, watch
@@ -172,6 +175,8 @@ class Bench:
         The monitor in the secure world watches too. On a busy host its deep check after an attack may
         miss its time limit, and it resets the board in the middle of a later attack, which is done again.
         """
+        if technique.cores > CORES:
+            pytest.skip(f"it takes {technique.cores} cores (KAPU_TEST_CORES)")
         for _ in range(RUN_ATTEMPTS - 1):
             try:
                 return self._run(technique)

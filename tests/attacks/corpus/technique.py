@@ -32,6 +32,7 @@ class Technique:
     mount: Callable
     undo: Callable
     outside: bool = False  # done to the memory of a stopped machine
+    cores: int = 1  # that the gateway must have
 
     @property
     def required(self) -> frozenset[str]:
@@ -52,14 +53,14 @@ def outside(family: str, flavour: str, *rows) -> tuple[Technique, ...]:
                  for function, expected in rows)
 
 
-def in_shell(name: str, family: str, expected: str, mount: str, undo: str, description: str):
+def in_shell(name: str, family: str, expected: str, mount: str, undo: str, description: str, cores: int = 1):
     """An attack that is a command in the lab's root shell; so is taking it back."""
     return Technique(name, family, description, LAB, frozenset(expected.split()),
-                     lambda bench: bench.shell.run(mount), lambda bench: bench.shell.run(undo))
+                     lambda bench: bench.shell.run(mount), lambda bench: bench.shell.run(undo), cores=cores)
 
 
-def module(name: str, family: str, expected: str, words: str, description: str):
+def module(name: str, family: str, expected: str, words: str, description: str, cores: int = 1):
     """An attack by a kernel module that stays loaded: its name and parameters."""
     return in_shell(name, family, expected, f"insmod /lab/{words.replace(' ', '.ko ', 1)}"
                     if " " in words else f"insmod /lab/{words}.ko",
-                    f"rmmod {words.split()[0]}", description)
+                    f"rmmod {words.split()[0]}", description, cores)
