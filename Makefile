@@ -2,7 +2,7 @@
 # This file only dispatches; tools/ does the work. `make help` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: lab-build help demo test test-all build lab run fetch packages lint fuzz repro hardening-report tpm-report bench soak corpus clean
+.PHONY: lab-build help demo test test-all build lab run fetch packages lint fuzz repro hardening-report tpm-report bench powercut soak corpus clean
 NAME ?= first
 
 help: ## list the targets
@@ -52,6 +52,9 @@ bench: lab-build ## a deep check beside plain SHA-256, the verifier beside OpenS
 	@tools/bench --limit
 	@tools/bench-verifier --limit
 	@/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/bench
+
+powercut: packages fetch ## POWERCUT_RUNS (1000000) simulated updates, with the power cut at any write
+	@tools/powercut $(or $(POWERCUT_RUNS),1000000)
 
 soak: lab-build ## SOAK (500) deep checks under load, without a false alarm
 	@KAPU_SOAK=$(or $(SOAK),500) /usr/bin/python3 -m pytest -q -p no:cacheprovider \

@@ -16,9 +16,6 @@
 #define KEYS_EACH 3u
 #define NO_RELEASE RELEASES
 
-/* Longjmp's values. */
-enum { POWER_ON, POWER_OFF, RESET, HALT };
-
 uint32_t gateway_random(struct gateway *g, uint32_t below)
 {
     g->seed = g->seed * 1664525u + 1013904223u;
@@ -146,20 +143,41 @@ void gateway_init(struct gateway *g, const struct a_release *releases, uint32_t 
     gateway_order(g, 0);
 }
 
-void gateway_order(struct gateway *g, uint32_t release)
+void gateway_confirmed(struct gateway *g)
+{
+    struct bootstate s = {.slot = 0};
+
+    memcpy(g->slot[1], g->slot[0], sizeof(g->slot[1]));
+    memcpy(s.confirmed, g->releases[0].identity, sizeof(s.confirmed));
+    bootstate_encode(&s, g->state);
+    g->clean_cuts = true;
+    g->rollout = 0;
+}
+
+static void sign_order(struct gateway *g, uint32_t release, enum release_action action)
 {
     static const unsigned int signer = KEY_ROLLOUT + 1;
-    struct release_rollout r = {.action = RELEASE_INSTALL, .number = ++g->rollout, .gateways = 1};
+    struct release_rollout r = {.action = action, .number = ++g->rollout, .gateways = 1};
     struct update_content c;
 
     g->target = release;
     g->time_ms += DAY_MS;
     r.issued_ms = g->time_ms;
-    r.until_ms = g->time_ms + 7ull * DAY_MS;
+    r.until_ms = g->time_ms + 200ull * DAY_MS;
     memcpy(r.release, g->releases[release].digest, sizeof(r.release));
     memcpy(r.gateway[0], self()->ueid, sizeof(r.gateway[0]));
     update_files_rollout(&r, &c);
     update_files_sign(&release_rollout_kind, &c, &signer, 1, &g->order);
+}
+
+void gateway_order(struct gateway *g, uint32_t release)
+{
+    sign_order(g, release, RELEASE_INSTALL);
+}
+
+void gateway_order_halt(struct gateway *g, uint32_t release)
+{
+    sign_order(g, release, RELEASE_HALT);
 }
 
 /* ---- operations, and the power ---- */
@@ -170,13 +188,15 @@ static enum fate fate(struct gateway *g, bool tears)
 {
     if (g->operations++ != g->cut_at)
         return DONE;
+    if (g->clean_cuts)
+        return NOT_DONE;
     return (enum fate)(NOT_DONE + gateway_random(g, tears ? 3 : 2));
 }
 
 static void after(struct gateway *g, enum fate f)
 {
     if (f != DONE)
-        longjmp(g->off, POWER_OFF);
+        longjmp(g->off, GATEWAY_POWER_OFF);
 }
 
 /* What the disk did not flush is there or not, block by block; newest first. */
@@ -278,11 +298,10 @@ static void refuse(struct gateway *g)
 {
     const struct bootstate s = get_state(g);
 
-    longjmp(g->off, bootstate_refuse(&s, &g->marks) ? RESET : HALT);
+    longjmp(g->off, bootstate_refuse(&s, &g->marks) ? GATEWAY_RESET : GATEWAY_HALT);
 }
 
-/* To a system that came up; its release. Resets and halts by longjmp. */
-static uint32_t boot(struct gateway *g)
+uint32_t gateway_boot(struct gateway *g)
 {
     struct bootstate s = get_state(g);
     uint8_t before[BOOTSTATE_SIZE], now[BOOTSTATE_SIZE];
@@ -305,7 +324,7 @@ static uint32_t boot(struct gateway *g)
         g->boot.name[i] = (uint8_t)gateway_random(g, 256);
     if (!root_is(g, g->marks.current, release) || g->quality[release] == REFUSED_BY_VERITY ||
         g->quality[release] == HANGS)
-        longjmp(g->off, RESET);
+        longjmp(g->off, GATEWAY_RESET);
     bootstate_complete(&g->marks);
     g->running = true;
     g->release = release;
@@ -385,7 +404,7 @@ static int port_hash_slot(void *ctx, uint8_t slot, uint64_t n, uint8_t digest[32
     return SHA->hash(SHA->ctx, &(struct bytes){g->slot[slot][ROOT_BLOCKS], (size_t)n}, 1, digest);
 }
 
-static void open_update(struct gateway *g, struct update *u)
+void gateway_open(struct gateway *g, struct update *u)
 {
     memset(u, 0, sizeof(*u));
     u->sha = SHA;
@@ -502,6 +521,33 @@ static struct update_request request_of(const struct gateway *g)
                                    .rollout = update_file_bytes(&g->order)};
 }
 
+/* Which release an order is for; the manifest of none is right for another. */
+int gateway_ask(struct gateway *g, struct update *u, enum update_answer *answer)
+{
+    int err = 0;
+
+    for (uint32_t n = 0; n < RELEASES; n++) {
+        const struct update_request r = {.manifest = update_file_bytes(&g->releases[n].manifest),
+                                         .rollout = update_file_bytes(&g->order)};
+
+        err = update_request(u, &r, answer);
+        if (err != 0 || *answer != UPDATE_MIX_AND_MATCH)
+            break;
+    }
+    return err;
+}
+
+enum update_answer gateway_confirm(struct gateway *g, struct update *u, bool approves)
+{
+    static const struct bytes none;
+    enum update_answer answer;
+
+    if (approves)
+        approve(g, gateway_runs(g));
+    must(update_confirm(u, true, approves ? update_file_bytes(&g->approval) : none, none, &answer));
+    return answer;
+}
+
 static void confirm(struct gateway *g, struct update *u, uint32_t release)
 {
     static const struct bytes built_in;
@@ -512,11 +558,9 @@ static void confirm(struct gateway *g, struct update *u, uint32_t release)
         must(update_confirm(u, false, update_file_bytes(&g->approval), built_in, &answer));
         if (answer != UPDATE_NOT_CLEAN)
             wrong(g, "a trial was confirmed without a clean deep check");
-        longjmp(g->off, RESET);
+        longjmp(g->off, GATEWAY_RESET);
     }
-    approve(g, release);
-    must(update_confirm(u, true, update_file_bytes(&g->approval), built_in, &answer));
-    if (answer != UPDATE_DONE)
+    if (gateway_confirm(g, u, true) != UPDATE_DONE)
         wrong(g, "a good trial was not confirmed");
 }
 
@@ -527,9 +571,9 @@ static bool linux_works(struct gateway *g, uint32_t release)
     enum update_answer answer;
     struct update u;
 
-    open_update(g, &u);
+    gateway_open(g, &u);
     if (u.stage == UPDATE_WAITING || u.stage == UPDATE_OVER)
-        longjmp(g->off, RESET);
+        longjmp(g->off, GATEWAY_RESET);
     if (u.stage == UPDATE_ON_TRIAL)
         confirm(g, &u, release);
     if (release != g->target && u.record.last >= UPDATE_TRIES_GONE &&
@@ -545,7 +589,7 @@ static bool linux_works(struct gateway *g, uint32_t release)
     write_slot(g, (uint8_t)(1 - g->boot.slot), g->target);
     must(update_request(&u, &request, &answer));
     if (answer == UPDATE_DONE)
-        longjmp(g->off, RESET);
+        longjmp(g->off, GATEWAY_RESET);
     wrong(g, "a good request was refused");
     return true;
 }
@@ -570,12 +614,12 @@ bool gateway_run(struct gateway *g)
     power_on(g);
     why = setjmp(g->off);
     g->running = false;
-    if (why == POWER_OFF) {
+    if (why == GATEWAY_POWER_OFF) {
         lose_cache(g);
         g->cut_at = -1;
         return false;
     }
-    if (why == HALT) { /* a person cuts the power */
+    if (why == GATEWAY_HALT) { /* a person cuts the power */
         g->halts++;
         halts++;
         memset(&g->marks, 0, sizeof(g->marks));
@@ -583,7 +627,7 @@ bool gateway_run(struct gateway *g)
     if (++resets > RESETS_MAX || halts > 2)
         wrong(g, "it does not come up, or to no end");
     if (g->wrong == NULL)
-        settled = linux_works(g, boot(g));
+        settled = linux_works(g, gateway_boot(g));
     return settled && g->wrong == NULL;
 }
 
@@ -661,18 +705,18 @@ void gateway_attack(struct gateway *g)
     power_on(g);
     why = setjmp(g->off);
     g->running = false;
-    if (why == POWER_OFF) {
+    if (why == GATEWAY_POWER_OFF) {
         lose_cache(g);
         g->cut_at = -1;
         return;
     }
-    if (why == HALT)
+    if (why == GATEWAY_HALT)
         return;
-    if (why == RESET && !up && --steps < 0)
+    if (why == GATEWAY_RESET && !up && --steps < 0)
         return;
-    (void)boot(g);
+    (void)gateway_boot(g);
     up = true;
-    open_update(g, &u);
+    gateway_open(g, &u);
     for (; steps > 0 && g->wrong == NULL; steps--) {
         switch (gateway_random(g, 4)) {
         case 0:

@@ -70,6 +70,7 @@ struct gateway {
     /* power */
     jmp_buf off;
     long operations, cut_at; /* of all operations; -1: the power stays */
+    bool clean_cuts;         /* what is cut was not done at all */
 
     /* what must never be, and what was seen */
     uint32_t floor;   /* counter of the last release whose confirmation was completed */
@@ -83,8 +84,11 @@ void gateway_releases(struct a_release r[RELEASES]);
 
 /* Delivered: release 0 in slot A, confirmed; slot B empty. */
 void gateway_init(struct gateway *g, const struct a_release *releases, uint32_t seed);
-/* The operator rolls a release out. */
+/* Its release 0 and no other may start, in both slots: as after a first update. */
+void gateway_confirmed(struct gateway *g);
+/* The operator rolls a release out, or halts it; g->order is what is signed. */
 void gateway_order(struct gateway *g, uint32_t release);
+void gateway_order_halt(struct gateway *g, uint32_t release);
 uint32_t gateway_random(struct gateway *g, uint32_t below);
 
 /*
@@ -96,6 +100,19 @@ bool gateway_run(struct gateway *g);
 void gateway_attack(struct gateway *g);
 /* Both slots hold the release that was confirmed last; the TPM keeps what it has. */
 void gateway_repair(struct gateway *g);
+
+/*
+ * The steps of that, for replay.c, which says by g->cut_at when the power goes. They end in a
+ * longjmp to g->off, with one of these, when the gateway does not go on.
+ */
+enum { GATEWAY_POWER_OFF = 1, GATEWAY_RESET = 2, GATEWAY_HALT = 3 };
+/* To a system that came up; its release. */
+uint32_t gateway_boot(struct gateway *g);
+void gateway_open(struct gateway *g, struct update *u);
+/* g->order, with the manifest of its release. */
+int gateway_ask(struct gateway *g, struct update *u, enum update_answer *answer);
+/* With the operator's approval of this boot or without; a deep check was clean. */
+enum update_answer gateway_confirm(struct gateway *g, struct update *u, bool approves);
 
 /* Which release a slot has, whole; RELEASES: none. */
 uint32_t gateway_holds(const struct gateway *g, uint8_t slot);

@@ -81,9 +81,8 @@ static bool cut_at_each(struct campaign *c, long first, uint32_t seed, enum qual
     return c->cuts > cut && g.operations - before > first;
 }
 
-static void each(struct campaign *c, uint64_t runs)
+static void each(struct campaign *c, uint64_t runs, uint32_t seed)
 {
-    uint32_t seed = 0;
 
     while (c->runs < runs) {
         for (unsigned int q = 0; q < QUALITIES; q++) {
@@ -197,7 +196,7 @@ int main(int argc, char **argv)
         return 2;
     }
     gateway_releases(releases);
-    each(&c[0], runs / 4 + 1);
+    each(&c[0], runs / 4 + 1, seed);
     run(&c[1], runs - runs / 4 - runs / 4, seed, at_random);
     run(&c[2], runs / 4, seed, attacked);
     printf("%-9s %9s %9s %9s %9s %9s %7s %6s\n", "campaign", "runs", "cuts", "boots", "trials",

@@ -29,9 +29,9 @@
 #include <kapu/bootstate.h>
 #include <kapu/release.h>
 
-#define UPDATE_TRIES 3u      /* starts that a trial has */
-#define UPDATE_TRIALS_MAX 2u /* trials that a rollout has on a gateway; then a new one is needed   \
-                              */
+#define UPDATE_TRIES 3u /* starts that a trial has */
+/* Trials that a rollout has on a gateway; then a new one is needed. */
+#define UPDATE_TRIALS_MAX 2u
 /* Most that the number of a rollout rises at once, and the time that rollouts and approvals tell,
  * in ms: a stolen rollout key cannot make all later ones look old. Ten years. */
 #define UPDATE_NUMBER_JUMP (1u << 20)

@@ -20,13 +20,13 @@
 
 /* What this boot is; constant. */
 struct trust_boot {
-    struct bootstate state;   /* as chosen by BL1: its slot is the one that runs */
-    uint32_t counter_stored;  /* the TPM's when the boot began */
-    uint32_t counter_release; /* of the release that runs */
+    struct bootstate state;                    /* as chosen by BL1: its slot is the one that runs */
+    uint32_t counter_stored;                   /* the TPM's when the boot began */
+    uint32_t counter_release;                  /* of the release that runs */
     uint8_t identity[BOOTSTATE_IDENTITY_SIZE]; /* the same */
-    uint8_t board[16];        /* UUID */
-    struct tpm2_name ek;      /* of the TPM's endorsement key, as pinned */
-    const uint8_t *log;       /* TCG event log */
+    uint8_t board[16];                         /* UUID */
+    struct tpm2_name ek;                       /* of the TPM's endorsement key, as pinned */
+    const uint8_t *log;                        /* TCG event log */
     size_t log_size;
 };
 const struct trust_boot *trust_boot(void);
