@@ -77,7 +77,7 @@ void trust_hand_over(const struct bootstate *state)
                   state->slot | (state->trial ? 1U << 8 : 0U) | (uint32_t)state->tries << 16);
     for (unsigned int i = 0; i < BOOTSTATE_IDENTITY_SIZE; i += 4)
         mmio_write_32(trust_word(HANDOVER_EXPECTED) + i,
-                      kapu_le32((state->trial ? state->tried : state->confirmed) + i));
+                      kapu_le32(bootstate_expected(state, state->slot) + i));
     mmio_write_32(trust_word(HANDOVER_VALID), HANDOVER_MAGIC);
     zeromem(&trust.board, sizeof(trust.board));
 }

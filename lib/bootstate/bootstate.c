@@ -121,10 +121,15 @@ enum bootstate_verdict bootstate_choose(struct bootstate *s, struct bootmarks *m
     return verdict;
 }
 
+const uint8_t *bootstate_expected(const struct bootstate *s, uint8_t slot)
+{
+    return s->trial && slot == s->slot ? s->tried : s->confirmed;
+}
+
 bool bootstate_allows(const struct bootstate *s, uint8_t slot,
                       const uint8_t identity[BOOTSTATE_IDENTITY_SIZE])
 {
-    const uint8_t *wanted = s->trial && slot == s->slot ? s->tried : s->confirmed;
+    const uint8_t *wanted = bootstate_expected(s, slot);
 
     return memcmp(wanted, nobody, sizeof(nobody)) == 0 ||
            memcmp(wanted, identity, BOOTSTATE_IDENTITY_SIZE) == 0;

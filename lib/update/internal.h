@@ -18,6 +18,10 @@ KAPU_MUST_CHECK int update_open_signed(struct update *u, const struct evidence_k
                                        enum release_role role, struct bytes in,
                                        enum update_answer *answer);
 
+/* How each public function ends: after an error it is not known what the TPM holds, so nothing is
+ * done before update_open has read it again. */
+KAPU_MUST_CHECK int update_done(struct update *u, int err);
+
 /* The record in the TPM becomes this one. */
 KAPU_MUST_CHECK int update_put_record(struct update *u, const struct update_record *r);
 /* The boot state in the TPM becomes this one. */

@@ -113,7 +113,18 @@ static int judge_next(struct update *u, const struct release_keys *next, enum up
     }
 }
 
-int update_keys(struct update *u, struct bytes now, struct bytes in, enum update_answer *answer)
+/* Whether what keys of the former set signed can pass for signed by the next one. */
+static bool old_files_may_count(const struct release_keys *now, const struct release_keys *next)
+{
+    size_t shared = 0;
+
+    for (size_t i = 0; i < next->keys; i++)
+        shared += has_key(now, &next->key[i]);
+    return shared >= next->threshold;
+}
+
+static int take_next(struct update *u, struct bytes now, struct bytes in,
+                     enum update_answer *answer)
 {
     struct update_record r = u->record;
     struct release_keys next;
@@ -136,9 +147,15 @@ int update_keys(struct update *u, struct bytes now, struct bytes in, enum update
     r.keys[at].version = next.version;
     if (u->sha->hash(u->sha->ctx, &content, 1, r.keys[at].digest) != 0)
         return KAPU_ECRYPTO;
-    if (next.role == RELEASE_ROLE_ROLLOUT) {
+    if (next.role == RELEASE_ROLE_ROLLOUT && !old_files_may_count(&u->set[at], &next)) {
         r.rollout = 0;
         r.time_ms = 0;
     }
     return update_put_record(u, &r);
+}
+
+int update_keys(struct update *u, struct bytes now, struct bytes next, enum update_answer *answer)
+{
+    return u->stage == UPDATE_CLOSED ? KAPU_ESESSION
+                                     : update_done(u, take_next(u, now, next, answer));
 }

@@ -61,19 +61,14 @@ static bool is_last_release(const struct update *u)
     return memcmp(u->rollout.release, u->record.release, sizeof(u->record.release)) == 0;
 }
 
-/* The order of rollouts. `from`: a time that is known from elsewhere; 0: none is. */
-static enum update_answer judge_order(const struct update *u, uint64_t from)
+static enum update_answer judge_order(const struct update *u)
 {
     const struct release_rollout *r = &u->rollout;
     const struct update_record *k = &u->record;
-    const uint64_t known = later(k->time_ms, from);
 
     if (!is_for_us(u) || r->number < k->rollout || (r->number == k->rollout && !is_last_release(u)))
         return UPDATE_REPLAYED_ROLLOUT;
-    if (r->number - k->rollout > UPDATE_NUMBER_JUMP ||
-        (known > 0 && r->issued_ms > known && r->issued_ms - known > UPDATE_TIME_JUMP))
-        return UPDATE_FAST_FORWARD;
-    return UPDATE_DONE;
+    return r->number - k->rollout > UPDATE_NUMBER_JUMP ? UPDATE_FAST_FORWARD : UPDATE_DONE;
 }
 
 static enum update_answer judge_release(const struct update *u)
@@ -81,6 +76,8 @@ static enum update_answer judge_release(const struct update *u)
     const struct release_manifest *m = &u->manifest;
     const uint64_t now = later(u->record.time_ms, u->rollout.issued_ms);
 
+    if (u->rollout.issued_ms > m->made_ms && u->rollout.issued_ms - m->made_ms > UPDATE_TIME_JUMP)
+        return UPDATE_FAST_FORWARD;
     if (m->expires_ms < now || u->rollout.until_ms < now)
         return UPDATE_FREEZE;
     if (!same(m->hardware, u->self->hardware) || !same(m->product, u->self->product))
@@ -149,7 +146,7 @@ static int install(struct update *u, const struct update_request *request,
     if (memcmp(digest, u->rollout.release, sizeof(digest)) != 0)
         *answer = UPDATE_MIX_AND_MATCH;
     if (*answer == UPDATE_DONE)
-        *answer = judge_order(u, u->manifest.made_ms);
+        *answer = judge_order(u);
     if (*answer == UPDATE_DONE)
         *answer = judge_release(u);
     if (*answer == UPDATE_DONE && u->stage == UPDATE_WAITING && is_last_release(u) &&
@@ -167,10 +164,9 @@ static int halt(struct update *u, enum update_answer *answer)
 {
     struct update_record r = u->record;
 
-    *answer = judge_order(u, 0);
+    *answer = judge_order(u);
     if (*answer != UPDATE_DONE || (u->rollout.number == r.rollout && !r.trial))
         return 0;
-    r.time_ms = later(r.time_ms, u->rollout.issued_ms);
     r.rollout = u->rollout.number;
     r.trials = UPDATE_TRIALS_MAX; /* this number is no rollout that installs */
     if (!r.trial || !is_last_release(u)) {
@@ -185,9 +181,9 @@ static int halt(struct update *u, enum update_answer *answer)
 
 int update_request(struct update *u, const struct update_request *r, enum update_answer *answer)
 {
-    int err = take_rollout(u, r, answer);
+    int err = u->stage == UPDATE_CLOSED ? KAPU_ESESSION : take_rollout(u, r, answer);
 
-    if (err != 0 || *answer != UPDATE_DONE)
-        return err;
-    return u->rollout.action == RELEASE_HALT ? halt(u, answer) : install(u, r, answer);
+    if (err == 0 && *answer == UPDATE_DONE)
+        err = u->rollout.action == RELEASE_HALT ? halt(u, answer) : install(u, r, answer);
+    return update_done(u, err);
 }

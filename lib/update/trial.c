@@ -5,11 +5,14 @@
  * Record, boot state and counter are written one after another, and the power may go in between.
  * Orders of writes, and what update_open finds when only the first of them were done:
  *
- *   begin     record (trial), state (trial)        recorded but not set: it is set now
- *   end       record (no trial), state             set but not recorded: the state is cleared now
- *   confirm   state (no trial), counter, record    recorded, and its slot is in use without a
- * trial: the counter and the record follow now fall back state (other slot, gave_up), by BL1
- * recorded, and given up: the record follows now
+ * begin: record (trial), state (trial).
+ *     Recorded and not set: it is set now.
+ * end: record (no trial), state.
+ *     Set and not recorded: the state is cleared now.
+ * confirm: state (confirmed), counter, record.
+ *     Recorded, and the state names it as confirmed: counter and record follow now.
+ * fall back: state (other slot, gave_up), by BL1.
+ *     Recorded, and given up: the record follows now.
  */
 #include <string.h>
 
@@ -36,6 +39,13 @@ int update_put_state(struct update *u, const struct bootstate *s)
 
     if (err == 0)
         u->next = *s;
+    return err;
+}
+
+int update_done(struct update *u, int err)
+{
+    if (err != 0)
+        u->stage = UPDATE_CLOSED;
     return err;
 }
 
@@ -116,18 +126,23 @@ static int settle_set(struct update *u)
     return 0;
 }
 
-/* The boot state has the trial's slot in use, confirmed. */
+/* The boot state names it as confirmed: the rest of that follows, when it runs. */
 static int settle_confirmed(struct update *u)
 {
-    int err = 0;
+    int err;
 
     u->stage = UPDATE_IDLE;
-    if (u->boot->slot != u->record.slot)
-        return 0; /* it does not start, and the other one still may: nothing more is promised */
     if (!runs_it(u))
-        return end_as(u, UPDATE_OTHER_RAN);
+        return 0; /* it does not start: nothing more is promised */
     err = u->port.confirm(u->port.ctx);
     return err == 0 ? end_as(u, UPDATE_CONFIRMED) : err;
+}
+
+/* Recorded, and the state knows nothing of it. What runs in its slot, not on trial, was started
+ * before the state named any release. */
+static int settle_recorded(struct update *u)
+{
+    return u->boot->slot == u->record.slot ? end_as(u, UPDATE_NEVER_BEGAN) : update_set_trial(u);
 }
 
 static int settle(struct update *u)
@@ -136,7 +151,7 @@ static int settle(struct update *u)
         return forget_trial(u);
     if (u->next.trial)
         return settle_set(u);
-    if (u->next.slot == u->record.slot)
+    if (memcmp(u->next.confirmed, u->record.identity, sizeof(u->next.confirmed)) == 0)
         return settle_confirmed(u);
     switch (u->next.gave_up) {
     case BOOTSTATE_GAVE_UP_REFUSED:
@@ -145,7 +160,7 @@ static int settle(struct update *u)
         return end_as(u, UPDATE_TRIES_GONE);
     case BOOTSTATE_NOT_GIVEN_UP:
     default:
-        return update_set_trial(u); /* it was recorded, and not set */
+        return settle_recorded(u);
     }
 }
 
@@ -170,30 +185,26 @@ int update_open(struct update *u)
         err = u->port.read_record(u->port.ctx, encoded);
     if (err == 0)
         err = update_record_decode(encoded, &u->record);
-    else if (err == KAPU_ENOENT)
-        err = 0;
     if (err == 0)
         err = u->port.read_state(u->port.ctx, &u->next, &u->counter);
-    return err == 0 ? settle(u) : err;
+    if (err == 0)
+        err = settle(u);
+    return update_done(u, err);
 }
 
 /* ---- confirmation ---- */
 
 static enum update_answer judge_approval(const struct update *u, const struct release_approval *a)
 {
-    const uint64_t known = u->record.time_ms;
-
     if (memcmp(a->release, u->record.release, sizeof(a->release)) != 0 ||
         memcmp(a->gateway, u->self->ueid, sizeof(a->gateway)) != 0 ||
         memcmp(a->boot, u->boot->name, sizeof(a->boot)) != 0)
         return UPDATE_REPLAYED_APPROVAL;
-    return a->issued_ms > known && a->issued_ms - known > UPDATE_TIME_JUMP ? UPDATE_FAST_FORWARD
-                                                                           : UPDATE_DONE;
+    return UPDATE_DONE;
 }
 
-/* *at_ms: when it was given. */
 static int take_approval(struct update *u, struct bytes approval, struct bytes keys,
-                         uint64_t *at_ms, enum update_answer *answer)
+                         enum update_answer *answer)
 {
     struct release_approval a;
     int err;
@@ -212,25 +223,23 @@ static int take_approval(struct update *u, struct bytes approval, struct bytes k
         *answer = UPDATE_ARBITRARY_SOFTWARE;
         return 0;
     }
-    *at_ms = a.issued_ms;
     *answer = judge_approval(u, &a);
     return 0;
 }
 
-int update_confirm(struct update *u, bool clean, struct bytes approval, struct bytes keys,
+static int confirm(struct update *u, bool clean, struct bytes approval, struct bytes keys,
                    enum update_answer *answer)
 {
     struct update_record r = u->record;
-    uint64_t at_ms = 0;
     int err = 0;
 
-    *answer = UPDATE_DONE;
     if (u->stage != UPDATE_ON_TRIAL)
-        *answer = UPDATE_NO_TRIAL;
+        *answer = u->stage == UPDATE_OVER && r.last == UPDATE_OTHER_RAN ? UPDATE_CHANGED
+                                                                        : UPDATE_NO_TRIAL;
     else if (!clean)
         *answer = UPDATE_NOT_CLEAN;
     else if (r.approval)
-        err = take_approval(u, approval, keys, &at_ms, answer);
+        err = take_approval(u, approval, keys, answer);
     if (err == 0 && *answer == UPDATE_DONE)
         err = u->port.confirm(u->port.ctx);
     if (err == 0 && *answer == UPDATE_DONE)
@@ -240,6 +249,13 @@ int update_confirm(struct update *u, bool clean, struct bytes approval, struct b
     r.trial = false;
     r.last = UPDATE_CONFIRMED;
     r.reset = 0;
-    r.time_ms = later(r.time_ms, at_ms);
     return update_end_trial(u, &r);
+}
+
+int update_confirm(struct update *u, bool clean, struct bytes approval, struct bytes keys,
+                   enum update_answer *answer)
+{
+    *answer = UPDATE_DONE;
+    return u->stage == UPDATE_CLOSED ? KAPU_ESESSION
+                                     : update_done(u, confirm(u, clean, approval, keys, answer));
 }

@@ -25,6 +25,19 @@ static enum update_answer answer;
 
 /* ---- events; each may end in a longjmp to g.off ---- */
 
+static void begin(const int *w)
+{
+    if (w[0] != NOBODY)
+        gateway_confirmed(&g);
+    else
+        g.clean_cuts = true;
+    g.rollout = 0;
+    if (w[1] == 0)
+        memcpy(g.slot[1], g.slot[0], sizeof(g.slot[1]));
+    else
+        memset(g.slot[1], 0xff, sizeof(g.slot[1]));
+}
+
 static void start(const int *w)
 {
     for (size_t i = 0; i < RELEASES; i++)
@@ -84,9 +97,9 @@ static const struct {
     void (*run)(const int *w);
     int cut; /* word that says after how many writes the power goes; -1: none */
 } events[] = {
-    {"start", start, 0},     {"open", open_it, 0}, {"request", request, 1},
-    {"confirm", confirm, 0}, {"order", order, -1}, {"write", write_slot, -1},
-    {"reset", reset, -1},
+    {"begin", begin, -1},      {"start", start, 0},     {"open", open_it, 0},
+    {"request", request, 1},   {"confirm", confirm, 0}, {"order", order, -1},
+    {"write", write_slot, -1}, {"reset", reset, -1},
 };
 
 /* True: the power went. */
@@ -151,8 +164,7 @@ static void describe(char *to, size_t n)
     struct update_record r = {0};
     struct bootstate s;
 
-    if (bootstate_decode(g.state, &s) != 0 ||
-        (g.has_record && update_record_decode(g.record, &r) != 0))
+    if (bootstate_decode(g.state, &s) != 0 || update_record_decode(g.record, &r) != 0)
         exit(1);
     snprintf(to, n, "IS %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d", s.slot, s.trial, s.tries,
              (int)s.gave_up, release_of(s.confirmed), release_of(s.tried), r.trial,
@@ -181,7 +193,6 @@ int main(void)
 
     gateway_releases(releases);
     gateway_init(&g, releases, 1);
-    gateway_confirmed(&g);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         int w[WORDS] = {0}, used = 0;
 

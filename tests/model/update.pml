@@ -12,7 +12,8 @@
  *
  * Not in the model: signatures, time, groups (test_update.c); contents in parts, flushes
  * (tests/powercut). A release's number is its identity; its security counter is twice that. The
- * model begins with release 0 confirmed in slot 0.
+ * model begins with release 0 in slot 0. The boot state names it or, as on a new board, none: then any
+ * release that is signed starts. Slot 1 has it too, or nothing.
  */
 #define RELEASES 3
 #define GARBAGE RELEASES /* in a slot: nothing that boots */
@@ -67,7 +68,7 @@
 #define NOT_APPROVED 18
 
 /* Flash and disk. */
-byte content[2]; /* release 0 in both */
+byte content[2];
 /* TPM: boot state, record, counter. */
 byte s_slot, s_tries, s_gave, s_confirmed, s_tried = NOBODY;
 bool s_trial;
@@ -85,7 +86,7 @@ bool b_trial;
 byte orders, order_release[ORDERS + 1];
 bool order_halts[ORDERS + 1];
 /* Ghosts: what the rules are about. */
-bool approved[RELEASES];
+byte approved = NOBODY; /* in this boot */
 byte floor, refusals, cuts = CUTS, vain = VAIN;
 /* Work. */
 hidden byte ticks, k, n, slot, release, answer, wanted;
@@ -142,13 +143,13 @@ hidden byte good, keep, signs;
     od
 #ifdef COUNTER_FIRST
 #define CONFIRM                                                                                    \
-    assert(approved[b_release]);                                                                   \
+    assert(approved == b_release || s_confirmed == b_release);                                                                   \
     RAISE_COUNTER;                                                                                 \
     CONFIRM_STATE;                                                                                 \
     floor = b_release
 #else
 #define CONFIRM                                                                                    \
-    assert(approved[b_release]);                                                                   \
+    assert(approved == b_release || s_confirmed == b_release);                                                                   \
     CONFIRM_STATE;                                                                                 \
     RAISE_COUNTER;                                                                                 \
     floor = b_release
@@ -164,16 +165,17 @@ hidden byte good, keep, signs;
         :: b_release == r_release -> stage = ON_TRIAL                                              \
         :: else -> END_AS(OTHER_RAN)                                                               \
         fi                                                                                         \
-    :: r_trial && !s_trial && s_slot == r_slot ->                                                  \
+    :: r_trial && !s_trial && s_confirmed == r_release ->                                          \
         stage = IDLE;                                                                              \
         if                                                                                         \
         :: b_slot == r_slot && b_release == r_release -> CONFIRM; END_AS(CONFIRMED)                \
-        :: b_slot == r_slot && b_release != r_release -> END_AS(OTHER_RAN)                         \
-        :: b_slot != r_slot                                                                        \
+        :: !(b_slot == r_slot && b_release == r_release)                                           \
         fi                                                                                         \
-    :: r_trial && !s_trial && s_slot != r_slot && s_gave == GAVE_UP_REFUSED -> END_AS(REFUSED)     \
-    :: r_trial && !s_trial && s_slot != r_slot && s_gave == GAVE_UP_TRIES -> END_AS(TRIES_GONE)    \
-    :: r_trial && !s_trial && s_slot != r_slot && s_gave == 0 -> SET_TRIAL                         \
+    :: r_trial && !s_trial && s_confirmed != r_release && s_gave == GAVE_UP_REFUSED -> END_AS(REFUSED)\
+    :: r_trial && !s_trial && s_confirmed != r_release && s_gave == GAVE_UP_TRIES -> END_AS(TRIES_GONE)\
+    :: r_trial && !s_trial && s_confirmed != r_release && s_gave == 0 && b_slot == r_slot ->       \
+        END_AS(NEVER_BEGAN)                                                                        \
+    :: r_trial && !s_trial && s_confirmed != r_release && s_gave == 0 && b_slot != r_slot -> SET_TRIAL\
     fi
 
 #define IN_ORDER (n > r_number || (n == r_number && order_release[n] == r_release))
@@ -248,6 +250,7 @@ hidden byte good, keep, signs;
 #else
 #define EXPECTED (s_trial && m_current == s_slot -> s_tried : s_confirmed)
 #endif
+#define MAY_START (EXPECTED == NOBODY || release == EXPECTED)
 
 #define REFUSE                                                                                     \
     m_refused[m_current] = true;                                                                   \
@@ -277,17 +280,18 @@ hidden byte good, keep, signs;
     b_release = release;                                                                           \
     CLEAR_MARKS;                                                                                   \
     up = true;                                                                                     \
+    approved = NOBODY;                                                                             \
     open = false;                                                                                  \
     refusals = 0;                                                                                  \
     assert(release >= floor);                  /* nothing older than what was confirmed */         \
-    assert(b_trial || approved[release]);      /* nothing unconfirmed but on trial */              \
+    assert(b_trial || s_confirmed == NOBODY || release == s_confirmed);              \
     assert(2 * release >= counter)
 
 #define START                                                                                      \
     CHOOSE;                                                                                        \
     release = content[m_current];                                                                  \
     if                                                                                             \
-    :: release == GARBAGE || 2 * release < counter || release != EXPECTED -> REFUSE; IS_BOUNDED    \
+    :: release == GARBAGE || 2 * release < counter || !MAY_START -> REFUSE; IS_BOUNDED    \
     :: else ->                                                                                     \
         if                                                                                         \
         :: good -> COME_UP                                                                         \
@@ -307,7 +311,18 @@ hidden byte good, keep, signs;
 
 active proctype gateway()
 {
-    approved[0] = true;
+    atomic {
+        if
+        :: s_confirmed = 0
+        :: s_confirmed = NOBODY
+        fi;
+        if
+        :: content[1] = 0
+        :: content[1] = GARBAGE
+        fi;
+        printf("DO begin %d %d\n", s_confirmed, content[1]);
+        SHOW
+    }
 again:
     do
     :: atomic {
@@ -358,7 +373,7 @@ again:
             :: stage != ON_TRIAL -> answer = NO_TRIAL
             :: stage == ON_TRIAL && !signs -> answer = NOT_APPROVED
             :: stage == ON_TRIAL && signs ->
-                approved[b_release] = true;
+                approved = b_release;
                 CONFIRM;
                 END_AS(CONFIRMED);
                 answer = DONE

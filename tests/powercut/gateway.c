@@ -131,13 +131,15 @@ void gateway_releases(struct a_release r[RELEASES])
 
 void gateway_init(struct gateway *g, const struct a_release *releases, uint32_t seed)
 {
+    static const struct update_record first;
+
     memset(g, 0, sizeof(*g));
     g->seed = seed * 2654435761u + 1;
     g->releases = releases;
     g->cut_at = -1;
     g->time_ms = BEGIN_MS;
     g->counter = g->floor = g->ceiling = releases[0].counter;
-    g->approved[0] = true;
+    update_record_encode(&first, g->record);
     memcpy(g->slot[0], releases[0].content, sizeof(g->slot[0]));
     bootstate_encode(&(struct bootstate){.slot = 0}, g->state);
     gateway_order(g, 0);
@@ -150,7 +152,7 @@ void gateway_confirmed(struct gateway *g)
     memcpy(g->slot[1], g->slot[0], sizeof(g->slot[1]));
     memcpy(s.confirmed, g->releases[0].identity, sizeof(s.confirmed));
     bootstate_encode(&s, g->state);
-    g->clean_cuts = true;
+    g->confirmed = g->clean_cuts = true;
     g->rollout = 0;
 }
 
@@ -327,7 +329,11 @@ uint32_t gateway_boot(struct gateway *g)
         longjmp(g->off, GATEWAY_RESET);
     bootstate_complete(&g->marks);
     g->running = true;
+    g->approved = false;
     g->release = release;
+    if (g->confirmed && !s.trial && g->releases[release].counter != g->floor &&
+        g->releases[release].counter != g->ceiling)
+        wrong(g, "a release came up as confirmed that nobody confirmed");
     if (g->releases[release].counter < g->floor)
         wrong(g, "a release older than a confirmed one came up");
     return release;
@@ -345,7 +351,7 @@ static int port_read_record(void *ctx, uint8_t record[UPDATE_RECORD_SIZE])
     const struct gateway *g = ctx;
 
     memcpy(record, g->record, sizeof(g->record));
-    return g->has_record ? 0 : KAPU_ENOENT;
+    return 0;
 }
 
 static int port_write_record(void *ctx, const uint8_t record[UPDATE_RECORD_SIZE])
@@ -353,10 +359,8 @@ static int port_write_record(void *ctx, const uint8_t record[UPDATE_RECORD_SIZE]
     struct gateway *g = ctx;
     enum fate f = fate(g, false);
 
-    if (f == DONE || f == NOT_TOLD) {
+    if (f == DONE || f == NOT_TOLD)
         memcpy(g->record, record, sizeof(g->record));
-        g->has_record = true;
-    }
     after(g, f);
     return 0;
 }
@@ -383,7 +387,11 @@ static int port_confirm(void *ctx)
     const uint32_t release = gateway_runs(g);
     struct bootstate s = {.slot = g->boot.slot};
 
-    if (release == NO_RELEASE || !g->approved[release])
+    const struct bootstate now = get_state(g);
+
+    /* In this boot, or the state says so from one that was cut. */
+    if (release == NO_RELEASE ||
+        (!g->approved && memcmp(now.confirmed, g->boot.identity, sizeof(now.confirmed)) != 0))
         wrong(g, "a release was confirmed that nobody approved");
     else if (g->releases[release].counter > g->ceiling)
         g->ceiling = g->releases[release].counter;
@@ -392,6 +400,7 @@ static int port_confirm(void *ctx)
     while (release != NO_RELEASE && g->counter < g->releases[release].counter)
         raise_counter(g);
     g->floor = g->counter;
+    g->confirmed = true;
     return 0;
 }
 
@@ -512,7 +521,7 @@ static void approve(struct gateway *g, uint32_t release)
     memcpy(a.boot, g->boot.name, sizeof(a.boot));
     update_files_approval(&a, &c);
     update_files_sign(&release_approval_kind, &c, &signer, 1, &g->approval);
-    g->approved[release] = true;
+    g->approved = true;
 }
 
 static struct update_request request_of(const struct gateway *g)

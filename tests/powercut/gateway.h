@@ -46,7 +46,6 @@ struct gateway {
 
     /* kept without power */
     uint8_t record[UPDATE_RECORD_SIZE], state[BOOTSTATE_SIZE];
-    bool has_record;
     uint32_t counter;
     uint8_t slot[BOOTSTATE_SLOTS][BLOCKS][RELEASE_BLOCK];
 
@@ -65,7 +64,7 @@ struct gateway {
     uint32_t target; /* release */
     uint64_t rollout, time_ms;
     struct update_file order, approval;
-    bool approved[RELEASES];
+    bool approved; /* this boot */
 
     /* power */
     jmp_buf off;
@@ -75,6 +74,7 @@ struct gateway {
     /* what must never be, and what was seen */
     uint32_t floor;   /* counter of the last release whose confirmation was completed */
     uint32_t ceiling; /* the highest of a release whose confirmation began */
+    bool confirmed;   /* any was */
     const char *wrong;
     uint32_t boots, halts, trials, reverts;
 };

@@ -290,12 +290,18 @@ static void nobody_deletes_or_makes_again_a_counter_after_boot(void **state)
     shop_enter_secure_world(s);
     ok(&s->e, fusebox_take_root(&s->box, s->root));
     swtpm_release(&s->e.swtpm);
+    assert_int_equal(FUSEBOX_NV_COUNTER, 0x01406b01);
+    assert_int_equal(FUSEBOX_NV_BOOT, 0x01406b05);
+    assert_int_equal(swtpm_tool(&s->e.swtpm, text, sizeof(text),
+                                "tpm2_nvreadpublic 0x01406b01 && tpm2_nvreadpublic 0x01406b05"),
+                     0); /* they are there to be attacked */
     for (const char *const *c =
              (const char *const[]){
                  "tpm2_nvundefine -C p 0x01406b01", "tpm2_nvundefine -C o 0x01406b01",
                  "tpm2_clear -c p", "tpm2_clear -c l", "tpm2_clear -c o",
                  "tpm2_nvincrement -C o 0x01406b01", "tpm2_nvincrement 0x01406b01",
-                 "tpm2_nvread 0x01406b02", "tpm2_nvwrite -i /dev/null 0x01406b02",
+                 "tpm2_nvundefine -C p 0x01406b05", "tpm2_nvundefine -C o 0x01406b05",
+                 "tpm2_nvread 0x01406b05", "head -c 72 /dev/zero | tpm2_nvwrite -i - 0x01406b05",
                  "tpm2_unseal -c 0x81006b01", "tpm2_evictcontrol -C o -c 0x81006b01",
                  "tpm2_changeauth -c p x", "tpm2_changeauth -c o x",
                  "tpm2_hierarchycontrol -C p phEnable set", NULL};

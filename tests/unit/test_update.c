@@ -25,7 +25,6 @@ static struct update_content first[UPDATE_ROLES];
 /* A gateway that runs release COUNTER from slot A; what the tests change before they ask. */
 static struct board {
     uint8_t record[UPDATE_RECORD_SIZE];
-    bool has_record;
     struct bootstate state;
     uint32_t counter;
     uint8_t flash[FIRMWARE];
@@ -58,7 +57,7 @@ static int read_record(void *ctx, uint8_t record[UPDATE_RECORD_SIZE])
 {
     (void)ctx;
     memcpy(record, b.record, sizeof(b.record));
-    return b.has_record ? 0 : KAPU_ENOENT;
+    return 0;
 }
 
 static int write_record(void *ctx, const uint8_t record[UPDATE_RECORD_SIZE])
@@ -67,7 +66,6 @@ static int write_record(void *ctx, const uint8_t record[UPDATE_RECORD_SIZE])
     if (b.fail_record != 0)
         return b.fail_record;
     memcpy(b.record, record, sizeof(b.record));
-    b.has_record = true;
     b.record_writes++;
     return 0;
 }
@@ -139,8 +137,10 @@ static void make_gateway(void)
     } row[UPDATE_ROLES] = {{RELEASE_ROLE_RELEASE, RELEASE_KEY, 2},
                            {RELEASE_ROLE_ROLLOUT, ROLLOUT_KEY, 1},
                            {RELEASE_ROLE_APPROVAL, APPROVAL_KEY, 1}};
+    static const struct update_record first_record;
 
     memset(&b, 0, sizeof(b));
+    update_record_encode(&first_record, b.record);
     b.self.hardware = text("qemu-virt");
     b.self.product = text("gateway");
     b.self.group = text("north");
@@ -229,6 +229,7 @@ static void refused_as(enum update_answer expected)
     assert_memory_equal(&b.state, &state, sizeof(state));
     make_ask();
     q.r.number = 1000;
+    q.r.until_ms += 30 * DAY_MS;
     assert_int_equal(sign_and_ask(), UPDATE_DONE);
 }
 
@@ -291,7 +292,6 @@ static void expired_rollout(void)
 
     r.time_ms = q.r.until_ms + 1;
     update_record_encode(&r, b.record);
-    b.has_record = true;
     open_it();
 }
 
@@ -338,6 +338,7 @@ static void far_number(void)
 static void far_time(void)
 {
     q.r.issued_ms = q.r.until_ms = NOW_MS + UPDATE_TIME_JUMP + 1;
+    q.m.expires_ms = q.r.until_ms;
 }
 
 static void other_firmware(void)
@@ -403,10 +404,6 @@ static void each_bad_request_is_refused_by_its_name_and_the_good_one_taken(void 
         make_ask();
         row[i].change();
         sign(false);
-        if (row[i].change == expired_rollout) { /* no later rollout is good then: no control */
-            assert_int_equal(ask(), UPDATE_FREEZE);
-            continue;
-        }
         refused_as(row[i].answer);
     }
 }
@@ -531,6 +528,9 @@ static void a_trial_that_failed_is_recorded_and_not_tried_for_ever(void **state)
 
 static void what_runs_on_trial_must_be_what_was_verified(void **state)
 {
+    const struct bytes none = {NULL, 0};
+    enum update_answer answer;
+
     (void)state;
     make_gateway();
     make_ask();
@@ -540,6 +540,37 @@ static void what_runs_on_trial_must_be_what_was_verified(void **state)
     assert_int_equal(b.u.stage, UPDATE_OVER);
     assert_int_equal(b.u.record.last, UPDATE_OTHER_RAN);
     assert_true(!b.state.trial && b.state.slot == 0);
+    assert_int_equal(update_confirm(&b.u, true, none, none, &answer), 0);
+    assert_int_equal(answer, UPDATE_CHANGED);
+    assert_int_equal(b.confirmations, 0);
+}
+
+/* Before the state names a release any may start. What is recorded and was never set is no trial,
+ * and nothing that was confirmed. */
+static void a_trial_that_was_recorded_only_is_never_taken_for_confirmed(void **state)
+{
+    (void)state;
+    for (unsigned int named = 0; named < 2; named++) {
+        make_gateway();
+        b.boot.slot = 1; /* the other slot runs than the state has in use: that was refused */
+        if (named == 0)
+            memset(b.state.confirmed, 0, sizeof(b.state.confirmed));
+        open_it();
+        make_ask();
+        sign(false);
+        b.fail_state = KAPU_EIO; /* the power goes between the two writes */
+        assert_int_equal(update_request(&b.u, &q.request, &(enum update_answer){0}), KAPU_EIO);
+        b.fail_state = 0;
+        assert_true(b.u.record.trial && b.u.record.slot == 0 && !b.state.trial);
+        if (named == 0) { /* the release starts at once, not on trial */
+            b.boot.slot = 0;
+            memcpy(b.boot.identity, q.m.identity, sizeof(b.boot.identity));
+        }
+        open_it();
+        assert_int_equal(b.confirmations, 0);
+        assert_int_equal(b.u.stage, named == 0 ? UPDATE_IDLE : UPDATE_WAITING);
+        assert_int_equal(b.u.record.last, named == 0 ? UPDATE_NEVER_BEGAN : UPDATE_NOTHING_YET);
+    }
 }
 
 /* ---- halting ---- */
@@ -611,6 +642,17 @@ static struct release_approval approval_of_this_trial(void)
     return a;
 }
 
+static int confirm_with_error(const struct release_approval *a, unsigned int key)
+{
+    struct update_content c;
+    struct update_file f;
+    enum update_answer answer;
+
+    update_files_approval(a, &c);
+    update_files_sign(&release_approval_kind, &c, &key, 1, &f);
+    return update_confirm(&b.u, true, update_file_bytes(&f), (struct bytes){NULL, 0}, &answer);
+}
+
 static enum update_answer confirm_with(const struct release_approval *a, unsigned int key,
                                        bool clean)
 {
@@ -650,16 +692,13 @@ static void a_trial_is_confirmed_by_a_clean_check_and_an_approval_of_this_boot(v
     bad = good;
     bad.release[5] ^= 1;
     assert_int_equal(confirm_with(&bad, APPROVAL_KEY, true), UPDATE_REPLAYED_APPROVAL);
-    bad = good;
-    bad.issued_ms = b.u.record.time_ms + UPDATE_TIME_JUMP + 1;
-    assert_int_equal(confirm_with(&bad, APPROVAL_KEY, true), UPDATE_FAST_FORWARD);
     assert_int_equal(confirm_with(&good, ROLLOUT_KEY, true), UPDATE_ARBITRARY_SOFTWARE);
     assert_int_equal(b.confirmations, 0);
     assert_int_equal(confirm_with(&good, APPROVAL_KEY + 2, true), UPDATE_DONE);
     assert_int_equal(b.confirmations, 1);
     assert_int_equal(b.u.stage, UPDATE_IDLE);
     assert_int_equal(b.u.record.last, UPDATE_CONFIRMED);
-    assert_int_equal(b.u.record.time_ms, good.issued_ms);
+    assert_int_equal(b.u.record.time_ms, NOW_MS + DAY_MS); /* an approval tells no time */
     assert_int_equal(confirm_with(&good, APPROVAL_KEY, true), UPDATE_NO_TRIAL);
     assert_int_equal(sign_and_ask(), UPDATE_ROLLBACK); /* its counter is the TPM's now */
 }
@@ -791,6 +830,35 @@ static void a_new_rollout_set_ends_a_fast_forward(void **state)
     assert_int_equal(sign_and_ask(), UPDATE_DONE);
 }
 
+/* Two of three keys stay: what they signed would count again. */
+static void a_new_rollout_set_with_the_old_keys_brings_nothing_back(void **state)
+{
+    static const unsigned int by[] = {ROLLOUT_KEY, ROLLOUT_KEY + 1};
+    const struct bytes none = {NULL, 0};
+    struct release_keys next = update_files_set(RELEASE_ROLE_ROLLOUT, 2, ROLLOUT_KEY, 2, 1);
+    enum update_answer answer;
+    struct update_content c;
+    struct update_file f;
+
+    (void)state;
+    make_gateway();
+    make_ask();
+    q.r.number = 5;
+    sign(false);
+    assert_int_equal(ask(), UPDATE_DONE);
+    assert_int_equal(halt(6), UPDATE_DONE);
+    update_files_keys(&next, &c);
+    update_files_sign(&release_keys_kind, &c, by, 2, &f);
+    assert_int_equal(update_keys(&b.u, none, update_file_bytes(&f), &answer), 0);
+    assert_int_equal(answer, UPDATE_DONE);
+    make_ask();
+    q.r.number = 5;
+    q.request.keys[1] = update_content_bytes(&c);
+    assert_int_equal(sign_and_ask(), UPDATE_REPLAYED_ROLLOUT);
+    q.r.number = 7;
+    assert_int_equal(sign_and_ask(), UPDATE_DONE);
+}
+
 /* ---- the record, and errors ---- */
 
 static void a_record_survives_its_encoding_and_nothing_else_is_one(void **state)
@@ -846,10 +914,43 @@ static void a_port_that_fails_is_an_error_and_can_be_asked_again(void **state)
         assert_int_equal(update_request(&b.u, &q.request, &answer), KAPU_EIO);
         assert_false(b.state.trial);
         *fails[i] = 0;
+        assert_int_equal(b.u.stage, UPDATE_CLOSED); /* what the TPM holds is to be read again */
+        assert_int_equal(update_request(&b.u, &q.request, &answer), KAPU_ESESSION);
+        assert_int_equal(update_keys(&b.u, q.request.keys[0], q.request.manifest, &answer),
+                         KAPU_ESESSION);
         open_it();
         assert_int_equal(ask(), UPDATE_DONE);
         assert_true(b.state.trial);
     }
+}
+
+/* The state may be written and the counter raised by then: nothing is done by what was known
+ * before. */
+static void a_confirmation_that_failed_half_way_is_finished_and_not_undone_by_a_halt(void **state)
+{
+    const struct bytes none = {NULL, 0};
+    struct release_approval a;
+    enum update_answer answer;
+
+    (void)state;
+    begin_trial(true);
+    a = approval_of_this_trial();
+    b.fail_confirm = KAPU_EIO;
+    assert_int_equal(confirm_with_error(&a, APPROVAL_KEY), KAPU_EIO);
+    b.state = (struct bootstate){.slot = 1}; /* as far as it came */
+    memcpy(b.state.confirmed, b.boot.identity, sizeof(b.state.confirmed));
+    q.r.action = RELEASE_HALT;
+    q.r.number = 2;
+    sign(false);
+    assert_int_equal(update_request(&b.u, &q.request, &answer), KAPU_ESESSION);
+    assert_int_equal(update_confirm(&b.u, true, none, none, &answer), KAPU_ESESSION);
+    b.fail_confirm = 0;
+    open_it();
+    assert_int_equal(b.confirmations, 1);
+    assert_int_equal(b.u.record.last, UPDATE_CONFIRMED);
+    assert_int_equal(ask(), UPDATE_DONE); /* the halt comes too late */
+    assert_memory_equal(b.state.confirmed, b.boot.identity, sizeof(b.state.confirmed));
+    assert_int_equal(b.state.slot, 1);
 }
 
 static void every_answer_has_a_name_of_its_own(void **state)
@@ -878,6 +979,7 @@ int main(void)
         cmocka_unit_test(while_a_trial_runs_its_tries_cannot_be_had_again),
         cmocka_unit_test(a_trial_that_failed_is_recorded_and_not_tried_for_ever),
         cmocka_unit_test(what_runs_on_trial_must_be_what_was_verified),
+        cmocka_unit_test(a_trial_that_was_recorded_only_is_never_taken_for_confirmed),
         cmocka_unit_test(a_halt_ends_a_trial_that_waits_or_runs),
         cmocka_unit_test(a_halt_that_comes_first_is_remembered),
         cmocka_unit_test(a_halt_of_another_release_leaves_the_trial),
@@ -888,8 +990,10 @@ int main(void)
         cmocka_unit_test(keys_that_were_replaced_sign_nothing_any_more),
         cmocka_unit_test(a_set_that_nobody_took_is_not_taken_by_being_given),
         cmocka_unit_test(a_new_rollout_set_ends_a_fast_forward),
+        cmocka_unit_test(a_new_rollout_set_with_the_old_keys_brings_nothing_back),
         cmocka_unit_test(a_record_survives_its_encoding_and_nothing_else_is_one),
         cmocka_unit_test(a_port_that_fails_is_an_error_and_can_be_asked_again),
+        cmocka_unit_test(a_confirmation_that_failed_half_way_is_finished_and_not_undone_by_a_halt),
         cmocka_unit_test(every_answer_has_a_name_of_its_own),
     };
 

@@ -83,6 +83,8 @@ enum bootstate_verdict {
  */
 enum bootstate_verdict bootstate_choose(struct bootstate *s, struct bootmarks *m);
 
+/* The release that a slot may start; zeros: any. */
+const uint8_t *bootstate_expected(const struct bootstate *s, uint8_t slot);
 /* Whether a slot may start this release. */
 bool bootstate_allows(const struct bootstate *s, uint8_t slot,
                       const uint8_t identity[BOOTSTATE_IDENTITY_SIZE]);

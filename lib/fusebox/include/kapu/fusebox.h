@@ -192,10 +192,11 @@ KAPU_MUST_CHECK int fusebox_raise(struct fusebox *f, const uint8_t root[FUSEBOX_
 
 /*
  * Confirms the release in `slot`, whose identity is given: its slot is no longer on trial, no other
- * release starts from either slot, and the security counter rises to `counter`. Does a part of it, of at most FUSEBOX_RAISE_PART steps, and says in *left how many
- * steps are still to be done: call it until that is 0. State first: a cut on the way leaves a
- * confirmed slot that can be confirmed again; the other way round it would leave a trial whose
- * fall-back is refused. KAPU_EARG: more than FUSEBOX_RAISE_MAX steps; nothing was changed.
+ * release starts from either slot, and the security counter rises to `counter`. Does a part of it,
+ * of at most FUSEBOX_RAISE_PART steps, and says in *left how many steps are still to be done: call
+ * it until that is 0. State first: a cut on the way leaves a confirmed slot that can be confirmed
+ * again; the other way round it would leave a trial whose fall-back is refused. KAPU_EARG: more
+ * than FUSEBOX_RAISE_MAX steps; nothing was changed.
  */
 KAPU_MUST_CHECK int fusebox_confirm(struct fusebox *f, const uint8_t root[FUSEBOX_SECRET_SIZE],
                                     uint8_t slot, const uint8_t identity[BOOTSTATE_IDENTITY_SIZE],

@@ -20,8 +20,8 @@
  * Memory: the caller's; struct update has all work memory. Nothing is allocated. Inputs must not
  * change during a call: copy them out of shared memory first.
  *
- * Errors: 0 or KAPU_E*: a port failed, and the call may be repeated. What was refused is no error:
- * it is the answer.
+ * Errors: 0 or KAPU_E*: a port failed, and it is not known what the TPM holds: each call but
+ * update_open gives KAPU_ESESSION then. What was refused is no error: it is the answer.
  */
 #ifndef KAPU_UPDATE_H
 #define KAPU_UPDATE_H
@@ -32,10 +32,10 @@
 #define UPDATE_TRIES 3u /* starts that a trial has */
 /* Trials that a rollout has on a gateway; then a new one is needed. */
 #define UPDATE_TRIALS_MAX 2u
-/* Most that the number of a rollout rises at once, and the time that rollouts and approvals tell,
- * in ms: a stolen rollout key cannot make all later ones look old. Ten years. */
+/* Most that the number of a rollout rises at once, and most that it is later than its manifest, in
+ * ms (a year): a stolen rollout key cannot make all later rollouts and manifests look old. */
 #define UPDATE_NUMBER_JUMP (1u << 20)
-#define UPDATE_TIME_JUMP (10ull * 366 * 24 * 3600 * 1000)
+#define UPDATE_TIME_JUMP (366ull * 24 * 3600 * 1000)
 /* Most that a release's security counter is above the TPM's; FUSEBOX_RAISE_MAX is the same. */
 #define UPDATE_COUNTER_JUMP 4095u
 #define UPDATE_ROLES 3u
@@ -92,7 +92,7 @@ struct update_record {
     uint8_t trials;   /* of the last rollout on this gateway */
     uint8_t last;     /* enum update_outcome of the last trial that ended */
     uint8_t reset;    /* why the monitor reset the board before that was recorded; 0: it did not */
-    uint64_t time_ms; /* the last time that a signed message told, since 1970 */
+    uint64_t time_ms; /* the latest time of a rollout that was taken to install, since 1970 */
     uint64_t rollout; /* number of the last one that was taken */
     uint8_t release[RELEASE_DIGEST_SIZE];  /* of the trial, or of the last one */
     uint8_t identity[RELEASE_DIGEST_SIZE]; /* of the same */
@@ -113,7 +113,7 @@ KAPU_MUST_CHECK int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE],
 
 struct update_port {
     void *ctx;
-    /* KAPU_ENOENT: it was never written. */
+    /* The factory writes the first one, of an empty struct update_record. */
     int (*read_record)(void *ctx, uint8_t record[UPDATE_RECORD_SIZE]);
     /* Whole or not at all, also when the power goes. */
     int (*write_record)(void *ctx, const uint8_t record[UPDATE_RECORD_SIZE]);
@@ -149,6 +149,7 @@ enum update_stage {
     UPDATE_WAITING,  /* the trial starts with the next reset */
     UPDATE_ON_TRIAL, /* it runs */
     UPDATE_OVER,     /* what runs is a trial that has ended: the next reset starts the other slot */
+    UPDATE_CLOSED,   /* a port has failed */
 };
 
 struct update {
@@ -169,8 +170,8 @@ struct update {
     uint8_t work[RELEASE_SIGNED_MAX];
 };
 
-/* The members before `record` are the caller's. After an error the struct is not open: nothing but
- * update_open may be called. KAPU_EINVAL: the record or a built-in set is malformed. */
+/* The members before `record` are the caller's. KAPU_EINVAL: the record or a built-in set is
+ * malformed. */
 KAPU_MUST_CHECK int update_open(struct update *u);
 
 /* A request, as it comes from the normal world. */
@@ -193,8 +194,12 @@ KAPU_MUST_CHECK int update_request(struct update *u, const struct update_request
 KAPU_MUST_CHECK int update_confirm(struct update *u, bool clean, struct bytes approval,
                                    struct bytes keys, enum update_answer *answer);
 
-/* The next set of a role, signed by the thresholds of `now` (as in a request) and of itself. A new
- * set of the rollout role makes numbers and time begin anew. */
+/*
+ * The next set of a role, signed by the thresholds of `now` (as in a request) and of itself. A new
+ * set of the rollout role makes numbers and time begin anew if it has fewer keys of the former than
+ * its threshold: else what was rolled out and halted before would count again. A set that comes
+ * built in with a release begins nothing anew.
+ */
 KAPU_MUST_CHECK int update_keys(struct update *u, struct bytes now, struct bytes next,
                                 enum update_answer *answer);
 
