@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which stages of make test run side by side."""
 
+import importlib.machinery
+import importlib.util
 import threading
 
 import pytest
 
 from kapu import schedule
+from kapu.paths import ROOT
 from kapu.schedule import Schedule, Stage
 
 WAIT = 30  # seconds; a test that needs them has failed
@@ -108,3 +111,11 @@ def test_stages_that_wait_for_each_other_are_an_error():
     with pytest.raises(AssertionError, match="wait for each other: a, b"):
         schedule.run([stage("a", after=("b",)), stage("b", after=("a",))], 1, lambda one: True,
                      lambda one: None, lambda running: None)
+
+
+def test_every_stage_of_the_tests_waits_for_the_build():
+    """Which fetches what the others compile too: with an empty cache there is nothing of it before."""
+    loader = importlib.machinery.SourceFileLoader("tools_test", str(ROOT / "tools" / "test"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("tools_test", loader))
+    loader.exec_module(module)
+    assert [s.name for s in module.STAGES if "build" not in s.needs] == ["build"]
