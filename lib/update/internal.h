@@ -28,7 +28,7 @@ KAPU_MUST_CHECK int update_put_record(struct update *u, const struct update_reco
 KAPU_MUST_CHECK int update_put_state(struct update *u, const struct bootstate *s);
 /* The trial of the record starts with the next reset: UPDATE_WAITING. */
 KAPU_MUST_CHECK int update_set_trial(struct update *u);
-/* What runs was started on trial and has not been confirmed since: it is no slot to fall back to.
+/* The running release was started on trial and is not confirmed: a trial must not fall back to it.
  */
 bool update_runs_unconfirmed(const struct update *u);
 /* The trial has ended, with `r` as the record of that; the boot state follows. */

@@ -168,7 +168,7 @@ static int halt(struct update *u, enum update_answer *answer)
     if (*answer != UPDATE_DONE || (u->rollout.number == r.rollout && !r.trial))
         return 0;
     r.rollout = u->rollout.number;
-    r.trials = UPDATE_TRIALS_MAX; /* this number is no rollout that installs */
+    r.trials = UPDATE_TRIALS_MAX; /* an install under this number is refused */
     if (!r.trial || !is_last_release(u)) {
         if (!r.trial)
             memcpy(r.release, u->rollout.release, sizeof(r.release));

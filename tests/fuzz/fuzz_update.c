@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Update decisions on any record, boot state and request. All signatures hold, so that what lies
- * behind them is reached. Whatever is asked: the slot that runs is never put on trial, and the
- * record stays one that can be read.
+ * Update decisions on any record, boot state and request. All signatures are accepted, so that
+ * the code after the check is reached. Whatever is asked: the slot that runs is never put on trial,
+ * and the record stays one that can be read.
  *
  * Input: a byte for this boot (bit 0: slot, bit 1: on trial, bit 2: the slot has the firmware),
  * record, boot state, 2 bytes of size and a manifest, the rest a rollout.

@@ -4,7 +4,7 @@
  *
  *   each      every operation of an update in turn, in every way, and once more in the recovery
  *   random    any operations, of updates one after the other, good releases and bad ones
- *   attacked  the same with an attacker in Linux now and then, who writes both slots and asks for
+ *   attacked  the same, and in some boots an attacker in Linux writes both slots and asks for
  *             anything that was ever signed
  *
  * Ends with 1 when a single run was wrong, and says which seed it was.

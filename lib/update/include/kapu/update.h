@@ -21,7 +21,7 @@
  * change during a call: copy them out of shared memory first.
  *
  * Errors: 0 or KAPU_E*: a port failed, and it is not known what the TPM holds: each call but
- * update_open gives KAPU_ESESSION then. What was refused is no error: it is the answer.
+ * update_open gives KAPU_ESESSION then. A refusal is not an error; `answer` says it.
  */
 #ifndef KAPU_UPDATE_H
 #define KAPU_UPDATE_H
@@ -120,7 +120,7 @@ struct update_port {
     /* What counts from the next reset on. */
     int (*read_state)(void *ctx, struct bootstate *state, uint32_t *counter);
     int (*write_state)(void *ctx, const struct bootstate *state);
-    /* The running slot is no longer on trial, then the counter rises to that of the release which
+    /* Ends the trial of the running slot, then raises the counter to that of the release which
      * runs: as fusebox_confirm, all of it. */
     int (*confirm)(void *ctx);
     /* SHA-256 of that many bytes of a slot in flash. KAPU_ERANGE: it has fewer. */
