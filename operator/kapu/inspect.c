@@ -17,8 +17,10 @@
 
 #define CACHE_PAGES 128u
 #define WORK_SIZE ((512u << 10) + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
-#define LOOKS 3 /* at a running gateway, when the one before found something */
-#define LOOK_PAUSE_US 200000
+#define LOOKS 3          /* at a running gateway, when the one before found something */
+#define LOOKS_PASSING 10 /* the same, when it may pass (introspect_may_pass) */
+#define LOOK_PAUSE_US 200000u
+#define LOOK_PAUSE_US_MAX 1000000u
 #define STATUS_CLEAN 0
 #define STATUS_FINDINGS 1
 #define STATUS_ERROR 2
@@ -384,19 +386,33 @@ static int look_at(const struct options *o, const char *folder, const struct fil
     return status;
 }
 
+static bool any_may_pass(const struct result *r)
+{
+    const struct finding *f = r->findings.items;
+
+    for (size_t i = 0; i < r->findings.n; i++) {
+        if (introspect_may_pass(r->in, &f[i]))
+            return true;
+    }
+    return false;
+}
+
 /*
  * A gateway can be stopped in the middle of a change, when a module has left the kernel's list and
- * still has memory, for example. What is wrong stays: it is there at each of some looks.
+ * still has memory, for example. What is wrong stays: it is there at each of some looks. What may
+ * pass is looked at more often and for longer, for a busy gateway takes seconds over it, and the
+ * next module often has the addresses of the last.
  */
 static int look_until_sure(const struct options *o, const char *folder, const struct file *profile,
                            const struct file *allow)
 {
     struct introspect in;
     struct result r = {0}, earlier = {0};
+    useconds_t pause = LOOK_PAUSE_US;
     bool went_on = false;
     int status = STATUS_ERROR;
 
-    for (int i = 0; i < LOOKS; i++) {
+    for (int i = 0; i < LOOKS_PASSING; i++) {
         r = (struct result){.source = o->live != NULL ? o->live : o->file, .in = &in};
         status = look_at(o, folder, profile, allow, &r, &went_on);
         if (i > 0 && status == STATUS_ERROR) {
@@ -411,10 +427,12 @@ static int look_until_sure(const struct options *o, const char *folder, const st
         free_result(&earlier);
         if (status != STATUS_ERROR)
             status = verdict(&r);
-        if (status != STATUS_FINDINGS || !went_on || i + 1 == LOOKS)
+        if (status != STATUS_FINDINGS || !went_on || i + 1 == LOOKS_PASSING ||
+            (i + 1 >= LOOKS && !any_may_pass(&r)))
             break;
         earlier = r;
-        usleep(LOOK_PAUSE_US);
+        usleep(pause);
+        pause = pause < LOOK_PAUSE_US_MAX / 3 * 2 ? pause / 2 * 3 : LOOK_PAUSE_US_MAX;
     }
     if (status != STATUS_ERROR || r.checks_n > 0)
         show(o, &r);
