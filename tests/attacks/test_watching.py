@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus and benign load, as the secure world sees them: attacks are found, load is not."""
+"""The corpus as the secure world sees it, and benign load as kapu inspect does too: attacks are found, load is not."""
 
 import os
 import time
@@ -9,13 +9,15 @@ import pytest
 from attacks.churn import churn
 from attacks.corpus import LAB, of_flavour
 from attacks.corpus.bench import Bench
+from attacks.corpus.detector import HostInspector
 from attacks.corpus.technique import FAMILIES
 from kapu import load as busy
 from kapu.report import update_report
 from monitored import SecureWorld
 from thirds import third_of
 
-LOOKS_UNDER_LOAD = 24  # make soak takes hundreds
+CHECKS_UNDER_LOAD = 18  # make soak takes hundreds
+LOOKS_A_CHECK = 3  # of kapu inspect
 MANY_LABELS = ("warning", "monitor.missed")
 
 
@@ -46,15 +48,19 @@ def test_the_secure_world_finds(bench, technique):
     assert after == []
 
 
-def test_load_is_no_finding_of_the_secure_world(bench):
-    """Consecutive deep checks while everything comes and goes. One switch of a jump label may change more pages than
+def test_load_is_no_finding(bench):
+    """Consecutive deep checks, and looks of kapu inspect, while everything comes and goes. One switch of a jump label may change more pages than
     the watch has room for: the lab warns of that, and has the pages watched anew (docs/monitor.md)."""
-    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", len(third_of(LOOKS_UNDER_LOAD)))), 0, 0
+    wanted, checks, alarms = int(os.environ.get("KAPU_SOAK", len(third_of(CHECKS_UNDER_LOAD)))), 0, 0
+    outside = HostInspector(bench.folder, LAB)
     deadline = time.monotonic() + max(wanted, 10) * 60 * busy.factor()
     with churn(bench.shell) as load:
         while checks < wanted or not load.went_round():
             found = [f for f in bench.detector.findings() if (f["severity"], f["id"]) != MANY_LABELS]
             checks, alarms = checks + 1, alarms + len(found)
             assert found == [], f"deep check {checks} of {wanted}"
+            for _ in range(LOOKS_A_CHECK):
+                assert outside.findings() == []
             assert time.monotonic() < deadline, load.rounds()
+    assert outside.findings() == []
     update_report("monitor", clean_checks=checks, false_alarms=alarms)
