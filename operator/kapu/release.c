@@ -239,8 +239,8 @@ static int verify_signatures(const char *path, const struct release_file_read *f
     int err;
 
     if (role != k->role)
-        return fail("%s: a %s is signed by %s keys; the set is of %s keys", path,
-                    release_about[f->what].name, release_role_name[role],
+        return fail("%s: %s is signed by %s keys; the set is of %s keys", path,
+                    release_about[f->what].a_name, release_role_name[role],
                     release_role_name[k->role]);
     err = release_verify(SHA, &evidence_openssl, release_about[f->what].kind, &f->seen, k, &good);
     if (err == KAPU_EAUTH)
@@ -263,8 +263,8 @@ static int verify(const struct options *o, char **path, int n)
     status = verify_signatures(path[0], &f, &set.is.keys);
     if (status == EXIT_DONE && (o->parts.firmware != NULL || o->parts.root != NULL))
         status = f.what == RELEASE_A_MANIFEST ? release_check_parts(&f.is.manifest, &o->parts)
-                                              : fail("%s: is a %s, which names no parts", path[0],
-                                                     release_about[f.what].name);
+                                              : fail("%s: is %s, which names no parts", path[0],
+                                                     release_about[f.what].a_name);
     if (status != EXIT_DONE)
         return status;
     if (o->json) {

@@ -9,10 +9,12 @@
 #include "factory.h"
 
 const struct release_about release_about[RELEASE_WHATS] = {
-    [RELEASE_A_MANIFEST] = {"release manifest", &release_manifest_kind, RELEASE_ROLE_RELEASE},
-    [RELEASE_A_SET] = {"set of keys", &release_keys_kind, 0},
-    [RELEASE_A_ROLLOUT] = {"rollout", &release_rollout_kind, RELEASE_ROLE_ROLLOUT},
-    [RELEASE_AN_APPROVAL] = {"approval", &release_approval_kind, RELEASE_ROLE_APPROVAL},
+    [RELEASE_A_MANIFEST] = {"release manifest", "a release manifest", &release_manifest_kind,
+                            RELEASE_ROLE_RELEASE},
+    [RELEASE_A_SET] = {"set of keys", "a set of keys", &release_keys_kind, 0},
+    [RELEASE_A_ROLLOUT] = {"rollout", "a rollout", &release_rollout_kind, RELEASE_ROLE_ROLLOUT},
+    [RELEASE_AN_APPROVAL] = {"approval", "an approval", &release_approval_kind,
+                             RELEASE_ROLE_APPROVAL},
 };
 
 const char *const release_role_name[RELEASE_ROLE_APPROVAL + 1] = {"", "release", "rollout",
@@ -63,9 +65,9 @@ int release_file_read(const char *path, struct release_file_read *f)
     err = content_of(f);
     if (err == 0)
         return 0;
-    (void)fail(err == KAPU_EUNSUPPORTED ? "%s: a %s in a format that this kapu does not know"
-                                        : "%s: a %s whose content is damaged",
-               path, release_about[f->what].name);
+    (void)fail(err == KAPU_EUNSUPPORTED ? "%s: %s in a format that this kapu does not know"
+                                        : "%s: %s whose content is damaged",
+               path, release_about[f->what].a_name);
     return -1;
 }
 
@@ -75,8 +77,8 @@ int release_file_read_a(const char *path, enum release_what what, struct release
         return -1;
     if (f->what == what)
         return 0;
-    (void)fail("%s: is a %s, not a %s", path, release_about[f->what].name,
-               release_about[what].name);
+    (void)fail("%s: is %s, not %s", path, release_about[f->what].a_name,
+               release_about[what].a_name);
     return -1;
 }
 

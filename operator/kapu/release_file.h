@@ -11,7 +11,7 @@ enum release_what { RELEASE_A_MANIFEST, RELEASE_A_SET, RELEASE_A_ROLLOUT, RELEAS
 
 /* Of each of them: how people call it, and whose keys sign it. */
 struct release_about {
-    const char *name;
+    const char *name, *a_name; /* with its article */
     const struct evidence_kind *kind;
     enum release_role role; /* of a set: its own */
 };
