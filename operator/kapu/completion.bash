@@ -24,7 +24,7 @@ _kapu() {
             return
             ;;
         --timeout | --interval | --name | --id | --root-key-hash | --live | --reason | --platform | --version | --hardware | --product | \
-            --expires | --from-counter | --level | --threshold | --set) return ;;
+            --expires | --from-counter | --level | --threshold | --set | --number | --gateway | --group | --days | --boot) return ;;
         --role)
             mapfile -t COMPREPLY < <(compgen -W 'release rollout approval' -- "$cur")
             return
@@ -50,8 +50,9 @@ _kapu() {
             ;;
         reference) words='add show remove --operator --help' files=yes ;;
         release)
-            words='make keys sign show verify patch rebuild --firmware --root --version --hardware --product --out --expires'
-            words+=' --from-counter --no-approval --level --role --threshold --set --key --keys --next --json --help'
+            words='make keys rollout approve sign show verify patch rebuild --firmware --root --version --hardware'
+            words+=' --product --out --expires --from-counter --no-approval --level --role --threshold --set --number'
+            words+=' --gateway --group --halt --days --boot --key --keys --next --json --help'
             files=yes
             ;;
         esac

@@ -21,7 +21,7 @@ static const struct {
     {"forget", command_forget, "a gateway leaves the fleet"},
     {"inspect", command_inspect, "look into a gateway's memory: a dump, or one that runs"},
     {"reference", command_reference, "which releases the verifier knows"},
-    {"release", command_release, "make a release, sign it by several, verify it"},
+    {"release", command_release, "make a release, say who gets it, sign and verify both"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kapu release: what a release is, signed by several; and the sets of keys that may sign. */
+/* kapu release: what a release is and who gets it, signed by several; and the sets of keys that may
+ * sign. */
+#include <errno.h>
 #include <getopt.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include "payload.h"
 #include "release_file.h"
 #include "release_make.h"
+#include "release_order.h"
 #include "release_show.h"
 #include "signer.h"
 
@@ -21,6 +24,10 @@ static const char help[] =
     "                         --product NAME --out DIR [--expires DAYS] [--from-counter N]\n"
     "                         [--no-approval] [--level N]\n"
     "       kapu release keys --role ROLE --threshold N [--set N] --out FILE KEY...\n"
+    "       kapu release rollout --number N --out FILE (--gateway UEID)... [--halt] [--days N]\n"
+    "                            MANIFEST\n"
+    "       kapu release rollout --number N --out FILE --group NAME [--halt] [--days N] MANIFEST\n"
+    "       kapu release approve --gateway UEID --boot HEX --out FILE MANIFEST\n"
     "       kapu release sign --key KEY FILE\n"
     "       kapu release show [--json] FILE...\n"
     "       kapu release verify --keys FILE [--next FILE]... [--json] FILE\n"
@@ -32,6 +39,9 @@ static const char help[] =
     "  keys    a set of keys (public or private, PEM), of which so many must sign; nobody has\n"
     "          signed it yet. The first set of a role is built into gateways; each one after it\n"
     "          is signed by enough keys of it and of the one before\n"
+    "  rollout who gets the release of a manifest, until when; nobody has signed it yet\n"
+    "  approve that the trial of a release is good, in one boot of one gateway; nobody has\n"
+    "          signed it yet\n"
     "  sign    adds a signature to a manifest, a set, a rollout or an approval\n"
     "  show    what such a file says; its signatures are not looked at\n"
     "  verify  that enough keys of the set signed it, and that the parts are those it names\n"
@@ -41,6 +51,12 @@ static const char help[] =
     "          (--firmware and --root), or none, and tells what it fetches; nothing is written\n\n"
     "  --role ROLE        whose keys: release, rollout, approval\n"
     "  --set N            number of the set, one more than that of the set before (1)\n"
+    "  --number N         number of the rollout, higher than those of the rollouts before\n"
+    "  --gateway UEID     a gateway, by its UEID of 66 hexadecimal digits; once for each\n"
+    "  --group NAME       the gateways of a group\n"
+    "  --halt             halt the release: its trial ends, and it is not installed any longer\n"
+    "  --days N           the rollout ends so many days from now (30)\n"
+    "  --boot HEX         the random name of the boot, 64 hexadecimal digits\n"
     "  --key KEY          private key: PEM file, or pkcs11: URI\n"
     "  --expires DAYS     a gateway does not start to install it later (365)\n"
     "  --from-counter N   the least security counter of a gateway that may take it (0)\n"
@@ -56,6 +72,7 @@ struct options {
     uint64_t threshold, set;
     bool json;
     struct release_parts parts;
+    struct release_order order;
 };
 
 /* ---- keys ---- */
@@ -280,17 +297,87 @@ static int verify(const struct options *o, char **path, int n)
 
 /* ---- options ---- */
 
-enum { NEXT = 256, EXPIRES, FROM_COUNTER, THRESHOLD, SET, LEVEL };
+enum {
+    NEXT = 256,
+    EXPIRES,
+    FROM_COUNTER,
+    THRESHOLD,
+    SET,
+    LEVEL,
+    NUMBER,
+    GATEWAY,
+    GROUP,
+    HALT,
+    DAYS,
+    BOOT
+};
+
+static const struct option long_options[] = {
+    {"keys", required_argument, NULL, 'k'},
+    {"key", required_argument, NULL, 'K'},
+    {"next", required_argument, NULL, NEXT},
+    {"out", required_argument, NULL, 'o'},
+    {"role", required_argument, NULL, 'r'},
+    {"threshold", required_argument, NULL, THRESHOLD},
+    {"set", required_argument, NULL, SET},
+    {"firmware", required_argument, NULL, 'f'},
+    {"root", required_argument, NULL, 'R'},
+    {"version", required_argument, NULL, 'v'},
+    {"hardware", required_argument, NULL, 'H'},
+    {"product", required_argument, NULL, 'p'},
+    {"expires", required_argument, NULL, EXPIRES},
+    {"from-counter", required_argument, NULL, FROM_COUNTER},
+    {"level", required_argument, NULL, LEVEL},
+    {"number", required_argument, NULL, NUMBER},
+    {"gateway", required_argument, NULL, GATEWAY},
+    {"group", required_argument, NULL, GROUP},
+    {"halt", no_argument, NULL, HALT},
+    {"days", required_argument, NULL, DAYS},
+    {"boot", required_argument, NULL, BOOT},
+    {"no-approval", no_argument, NULL, 'n'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
 
 static int take_number(const char *name, const char *text, uint64_t most, uint64_t *to)
 {
     char *end;
 
+    errno = 0;
     *to = strtoull(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && *to <= most)
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *to <= most)
         return 0;
     (void)fail("--%s takes a number, not '%s'", name, text);
     return -1;
+}
+
+static int take_order(struct release_order *o, int c)
+{
+    switch (c) {
+    case NUMBER:
+        return take_number("number", optarg, UINT64_MAX, &o->number);
+    case DAYS:
+        return take_number("days", optarg, UINT64_MAX, &o->days);
+    case GATEWAY:
+        if (o->gateways < RELEASE_GATEWAYS_MAX)
+            o->gateway[o->gateways] = optarg;
+        o->gateways++;
+        return 0;
+    case GROUP:
+        if (o->group != NULL)
+            return fail("--group can be given once");
+        o->group = optarg;
+        return 0;
+    case HALT:
+        o->halt = true;
+        return 0;
+    case BOOT:
+        o->boot = optarg;
+        return 0;
+    default:
+        return -1;
+    }
 }
 
 static int take(struct options *o, int c)
@@ -327,7 +414,7 @@ static int take(struct options *o, int c)
         err = take_number("set", optarg, UINT32_MAX, &o->set);
         break;
     default:
-        return -2;
+        err = take_order(&o->order, c);
     }
     return err;
 }
@@ -335,25 +422,6 @@ static int take(struct options *o, int c)
 /* 0, or the status to end with. */
 static int parse(int argc, char **argv, struct options *o)
 {
-    const struct option long_options[] = {{"keys", required_argument, NULL, 'k'},
-                                          {"key", required_argument, NULL, 'K'},
-                                          {"next", required_argument, NULL, NEXT},
-                                          {"out", required_argument, NULL, 'o'},
-                                          {"role", required_argument, NULL, 'r'},
-                                          {"threshold", required_argument, NULL, THRESHOLD},
-                                          {"set", required_argument, NULL, SET},
-                                          {"firmware", required_argument, NULL, 'f'},
-                                          {"root", required_argument, NULL, 'R'},
-                                          {"version", required_argument, NULL, 'v'},
-                                          {"hardware", required_argument, NULL, 'H'},
-                                          {"product", required_argument, NULL, 'p'},
-                                          {"expires", required_argument, NULL, EXPIRES},
-                                          {"from-counter", required_argument, NULL, FROM_COUNTER},
-                                          {"level", required_argument, NULL, LEVEL},
-                                          {"no-approval", no_argument, NULL, 'n'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
@@ -408,6 +476,20 @@ static int make(const struct options *o, char **word, int n)
     return n == 0 && o->out != NULL ? release_make(&o->parts, o->out) : EXIT_USAGE;
 }
 
+static int rollout(const struct options *o, char **path, int n)
+{
+    if (n != 1 || o->out == NULL)
+        return EXIT_USAGE;
+    return release_order_rollout(&o->order, path[0], o->out);
+}
+
+static int approve(const struct options *o, char **path, int n)
+{
+    if (n != 1 || o->out == NULL)
+        return EXIT_USAGE;
+    return release_order_approval(&o->order, path[0], o->out);
+}
+
 static int patch(const struct options *o, char **path, int n)
 {
     if (n != 1 || o->parts.firmware == NULL || o->parts.root == NULL)
@@ -428,10 +510,12 @@ int command_release(int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o, char **word, int n);
     } verbs[] = {
-        {"make", make},     {"keys", keys},   {"sign", sign},       {"show", show},
-        {"verify", verify}, {"patch", patch}, {"rebuild", rebuild},
+        {"make", make},       {"keys", keys},   {"rollout", rollout},
+        {"approve", approve}, {"sign", sign},   {"show", show},
+        {"verify", verify},   {"patch", patch}, {"rebuild", rebuild},
     };
-    struct options o = {.set = 1, .parts = {.expires_days = 365, .level = PAYLOAD_LEVEL}};
+    struct options o = {
+        .set = 1, .parts = {.expires_days = 365, .level = PAYLOAD_LEVEL}, .order = {.days = 30}};
     int status = parse(argc, argv, &o);
 
     if (status == 0 && optind < argc) {

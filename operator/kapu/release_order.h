@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `kapu release rollout` and `kapu release approve`. Statuses of commands.h. */
+#ifndef KAPU_RELEASE_ORDER_H
+#define KAPU_RELEASE_ORDER_H
+
+#include <kapu/release.h>
+
+/* What the command line says; nothing of it has been checked. */
+struct release_order {
+    const char *gateway[RELEASE_GATEWAYS_MAX]; /* UEIDs in hexadecimal */
+    size_t gateways; /* how often --gateway was given, also when that is too often */
+    const char *group, *boot;
+    uint64_t number, days;
+    bool halt;
+};
+
+/* Each writes a file about the release whose manifest is given; nobody has signed it yet. */
+int release_order_rollout(const struct release_order *o, const char *manifest, const char *out);
+int release_order_approval(const struct release_order *o, const char *manifest, const char *out);
+
+#endif
