@@ -54,7 +54,7 @@ static int forget_index(struct tpm2 *t, uint32_t index)
 static int step_forget(struct work *k)
 {
     static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT_V1, FUSEBOX_NV_STORAGE,
-                                    FUSEBOX_NV_STARTS, FUSEBOX_NV_BOOT};
+                                    FUSEBOX_NV_STARTS,  FUSEBOX_NV_BOOT,    FUSEBOX_NV_RECORD};
     int err = 0;
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && err == 0; i++)
@@ -273,21 +273,42 @@ static int step_starts_so_far(struct work *k)
     return err;
 }
 
-static int make_state(struct work *k, const struct bootstate *s)
+/* An index of the board, with what it holds first. */
+static int make_index(struct work *k, uint32_t index, struct bytes b)
 {
-    struct tpm2_nv nv = fusebox_nv_boot(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE);
+    struct tpm2_nv nv = fusebox_nv_board(index, (uint16_t)b.n);
     struct tpm2_auth writer = empty(k);
-    uint8_t value[32], b[BOOTSTATE_SIZE];
+    uint8_t value[32];
     int err = define(k, &nv);
 
-    bootstate_encode(s, b);
     if (err == 0)
         err = fusebox_board_value(k->h, k->board, nv.index, value);
     writer.value = BYTES_OF(value);
     if (err == 0)
-        err = tpm2_nv_write(k->t, nv.index, &writer, &nv, 0, BYTES_OF(b));
+        err = tpm2_nv_write(k->t, nv.index, &writer, &nv, 0, b);
     kapu_wipe(value, sizeof(value));
     return err;
+}
+
+static int make_state(struct work *k, const struct bootstate *s)
+{
+    uint8_t b[BOOTSTATE_SIZE];
+
+    bootstate_encode(s, b);
+    return make_index(k, FUSEBOX_NV_BOOT, BYTES_OF(b));
+}
+
+static int step_record(struct work *k)
+{
+    if (k->y->record.n != FUSEBOX_RECORD_SIZE)
+        return KAPU_EARG;
+    return make_index(k, FUSEBOX_NV_RECORD, k->y->record);
+}
+
+/* What an upgrade that was cut may have left: nothing was recorded in it yet. */
+static int step_forget_record(struct work *k)
+{
+    return forget_index(k->t, FUSEBOX_NV_RECORD);
 }
 
 static int step_state(struct work *k)
@@ -301,7 +322,7 @@ static int step_state(struct work *k)
  * them. */
 static int step_state_so_far(struct work *k)
 {
-    struct tpm2_nv old = fusebox_nv_boot(FUSEBOX_NV_BOOT_V1, BOOTSTATE_V1_SIZE);
+    struct tpm2_nv old = fusebox_nv_board(FUSEBOX_NV_BOOT_V1, BOOTSTATE_V1_SIZE);
     struct tpm2_auth reader = empty(k);
     uint8_t value[32], b[BOOTSTATE_V1_SIZE];
     struct bootstate s;
@@ -404,6 +425,8 @@ static const struct {
     {"storage starts", step_starts_so_far, OLD},
     {"boot state", step_state, NEW},
     {"boot state", step_state_so_far, OLD},
+    {"update record of an upgrade before", step_forget_record, OLD},
+    {"update record", step_record, NEW | OLD},
     {"endorsement certificate", step_certificate, NEW},
     {"hierarchies", step_hierarchies, NEW},
     {"end", step_end, NEW | OLD},

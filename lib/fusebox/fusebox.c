@@ -73,7 +73,7 @@ struct tpm2_nv fusebox_nv_counter(uint32_t index)
     };
 }
 
-struct tpm2_nv fusebox_nv_boot(uint32_t index, uint16_t size)
+struct tpm2_nv fusebox_nv_board(uint32_t index, uint16_t size)
 {
     return (struct tpm2_nv){
         .index = index,
@@ -212,37 +212,65 @@ int fusebox_read_counter(struct fusebox *f, enum fusebox_counter which, uint32_t
     return err;
 }
 
-static int read_state(struct fusebox *f, struct bootstate *state)
+static int read_index(struct fusebox *f, struct tpm2_nv nv, const char *what, uint8_t *to)
 {
-    uint8_t b[BOOTSTATE_SIZE];
     struct index x;
-    int err = index_open(f, &x, fusebox_nv_boot(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE), "boot state");
+    int err = index_open(f, &x, nv, what);
 
     if (err == 0)
-        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, b, sizeof(b));
-    err = index_close(f, &x, err);
-    return err == 0 ? bootstate_decode(b, state) : err;
+        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, to, nv.size);
+    return index_close(f, &x, err);
+}
+
+/* Only another value is written. `is`: work memory of nv.size bytes. */
+static int write_index(struct fusebox *f, struct tpm2_nv nv, const char *what, const uint8_t *from,
+                       uint8_t *is)
+{
+    struct index x;
+    int err = index_open(f, &x, nv, what);
+
+    if (err == 0)
+        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, is, nv.size);
+    if (err == 0 && memcmp(from, is, nv.size) != 0)
+        err = tpm2_nv_write(f->tpm, x.nv.index, &x.auth, &x.nv, 0, (struct bytes){from, nv.size});
+    return index_close(f, &x, err);
+}
+
+static struct tpm2_nv boot_index(void)
+{
+    return fusebox_nv_board(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE);
 }
 
 int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state)
 {
+    uint8_t b[BOOTSTATE_SIZE];
     int err = fusebox_read_counter(f, FUSEBOX_SECURITY, counter);
 
-    return err == 0 ? read_state(f, state) : err;
+    if (err == 0)
+        err = read_index(f, boot_index(), "boot state", b);
+    return err == 0 ? bootstate_decode(b, state) : err;
 }
 
 int fusebox_write_state(struct fusebox *f, const struct bootstate *state)
 {
     uint8_t b[BOOTSTATE_SIZE], is[BOOTSTATE_SIZE];
-    struct index x;
-    int err = index_open(f, &x, fusebox_nv_boot(FUSEBOX_NV_BOOT, BOOTSTATE_SIZE), "boot state");
 
     bootstate_encode(state, b);
-    if (err == 0)
-        err = tpm2_nv_read(f->tpm, x.nv.index, &x.auth, &x.nv, 0, is, sizeof(is));
-    if (err == 0 && memcmp(b, is, sizeof(b)) != 0)
-        err = tpm2_nv_write(f->tpm, x.nv.index, &x.auth, &x.nv, 0, BYTES_OF(b));
-    return index_close(f, &x, err);
+    return write_index(f, boot_index(), "boot state", b, is);
+}
+
+int fusebox_read_record(struct fusebox *f, uint8_t record[FUSEBOX_RECORD_SIZE])
+{
+    return read_index(f, fusebox_nv_board(FUSEBOX_NV_RECORD, FUSEBOX_RECORD_SIZE), "update record",
+                      record);
+}
+
+int fusebox_write_record(struct fusebox *f, const uint8_t record[FUSEBOX_RECORD_SIZE])
+{
+    uint8_t is[FUSEBOX_RECORD_SIZE];
+
+    return write_index(f, fusebox_nv_board(FUSEBOX_NV_RECORD, FUSEBOX_RECORD_SIZE), "update record",
+                       record, is);
 }
 
 int fusebox_close_platform(struct fusebox *f)

@@ -8,8 +8,8 @@
 /* The NV indices, as the factory makes them; written. */
 struct tpm2_nv fusebox_nv_counter(uint32_t index);
 uint32_t fusebox_counter_index(enum fusebox_counter which);
-/* The boot state's, of this release or of an earlier one. */
-struct tpm2_nv fusebox_nv_boot(uint32_t index, uint16_t size);
+/* Boot state (of this release or of an earlier one) and update record. */
+struct tpm2_nv fusebox_nv_board(uint32_t index, uint16_t size);
 
 /* The board's value for an object: KDFa of the pairing secret, its handle as context. */
 KAPU_MUST_CHECK int fusebox_board_value(const struct kapu_sha256 *h,

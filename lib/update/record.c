@@ -71,6 +71,18 @@ int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE], struct update_r
     return 0;
 }
 
+const char *update_outcome_name(enum update_outcome o)
+{
+    static const char *const names[UPDATE_OUTCOMES] = {
+        [UPDATE_NOTHING_YET] = "none",        [UPDATE_CONFIRMED] = "confirmed",
+        [UPDATE_HALTED] = "halted",           [UPDATE_TRIES_GONE] = "tries gone",
+        [UPDATE_REFUSED] = "refused",         [UPDATE_OTHER_RAN] = "other ran",
+        [UPDATE_NEVER_BEGAN] = "never began",
+    };
+
+    return (unsigned int)o < UPDATE_OUTCOMES ? names[o] : "unknown";
+}
+
 static const struct {
     const char *name, *says;
 } answers[UPDATE_ANSWERS] = {

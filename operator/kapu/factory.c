@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <kapu/update.h>
+
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
@@ -197,11 +199,21 @@ static bool has_record_options(const struct options *o)
     return false;
 }
 
+/* The update record of a board that had no update yet. */
+static void set_first_record(struct fusebox_factory *y, uint8_t record[UPDATE_RECORD_SIZE])
+{
+    static const struct update_record first;
+
+    _Static_assert(UPDATE_RECORD_SIZE == FUSEBOX_RECORD_SIZE, "one record");
+    update_record_encode(&first, record);
+    y->record = (struct bytes){record, UPDATE_RECORD_SIZE};
+}
+
 static int provision(const struct options *o)
 {
     struct fusebox_board board = {0}, old;
     struct fusebox_factory y = {.progress = progress};
-    uint8_t record[FUSEBOX_BOARD_SIZE], id[16], *certificate = NULL;
+    uint8_t record[FUSEBOX_BOARD_SIZE], updates[UPDATE_RECORD_SIZE], id[16], *certificate = NULL;
     struct signer issuer = {0};
     struct station s = {.socket = {-1}};
     char text[HEX_MAX];
@@ -232,6 +244,7 @@ static int provision(const struct options *o)
     if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
     y.tpm = &s.tpm;
+    set_first_record(&y, updates);
     memcpy(board.id, id, sizeof(board.id));
     err = fusebox_factory_provision(&y, &board);
     if (err != 0) {
@@ -286,7 +299,7 @@ static int upgrade(const struct options *o)
     struct fusebox_factory y = {.progress = progress};
     struct signer issuer = {0};
     struct station s = {.socket = {-1}};
-    uint8_t record[FUSEBOX_BOARD_SIZE];
+    uint8_t record[FUSEBOX_BOARD_SIZE], updates[UPDATE_RECORD_SIZE];
     struct fusebox_board board;
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
@@ -304,6 +317,7 @@ static int upgrade(const struct options *o)
     if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
     y.tpm = &s.tpm;
+    set_first_record(&y, updates);
     err = fusebox_factory_upgrade(&y, &board);
     if (err != 0) {
         status = failed(&y, err);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kapu/update.h>
+
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
@@ -26,6 +28,7 @@ struct facts {
     struct fusebox_board board;
     struct fusebox_health health;
     struct bootstate state;
+    struct update_record updates;
     struct tpm2_public ak;
     uint32_t counter, storage, starts, certificate_bytes;
     uint8_t pcr[PCRS][32];
@@ -44,6 +47,14 @@ static bool record_fits(const struct facts *x)
            memcmp(b->id, x->record.board, sizeof(b->id)) == 0;
 }
 
+static int read_updates(struct fusebox *f, struct update_record *r)
+{
+    uint8_t encoded[FUSEBOX_RECORD_SIZE];
+    int err = fusebox_read_record(f, encoded);
+
+    return err == 0 ? update_record_decode(encoded, r) : err;
+}
+
 static int collect(struct fusebox *f, struct facts *x)
 {
     struct tpm2_nv nv;
@@ -59,6 +70,8 @@ static int collect(struct fusebox *f, struct facts *x)
         err = fusebox_ak(f, &x->ak);
     if (err == 0)
         err = fusebox_read(f, &x->counter, &x->state);
+    if (err == 0)
+        err = read_updates(f, &x->updates);
     if (err == 0)
         err = fusebox_read_counter(f, FUSEBOX_STORAGE, &x->storage);
     if (err == 0)
@@ -95,6 +108,9 @@ static void print_table(const struct facts *x)
                x->state.tries);
     else
         printf("boot state        slot %c, confirmed\n", 'A' + x->state.slot);
+    printf("last update       %s\n",
+           x->updates.trial ? "on trial"
+                            : update_outcome_name((enum update_outcome)x->updates.last));
     printf("TPM               %s, owner %s\n",
            x->health.locked_out ? "locked out" : "not locked out",
            x->health.owner_set ? "set" : "NOT SET");
@@ -121,6 +137,8 @@ static void print_json(const struct facts *x)
            x->counter, x->storage, x->starts);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
+    printf("\"update_trial\": %s, \"last_update\": \"%s\", ", x->updates.trial ? "true" : "false",
+           update_outcome_name((enum update_outcome)x->updates.last));
     printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",
            x->health.locked_out ? "true" : "false", x->health.owner_set ? "true" : "false");
     for (size_t i = 0; i < PCRS; i++)

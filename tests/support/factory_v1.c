@@ -167,7 +167,7 @@ static int step_counters(struct work *k)
 static int step_state(struct work *k)
 {
     const uint8_t state[BOOTSTATE_V1_SIZE] = {'K', 'B', 'S', 1, k->y->slot};
-    struct tpm2_nv nv = fusebox_nv_boot(FUSEBOX_NV_BOOT_V1, BOOTSTATE_V1_SIZE);
+    struct tpm2_nv nv = fusebox_nv_board(FUSEBOX_NV_BOOT_V1, BOOTSTATE_V1_SIZE);
     struct tpm2_auth writer = empty(k);
     uint8_t value[32];
     int err = define(k, &nv);

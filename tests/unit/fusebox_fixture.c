@@ -2,6 +2,7 @@
 #include "fusebox_fixture.h"
 
 const uint8_t shop_key[32] = {1, 2, 3};
+const uint8_t shop_record[FUSEBOX_RECORD_SIZE] = {'K', 'U', 'R', 1};
 
 static void note(void *ctx, const char *step)
 {
@@ -17,6 +18,7 @@ int shop_provision(struct shop *s)
 
     memcpy(y.root_key_hash, shop_key, sizeof(shop_key));
     y.ek_certificate = BYTES_STR("a certificate");
+    y.record = BYTES_OF(shop_record);
     err = fusebox_factory_provision(&y, &s->board);
     s->ak = y.ak;
     if (err != 0)

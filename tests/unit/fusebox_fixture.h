@@ -18,6 +18,7 @@ struct shop {
 
 /* Hash of the root key that the board is made for. */
 extern const uint8_t shop_key[32];
+extern const uint8_t shop_record[FUSEBOX_RECORD_SIZE]; /* of a new board */
 
 /* Group fixtures: with a board that is provisioned. */
 int shop_begin(void **state);

@@ -179,6 +179,31 @@ static void a_state_is_written_only_when_it_is_another(void **state)
     s->e.bus.on_command = NULL;
 }
 
+static void the_update_record_is_whole_and_written_only_when_it_is_another(void **state)
+{
+    uint8_t got[FUSEBOX_RECORD_SIZE], next[FUSEBOX_RECORD_SIZE];
+    struct shop *s = *state;
+
+    shop_start(s);
+    ok(&s->e, fusebox_read_record(&s->box, got));
+    assert_memory_equal(got, shop_record, sizeof(got));
+    for (size_t i = 0; i < sizeof(next); i++)
+        next[i] = (uint8_t)(i + 1);
+    writes = 0;
+    s->e.bus.on_command = count_writes;
+    for (unsigned i = 0; i < 5; i++)
+        ok(&s->e, fusebox_write_record(&s->box, next));
+    s->e.bus.on_command = NULL;
+    assert_int_equal(writes, 1); /* one command: the power cannot go in the middle */
+    shop_start(s);
+    ok(&s->e, fusebox_read_record(&s->box, got));
+    assert_memory_equal(got, next, sizeof(got));
+    s->board.pairing[0] ^= 1;
+    refused(&s->e, fusebox_read_record(&s->box, got), TPM2_RC_BAD_AUTH);
+    refused(&s->e, fusebox_write_record(&s->box, shop_record), TPM2_RC_BAD_AUTH);
+    s->board.pairing[0] ^= 1;
+}
+
 /* ---- confirming a release ---- */
 
 static void expect_fuses(struct shop *s, const struct bootstate *state, uint32_t counter)
@@ -292,19 +317,33 @@ static void nobody_deletes_or_makes_again_a_counter_after_boot(void **state)
     swtpm_release(&s->e.swtpm);
     assert_int_equal(FUSEBOX_NV_COUNTER, 0x01406b01);
     assert_int_equal(FUSEBOX_NV_BOOT, 0x01406b05);
+    assert_int_equal(FUSEBOX_NV_RECORD, 0x01406b06);
     assert_int_equal(swtpm_tool(&s->e.swtpm, text, sizeof(text),
-                                "tpm2_nvreadpublic 0x01406b01 && tpm2_nvreadpublic 0x01406b05"),
+                                "tpm2_nvreadpublic 0x01406b01 && tpm2_nvreadpublic 0x01406b05 && "
+                                "tpm2_nvreadpublic 0x01406b06"),
                      0); /* they are there to be attacked */
     for (const char *const *c =
-             (const char *const[]){
-                 "tpm2_nvundefine -C p 0x01406b01", "tpm2_nvundefine -C o 0x01406b01",
-                 "tpm2_clear -c p", "tpm2_clear -c l", "tpm2_clear -c o",
-                 "tpm2_nvincrement -C o 0x01406b01", "tpm2_nvincrement 0x01406b01",
-                 "tpm2_nvundefine -C p 0x01406b05", "tpm2_nvundefine -C o 0x01406b05",
-                 "tpm2_nvread 0x01406b05", "head -c 72 /dev/zero | tpm2_nvwrite -i - 0x01406b05",
-                 "tpm2_unseal -c 0x81006b01", "tpm2_evictcontrol -C o -c 0x81006b01",
-                 "tpm2_changeauth -c p x", "tpm2_changeauth -c o x",
-                 "tpm2_hierarchycontrol -C p phEnable set", NULL};
+             (const char *const[]){"tpm2_nvundefine -C p 0x01406b01",
+                                   "tpm2_nvundefine -C o 0x01406b01",
+                                   "tpm2_clear -c p",
+                                   "tpm2_clear -c l",
+                                   "tpm2_clear -c o",
+                                   "tpm2_nvincrement -C o 0x01406b01",
+                                   "tpm2_nvincrement 0x01406b01",
+                                   "tpm2_nvundefine -C p 0x01406b05",
+                                   "tpm2_nvundefine -C o 0x01406b05",
+                                   "tpm2_nvread 0x01406b05",
+                                   "head -c 72 /dev/zero | tpm2_nvwrite -i - 0x01406b05",
+                                   "tpm2_nvundefine -C p 0x01406b06",
+                                   "tpm2_nvundefine -C o 0x01406b06",
+                                   "tpm2_nvread 0x01406b06",
+                                   "head -c 198 /dev/zero | tpm2_nvwrite -i - 0x01406b06",
+                                   "tpm2_unseal -c 0x81006b01",
+                                   "tpm2_evictcontrol -C o -c 0x81006b01",
+                                   "tpm2_changeauth -c p x",
+                                   "tpm2_changeauth -c o x",
+                                   "tpm2_hierarchycontrol -C p phEnable set",
+                                   NULL};
          *c != NULL; c++) {
         if (swtpm_tool(&s->e.swtpm, text, sizeof(text), "%s", *c) == 0)
             fail_msg("'%s' was allowed: %s", *c, text);
@@ -630,7 +669,7 @@ static void provisioning_again_after_a_cut_at_any_step_works(void **state)
 
     /* As if the power went at the n-th command of a run: the bus answers nothing from then on. */
     for (unsigned int cut = 2;; cut += 5) {
-        struct fusebox_factory y = {.tpm = &s->e.tpm};
+        struct fusebox_factory y = {.tpm = &s->e.tpm, .record = BYTES_OF(shop_record)};
         int err;
 
         assert_int_equal(swtpm_reset(&s->e.swtpm), 0);
@@ -678,6 +717,7 @@ int main(void)
         cmocka_unit_test(boot_stages_read_and_write_state_with_the_boards_value_only),
         cmocka_unit_test(counters_rise_by_the_root_secret_only_and_never_fall),
         cmocka_unit_test(a_state_is_written_only_when_it_is_another),
+        cmocka_unit_test(the_update_record_is_whole_and_written_only_when_it_is_another),
         cmocka_unit_test(a_confirmed_release_has_its_counter_however_far_it_is),
         cmocka_unit_test(a_release_whose_counter_is_too_far_away_is_not_confirmed),
         cmocka_unit_test(a_confirmation_that_was_cut_goes_on_with_the_next),

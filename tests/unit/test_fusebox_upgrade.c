@@ -22,7 +22,7 @@ static void make_old(struct shop *s, uint8_t record[FUSEBOX_BOARD_V1_SIZE])
 
 static int upgrade(struct shop *s)
 {
-    struct fusebox_factory y = {.tpm = &s->e.tpm};
+    struct fusebox_factory y = {.tpm = &s->e.tpm, .record = BYTES_OF(shop_record)};
     int err;
 
     memcpy(y.root_key_hash, shop_key, sizeof(shop_key));
@@ -48,6 +48,7 @@ static void expect_upgraded(struct shop *s, const uint8_t root[32])
 {
     const struct tpm2_name ak = shop_name_of(&s->ak);
     uint8_t record[FUSEBOX_BOARD_SIZE], certificate[FUSEBOX_CERTIFICATE_MAX];
+    uint8_t kept[FUSEBOX_RECORD_SIZE];
     struct fusebox_board again;
     struct bootstate state;
     uint32_t counter;
@@ -67,6 +68,8 @@ static void expect_upgraded(struct shop *s, const uint8_t root[32])
     ok(&s->e, fusebox_raise(&s->box, s->root, FUSEBOX_STORAGE, 18));
     ok(&s->e, fusebox_ek_certificate(&s->box, certificate, &n));
     assert_memory_equal(certificate, "a certificate", n);
+    ok(&s->e, fusebox_read_record(&s->box, kept));
+    assert_memory_equal(kept, shop_record, sizeof(kept));
     ok(&s->e, quote(s));
 }
 

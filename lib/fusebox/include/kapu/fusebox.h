@@ -8,6 +8,7 @@
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
  *   storage starts     which BL2 closes: nobody can delete them after that.
  *   boot state         NV, 72 bytes (kapu/bootstate.h). Read and written with the board's value.
+ *   update record      NV, 198 bytes (kapu/update.h). The same.
  *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
  *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
  *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
@@ -55,6 +56,7 @@
 #define FUSEBOX_NV_STORAGE 0x01406b03u
 #define FUSEBOX_NV_STARTS 0x01406b04u
 #define FUSEBOX_NV_BOOT 0x01406b05u
+#define FUSEBOX_NV_RECORD 0x01406b06u
 #define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
 #define FUSEBOX_SRK 0x81000001u
 #define FUSEBOX_ROOT 0x81006b01u
@@ -62,6 +64,7 @@
 #define FUSEBOX_EK 0x81010002u
 
 #define FUSEBOX_SECRET_SIZE 32u
+#define FUSEBOX_RECORD_SIZE 198u      /* UPDATE_RECORD_SIZE of kapu/update.h */
 #define FUSEBOX_CERTIFICATE_MAX 2048u /* bytes of an endorsement certificate (DER) */
 
 /* The event whose digest closes the boot phase: four zeros, as EV_SEPARATOR has it (PFP 10.4.1). */
@@ -130,6 +133,12 @@ KAPU_MUST_CHECK int fusebox_start(struct fusebox *f);
 KAPU_MUST_CHECK int fusebox_read(struct fusebox *f, uint32_t *counter, struct bootstate *state);
 /* Reads before, and writes only another value: NV memory wears out. */
 KAPU_MUST_CHECK int fusebox_write_state(struct fusebox *f, const struct bootstate *state);
+
+/* The update record, authentic; its bytes are its user's (kapu/update.h). As the boot state: whole
+ * or not at all, and only another value is written. */
+KAPU_MUST_CHECK int fusebox_read_record(struct fusebox *f, uint8_t record[FUSEBOX_RECORD_SIZE]);
+KAPU_MUST_CHECK int fusebox_write_record(struct fusebox *f,
+                                         const uint8_t record[FUSEBOX_RECORD_SIZE]);
 
 /* BL2, last: closes the platform hierarchy until the next reset. The secure world checks it. */
 KAPU_MUST_CHECK int fusebox_close_platform(struct fusebox *f);
@@ -249,6 +258,7 @@ struct fusebox_factory {
     struct tpm2 *tpm; /* with all of its crypto */
     uint8_t root_key_hash[32];
     struct bytes ek_certificate; /* DER; empty: none is stored */
+    struct bytes record;         /* FUSEBOX_RECORD_SIZE bytes: the update record of a new board */
     void (*progress)(void *ctx, const char *step);
     void *ctx;
     const char *at;        /* set: the step under way, or that failed */

@@ -85,6 +85,9 @@ enum update_outcome {
     UPDATE_OUTCOMES,
 };
 
+/* Such as "confirmed" or "tries gone". */
+const char *update_outcome_name(enum update_outcome o);
+
 struct update_record {
     bool trial;       /* a release was accepted, and it is not known yet what came of it */
     uint8_t slot;     /* of the trial */
