@@ -12,6 +12,7 @@ from pathlib import Path
 import native
 from kapu import certs, reference, symbols, tpm
 from kapu.broker import BROKERS, Operator, trust_tpms
+from kapu.cbor import cbor
 from kapu.keys import FACTORY_ROLE, KeySet, factory_key, key_set
 
 RELEASE, COUNTER = "0.5.0", 3  # what soft_gateway says of itself
@@ -133,7 +134,7 @@ class Fleet:
     def record_file(self, gateway: Simulated, key: str | None = None, **other) -> Path:
         """What a factory signs of a board; `other`: what it says instead of what is so."""
         facts = gateway.facts | {"issued_ms": int(time.time() * 1000)} | other
-        content = reference.cbor({0: 1, 1: bytes.fromhex(facts["ek_name"]),
+        content = cbor({0: 1, 1: bytes.fromhex(facts["ek_name"]),
                                   2: bytes.fromhex(facts["ueid"]), 3: bytes.fromhex(facts["board"]),
                                   4: bytes.fromhex(facts["ak_name"]), 5: "simulated",
                                   6: facts["issued_ms"]})

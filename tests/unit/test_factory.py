@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from kapu import reference, tpm
+from kapu.cbor import cbor
 from kapu.errors import KapuError
 from kapu.keys import make_key
 from kapu.paths import host_environment
@@ -38,16 +39,16 @@ def open_record(path, public_pem: bytes) -> bytes:
     """The content, when the signature verifies by an implementation that is not ours."""
     public = serialization.load_pem_public_key(public_pem)
     numbers = public.public_numbers()
-    protected = reference.cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y), 16: TYPE})
+    protected = cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y), 16: TYPE})
     data = path.read_bytes()
-    head = b"\xd2\x84" + reference.cbor(protected) + b"\xa0"
+    head = b"\xd2\x84" + cbor(protected) + b"\xa0"
     assert data.startswith(head)
     n = data[len(head) + 1]
     assert data[len(head)] == 0x58 and data[len(head) + 2 + n:len(head) + 4 + n] == b"\x58\x40"
     content, signature = data[len(head) + 2:len(head) + 2 + n], data[-64:]
     r, s = (int.from_bytes(part, "big") for part in (signature[:32], signature[32:]))
     public.verify(encode_dss_signature(r, s),
-                  reference.cbor(["Signature1", protected, b"", content]), ec.ECDSA(hashes.SHA256()))
+                  cbor(["Signature1", protected, b"", content]), ec.ECDSA(hashes.SHA256()))
     return content
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from kapu import certs, kernelimage, keys, reference, symbols
+from kapu.cbor import cbor
 from kapu.errors import KapuError
 from kapu.paths import BUILD, ROOT
 from test_sign import kapu_sign  # noqa: F401
@@ -50,8 +51,8 @@ def test_pcrs_follow_from_the_files_of_a_build(tmp_path):
 
 
 def test_cbor_is_deterministic():
-    assert reference.cbor({10: [1, 24, 256], 2: b"x"}) == bytes.fromhex("a2024178" "0a8301181819" "0100")
-    assert reference.cbor({-2: -7, 1: -25}) == bytes.fromhex("a2" "013818" "2126")
+    assert cbor({10: [1, 24, 256], 2: b"x"}) == bytes.fromhex("a2024178" "0a8301181819" "0100")
+    assert cbor({-2: -7, 1: -25}) == bytes.fromhex("a2" "013818" "2126")
 
 
 @pytest.fixture
@@ -67,14 +68,14 @@ def test_a_file_is_signed_by_the_release_key_and_two_are_the_same(signer):
     assert signed == reference.sign(two_releases(), signer)
     public = serialization.load_pem_public_key(keys.reference_public())
     numbers = public.public_numbers()
-    protected = reference.cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y),
+    protected = cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y),
                                 16: "application/x.kapu.reference-values+cose"})
-    head = b"\xd2\x84" + reference.cbor(protected) + b"\xa0" + reference.cbor(two_releases())
+    head = b"\xd2\x84" + cbor(protected) + b"\xa0" + cbor(two_releases())
     assert signed[:-66] == head and signed[-66:-64] == b"\x58\x40"
     signature = encode_dss_signature(int.from_bytes(signed[-64:-32], "big"),
                                      int.from_bytes(signed[-32:], "big"))
     for content, good in ((two_releases(), True), (two_releases() + b"x", False)):
-        structure = b"\x84\x6aSignature1" + reference.cbor(protected) + b"\x40" + reference.cbor(content)
+        structure = b"\x84\x6aSignature1" + cbor(protected) + b"\x40" + cbor(content)
         if good:
             public.verify(signature, structure, ec.ECDSA(hashes.SHA256()))
             continue

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from kapu import build, certs, reference, tpm
+from kapu.cbor import cbor
 from kapu.fip import entries
 from kapu.keys import key_set, make_key
 from kapu.paths import BUILD, host_environment
@@ -351,8 +352,8 @@ def test_a_second_signature_by_one_key_is_refused(keys, manifest):
 def test_a_signature_verifies_by_another_implementation(keys, manifest):
     done("sign", "--key", keys / "bela", manifest)
     data = open(manifest, "rb").read()
-    body = reference.cbor({16: "application/x.kapu.release+cose"})
-    head = b"\xd8\x62\x84" + reference.cbor(body) + b"\xa0"
+    body = cbor({16: "application/x.kapu.release+cose"})
+    head = b"\xd8\x62\x84" + cbor(body) + b"\xa0"
     assert data.startswith(head)
     size = {0x58: 1, 0x59: 2}[data[len(head)]]  # bytes of a length
     at = len(head) + 1 + size
@@ -360,11 +361,11 @@ def test_a_signature_verifies_by_another_implementation(keys, manifest):
     content = data[at:at + n]
     public = serialization.load_pem_private_key((keys / "bela").read_bytes(), None).public_key()
     numbers = public.public_numbers()
-    signer = reference.cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y)})
-    rest = b"\x81\x83" + reference.cbor(signer) + b"\xa0\x58\x40"
+    signer = cbor({1: -7, 4: reference.thumbprint(numbers.x, numbers.y)})
+    rest = b"\x81\x83" + cbor(signer) + b"\xa0\x58\x40"
     assert data[at + n:].startswith(rest) and len(data) == at + n + len(rest) + 64
     r, s = (int.from_bytes(part, "big") for part in (data[-64:-32], data[-32:]))
-    public.verify(encode_dss_signature(r, s), reference.cbor(["Signature", body, signer, b"", content]),
+    public.verify(encode_dss_signature(r, s), cbor(["Signature", body, signer, b"", content]),
                   ec.ECDSA(hashes.SHA256()))
 
 

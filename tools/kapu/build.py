@@ -22,6 +22,7 @@ from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, development_folder, key_set
                    reference_public)
 from .paths import BUILD, ROOT, host_environment, version
 from .steps import Progress, Step
+from .update_keys import UPDATE_ROLES, first_set, first_sets_identity
 
 PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
@@ -32,10 +33,9 @@ ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/att
 # Trusted applications travel inside OP-TEE's image; none is loaded from elsewhere. Ours: folder of
 # secure/ta -> what of lib/ is in it.
 TA_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
-                "attest": ("base", "cbor", "evidence"), "update": ()}
+                "attest": ("base", "cbor", "evidence"),
+                "update": ("base", "bootstate", "cbor", "evidence", "release", "update")}
 TA_UUIDS = {"monitor": MONITOR_TA, "attest": ATTEST_TA, "update": UPDATE_TA}
-# The update TA only serves kapu-boot, which is of the lab.
-FLAVOUR_TAS = {"gateway": ("monitor", "attest"), "lab": ("monitor", "attest", "update")}
 DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}
 
 # of lib/, in BL1 and BL2
@@ -46,6 +46,7 @@ FIRMWARE_WIRE = ("handover.h", "el3_service.h")  # of wire/, the same
 # Image of the chain of trust -> fiptool option.
 FIP_IMAGES = {"bl2": "tb-fw", "bl31": "soc-fw", "optee": "tos-fw", "linux": "nt-fw",
               "device-tree": "nt-fw-config"}
+UPDATE_GROUP = "all"  # of rollouts: every gateway is in it
 COMMAND_LINE_MAX = 2048  # COMMAND_LINE_SIZE of Linux on arm64
 ROM_SIZE = 128 * 1024   # BL1's part of flash 0 (SEC_ROM_SIZE of the platform)
 FLASH_SIZE = 64 << 20   # QEMU virt has two flashes of this size
@@ -161,6 +162,19 @@ def add_to_attest(step: Step, base: Path, work: Path) -> None:
                                     f"#define RELEASE_DEBUG {DEBUG_STATUS[step.values[0]]}\n")
 
 
+def c_array(name: str, data: bytes) -> str:
+    return f"static const uint8_t {name}[] = {{{', '.join(map(str, data))}}};\n"
+
+
+def add_to_update(step: Step, work: Path) -> None:
+    """What this gateway is, and whose signatures it believes first."""
+    (work / "first_keys.h").write_text(
+        "/* Made by tools/kapu/build.py. */\n#include <stdint.h>\n"
+        f'#define RELEASE_HARDWARE "{PLATFORM.name}"\n#define RELEASE_PRODUCT "{step.values[0]}"\n'
+        f'#define UPDATE_GROUP "{UPDATE_GROUP}"\n'
+        + "".join(c_array(f"first_{role}_keys", first_set(role)) for role in UPDATE_ROLES))
+
+
 def build_ta(step: Step, out: Path, base: Path, name: str) -> Path:
     """A trusted application of ours, with the development kit that OP-TEE's build left. Nothing
     signs it: it is part of an image that is signed and measured."""
@@ -169,6 +183,8 @@ def build_ta(step: Step, out: Path, base: Path, name: str) -> Path:
         add_to_monitor(step, base, work)
     elif name == "attest":
         add_to_attest(step, base, work)
+    else:
+        add_to_update(step, work)
     elf = f"out/{TA_UUIDS[name]}.stripped.elf"
     step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
              f"TA_DEV_KIT_DIR={base / 'out/export-ta_arm64'}", "O=out", elf)
@@ -185,16 +201,15 @@ def build_optee(step: Step, out: Path) -> None:
                         copy_function=shutil.copy)  # newer than what was built
     for patch in (file for file in step.files if file.suffix == ".patch"):
         step.run("patch", "-d", tree / "kapu", "-p1", "-i", patch)  # a test's, to weaken ours
-    names = FLAVOUR_TAS[step.values[0]]
-    elf = {name: build_ta(step, out, base, name) for name in names}
+    elf = {name: build_ta(step, out, base, name) for name in TA_UUIDS}
     paths = [*elf.values(), base / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf"]
-    optee_make(step, tree, f"EARLY_TA_PATHS={' '.join(map(str, paths))}", *step.values[1:])
+    optee_make(step, tree, f"EARLY_TA_PATHS={' '.join(map(str, paths))}", *step.values[2:])
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
     shutil.copy(tree / "out/conf.mk", out / "optee.conf")
     shutil.copy(elf["monitor"], out / "monitor.elf")
     shutil.rmtree(tree)
-    for name in names:
+    for name in TA_UUIDS:
         shutil.rmtree(out / name)
 
 
@@ -550,10 +565,11 @@ def operator_step() -> Step:
 def optee_step(name: str, flavour: str, needs: list[Step], *patches: Path,
                overlay: Path | None = None, options: tuple[str, ...] = ()) -> Step:
     return Step(name, build_optee, needs=needs, shared=True, overlay=overlay,
-                files=[*(ROOT / "secure/ta" / ta for ta in (*FLAVOUR_TAS[flavour], "common")),
+                files=[*(ROOT / "secure/ta" / ta for ta in (*TA_UUIDS, "common")),
                        ROOT / "wire", ROOT / "VERSION",
-                       *(ROOT / "lib" / library for library in TA_LIBRARIES["monitor"]), *patches],
-                values=[flavour, *options])
+                       *(ROOT / "lib" / library for library in
+                         sorted({library for row in TA_LIBRARIES.values() for library in row})), *patches],
+                values=[flavour, first_sets_identity(), *options])
 
 
 def optee_variant(of: "Release", name: str, *patches: Path, overlay: Path | None = None,
