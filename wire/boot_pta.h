@@ -2,7 +2,7 @@
 /*
  * The boot service of the secure world: a pseudo-TA (GlobalPlatform TEE Internal Core API names).
  * From Linux only values cross, no memory: what an attacker there sends cannot point anywhere. The
- * commands that take memory are the attest TA's; another caller is refused before it is looked at.
+ * commands that take memory are those of our TAs; another caller is refused before it is looked at.
  *
  * Parameter types are fixed for each command; others give TEE_ERROR_BAD_PARAMETERS. VI, VO, VIO:
  * value input, output, both; a and b are its two words.
@@ -39,11 +39,21 @@
  * of its release. TEE_ERROR_BAD_STATE: that is too far above the TPM's (FUSEBOX_RAISE_MAX of
  * kapu/fusebox.h); nothing was changed. */
 #define BOOT_PTA_CONFIRM 4
-/* VI: a = slot, b = tries. That slot is on trial from the next reset on. */
-#define BOOT_PTA_TRY 5
+/* MI, MO here and below: memory of the TA; an output that is too small gives TEE_ERROR_SHORT_BUFFER
+ * and the size that is needed. MO: the update record, FUSEBOX_RECORD_SIZE bytes. */
+#define BOOT_PTA_RECORD 5
+/* MI: the update record. TEE_ERROR_BUSY here and below: the TPM's memory was written too often. */
+#define BOOT_PTA_SET_RECORD 12
+/* MO: the boot state that counts from the next reset on, encoded (kapu/bootstate.h). VO: a =
+ * security counter of the TPM. */
+#define BOOT_PTA_NEXT 13
+/* MI: a boot state, encoded. */
+#define BOOT_PTA_SET_NEXT 14
+/* VI: a = slot, b = offset, a whole number of words. MO: that many bytes of the slot in flash from
+ * there. Another size than whole words, or beyond its end: TEE_ERROR_BAD_PARAMETERS. */
+#define BOOT_PTA_SLOT 15
 
-/* Only the attest TA may call these; others get TEE_ERROR_ACCESS_DENIED. MI, MO: memory of the TA;
- * an output that is too small gives TEE_ERROR_SHORT_BUFFER and the size that is needed. */
+/* Only the attest TA may call these; others get TEE_ERROR_ACCESS_DENIED. */
 
 /* MO: the board's number, 16 bytes. MO: name of the endorsement key (TPM 2.0 Part 1, 16). MO:
  * public area of the attestation key (TPMT_PUBLIC). MO: endorsement certificate (DER); hostile. */
@@ -60,5 +70,11 @@
 #define BOOT_PTA_EVENTS 9
 /* VO: a = storage counter of the TPM, b = how often secure storage began empty on this board. */
 #define BOOT_PTA_STORAGE 10
+
+/* Only the attest TA and the update TA may call this. MO: identity of the release that runs, 32
+ * bytes. MO: name of this boot, 32 random bytes. MO: name of the endorsement key. VO: a = why the
+ * monitor reset the board before this boot (enum monitor_reset of wire/monitor_pta.h); 0: it did
+ * not. */
+#define BOOT_PTA_BOOT 11
 
 #endif

@@ -27,7 +27,8 @@
 #define MONITOR_TA_REPORT 2
 #define MONITOR_TA_REPORT_CHUNK 24
 
-/* For other trusted applications. VO: a = number of the last complete deep check. VO: a, b = low
+/* For other trusted applications. VO: a = number of the last complete deep check, 0: there was none
+ * in this boot; b = 1 when it had no alarm, nor has the one under way. VO: a, b = low
  * and high word of the ms since start when it began. VO: a, b = those of now. */
 #define MONITOR_TA_LAST 3
 /* MO: what was last seen, as the claims "monitor" of evidence (lib/evidence). Too small a buffer:

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The update TA: what it may do to slots. Manifests and images come with the update work. */
+/*
+ * The update TA: which release gets a trial, and whether it was good (kapu/update.h). Linux brings
+ * the signed files and writes the slots; it decides nothing. One session at a time: others get
+ * TEE_ERROR_BUSY. The first call of a boot settles what a power cut or a failed trial left.
+ *
+ * Parameters: MI, MO memory input and output; VO value output. Others give
+ * TEE_ERROR_BAD_PARAMETERS, and so does an input that is too large. Of a refusal nothing changes
+ * but the answer; an error means that the TPM failed (TEE_ERROR_COMMUNICATION) or was written too
+ * often (TEE_ERROR_BUSY): open the session anew and ask again.
+ */
 #ifndef KAPU_UPDATE_TA_H
 #define KAPU_UPDATE_TA_H
 
@@ -11,10 +20,21 @@
         }                                                                                          \
     }
 
-/* No parameters. The running slot is good: see BOOT_PTA_CONFIRM. */
-#define UPDATE_TA_CONFIRM 0
-/* Value input: a = slot (0 or 1), b = tries (1 to 7). Starts that slot at the next reset, on trial.
+/* MI: four files, each after its length in two bytes, big-endian: set of release keys, set of
+ * rollout keys (each the content of its file; empty: the built-in one), signed manifest, signed
+ * rollout. A rollout that halts needs no manifest. VO: a = answer (enum update_answer). */
+#define UPDATE_TA_REQUEST 0
+#define UPDATE_TA_REQUEST_PARTS 4
+#define UPDATE_TA_REQUEST_MAX (16u * 1024)
+/* MI: signed approval; empty: none. MI: set of approval keys; empty: the built-in one. VO: a =
+ * answer. */
+#define UPDATE_TA_CONFIRM 1
+/* MI: the present set of a role; empty: the built-in one. MI: the next one, signed. VO: a = answer.
  */
-#define UPDATE_TA_TRY 1
+#define UPDATE_TA_KEYS 2
+/* MO: the update record (struct update_record, encoded). MO: the name of this boot, 32 bytes,
+ * and the gateway's UEID. VO: a = enum update_stage. */
+#define UPDATE_TA_STATE 3
+#define UPDATE_TA_NAMES_SIZE 65
 
 #endif

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kapu-boot: asks the secure world's boot service. Lab flavour only: the gateway has no shell. */
+/* kapu-boot: asks the secure world's boot service and the update TA. Lab flavour only: the gateway
+ * has no shell. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "boot_pta.h"
+#include "commands.h"
 #include "monitor_pta.h"
 #include "tee_service.h"
-#include "update_ta.h"
 
-static const struct tee_uuid boot_service = BOOT_PTA_UUID, update_ta = UPDATE_TA_UUID;
+static const struct tee_uuid boot_service = BOOT_PTA_UUID;
 static const struct tee_uuid monitor_service = MONITOR_PTA_UUID;
 
 /* Opens, calls, closes; says what went wrong. */
@@ -101,39 +101,13 @@ static int complete(char **unused)
     return call(&boot_service, BOOT_PTA_COMPLETE, v);
 }
 
-static int confirm(char **unused)
-{
-    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_NOTHING}};
-
-    (void)unused;
-    return call(&update_ta, UPDATE_TA_CONFIRM, v);
-}
-
-/* What only the update TA may ask for: to show that Linux is refused. */
-static int confirm_directly(char **unused)
-{
-    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_NOTHING}};
-
-    (void)unused;
-    return call(&boot_service, BOOT_PTA_CONFIRM, v);
-}
-
-/* The same for what only the monitor TA may open. */
+/* What only the monitor TA may open: to show that Linux is refused. */
 static int open_monitor_service(char **unused)
 {
     struct tee_param v[TEE_PARAMS] = {{.kind = TEE_OUTPUT}, {.kind = TEE_OUTPUT}};
 
     (void)unused;
     return call(&monitor_service, MONITOR_PTA_TIME, v);
-}
-
-static int try_slot(char **words)
-{
-    struct tee_param v[TEE_PARAMS] = {{.kind = TEE_INPUT,
-                                       .a = (uint32_t)(words[0][0] - 'A'),
-                                       .b = (uint32_t)strtoul(words[1], NULL, 10)}};
-
-    return call(&update_ta, UPDATE_TA_TRY, v);
 }
 
 static const struct {
@@ -146,10 +120,14 @@ static const struct {
     {"pcrs", 0, pcrs, "PCRs as the secure world reads them"},
     {"log", 0, event_log, "event log, binary"},
     {"complete", 0, complete, "the system came up"},
-    {"confirm", 0, confirm, "confirm the running slot, by the update TA"},
-    {"confirm-directly", 0, confirm_directly, "the same without it: is refused"},
+    {"update", 0, update_state, "what the update TA knows"},
+    {"request", 4, update_request_files,
+     "RELEASE-KEYS ROLLOUT-KEYS MANIFEST ROLLOUT: \"-\" for what is not given"},
+    {"keys", 2, update_next_keys, "KEYS NEXT-KEYS: the next set of a role"},
+    {"confirm", 2, update_confirm_trial,
+     "APPROVAL KEYS: confirm the trial that runs, by the update TA"},
+    {"as-linux", 0, ask_as_linux, "what only our TAs may ask the boot service for: is refused"},
     {"monitor-service", 0, open_monitor_service, "the monitor's service: is refused"},
-    {"try", 2, try_slot, "A|B TRIES: start that slot on trial at the next reset"},
 };
 
 int main(int argc, char **argv)

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 /* GlobalPlatform TEE Client API 1.0, 4.4.2 */
-#define TEEC_ERROR_ACCESS_DENIED 0xffff0001u
 #define TEEC_ERROR_BAD_PARAMETERS 0xffff0006u
 #define TEEC_ERROR_ITEM_NOT_FOUND 0xffff0008u
 #define TEEC_ERROR_NOT_SUPPORTED 0xffff000au
@@ -118,7 +117,7 @@ const char *tee_service_error(uint32_t result)
     switch (result) {
     case TEE_SYSTEM_ERROR:
         return strerror(errno);
-    case TEEC_ERROR_ACCESS_DENIED:
+    case TEE_ACCESS_DENIED:
         return "the secure world denies it to this caller";
     case TEEC_ERROR_BAD_PARAMETERS:
         return "the secure world refuses the parameters";

@@ -48,7 +48,8 @@ struct tee_uuid {
     uint8_t rest[8];
 };
 
-#define TEE_SYSTEM_ERROR 0xffffffffu /* of Linux: look at errno */
+#define TEE_SYSTEM_ERROR 0xffffffffu  /* of Linux: look at errno */
+#define TEE_ACCESS_DENIED 0xffff0001u /* TEEC_ERROR_ACCESS_DENIED */
 
 /* Opens a session with a TA or service. 0; TEE_SYSTEM_ERROR and errno; or a TEEC_Result of the
  * other side (above 0xf0000000). fd must be closed by tee_service_close in each case. */

@@ -6,6 +6,7 @@ srcs-y += normal.c
 srcs-y += nv_budget.c
 srcs-y += panic.c
 srcs-y += secret_random.c
+srcs-y += slots.c
 srcs-y += storage.c
 srcs-y += tick.c
 srcs-y += tis_port.c

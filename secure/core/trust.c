@@ -136,6 +136,12 @@ static void mix_random(void)
     memzero_explicit(more, sizeof(more));
 }
 
+static void name_boot(void)
+{
+    if (crypto_rng_read(boot.name, sizeof(boot.name)) != TEE_SUCCESS)
+        give_up("boot", "no random numbers for its name");
+}
+
 static void say_what_booted(void)
 {
     static const uint32_t pcrs[FUSEBOX_PCR_COUNT] = {FUSEBOX_PCR_FIRMWARE, FUSEBOX_PCR_AUTHORITY,
@@ -177,6 +183,7 @@ static TEE_Result trust_init(void)
     log_cap();
     check_measurements();
     mix_random();
+    name_boot();
     say_what_booted();
     return TEE_SUCCESS;
 }
@@ -267,26 +274,47 @@ TEE_Result trust_read_state(struct bootstate *state)
     return res;
 }
 
-/* Each try of a slot, and the end of its trial, is a write of the boot stages. What the TPM holds
- * already costs nothing. */
-TEE_Result trust_try(uint8_t slot, uint8_t tries)
+/* What the TPM holds already costs nothing. Each try of a slot, and the end of its trial, is a
+ * write of the boot stages. */
+TEE_Result trust_write_state(const struct bootstate *state)
 {
     uint8_t wanted[BOOTSTATE_SIZE], held[BOOTSTATE_SIZE];
-    struct bootstate now = {}, next = {.slot = slot, .trial = true, .tries = tries};
+    struct bootstate now = {};
     TEE_Result res = trust_read_state(&now);
 
     if (res != TEE_SUCCESS)
         return res;
-    memcpy(next.confirmed, now.confirmed, sizeof(next.confirmed));
-    bootstate_encode(&next, wanted);
+    bootstate_encode(state, wanted);
     bootstate_encode(&now, held);
     if (memcmp(wanted, held, sizeof(held)) == 0)
         return TEE_SUCCESS;
-    res = nv_budget_take(2U + tries);
+    res = nv_budget_take(state->trial ? 2U + state->tries : 1U);
     if (res != TEE_SUCCESS)
         return res;
     mutex_lock(&lock);
-    res = result_of(fusebox_write_state(&box, &next));
+    res = result_of(fusebox_write_state(&box, state));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_read_record(uint8_t record[FUSEBOX_RECORD_SIZE])
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_read_record(&box, record));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_write_record(const uint8_t record[FUSEBOX_RECORD_SIZE])
+{
+    TEE_Result res = nv_budget_take(1);
+
+    if (res != TEE_SUCCESS)
+        return res;
+    mutex_lock(&lock);
+    res = result_of(fusebox_write_record(&box, record));
     mutex_unlock(&lock);
     return res;
 }

@@ -14,6 +14,8 @@
 
 #include "attest_ta.h"
 #include "boot_pta.h"
+#include "monitor.h"
+#include "slots.h"
 #include "update_ta.h"
 
 #define NONE TEE_PARAM_TYPE_NONE
@@ -26,6 +28,7 @@
 #define PUBLIC_MAX 128U /* TPMT_PUBLIC of a P-256 key */
 #define ATTEST_MAX 256U /* TPMS_ATTEST of a quote */
 #define CREDENTIAL_MAX 512U
+#define SLOT_PART 1024U
 
 static TEE_Result get_state(TEE_Param p[TEE_NUM_PARAMS])
 {
@@ -98,13 +101,6 @@ static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS] __unused)
     return trust_confirm();
 }
 
-static TEE_Result try_slot(TEE_Param p[TEE_NUM_PARAMS])
-{
-    if (p[0].value.a >= BOOTSTATE_SLOTS || p[0].value.b < 1 || p[0].value.b > BOOTSTATE_TRIES_MAX)
-        return TEE_ERROR_BAD_PARAMETERS;
-    return trust_try((uint8_t)p[0].value.a, (uint8_t)p[0].value.b);
-}
-
 static TEE_Result put_memory(TEE_Param *p, struct bytes b)
 {
     bool fits = p->memref.buffer != NULL && p->memref.size >= b.n;
@@ -124,6 +120,84 @@ static TEE_Result put_all(TEE_Param *p, const struct bytes *b, size_t n)
     }
     return res;
 }
+
+static TEE_Result take_memory(const TEE_Param *p, uint8_t *to, size_t n)
+{
+    return p->memref.size == n ? copy_from_user(to, p->memref.buffer, n) : TEE_ERROR_BAD_PARAMETERS;
+}
+
+static TEE_Result get_boot(TEE_Param p[TEE_NUM_PARAMS])
+{
+    const struct trust_boot *b = trust_boot();
+    const struct bytes all[] = {BYTES_OF(b->identity), BYTES_OF(b->name), {b->ek.b, b->ek.n}};
+
+    p[3].value.a = last_words()->why;
+    p[3].value.b = 0;
+    return put_all(p, all, ARRAY_SIZE(all));
+}
+
+/* ---- for the update TA ---- */
+
+static TEE_Result get_record(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t record[FUSEBOX_RECORD_SIZE];
+    TEE_Result res = trust_read_record(record);
+
+    return res == TEE_SUCCESS ? put_memory(&p[0], BYTES_OF(record)) : res;
+}
+
+static TEE_Result set_record(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t record[FUSEBOX_RECORD_SIZE];
+    TEE_Result res = take_memory(&p[0], record, sizeof(record));
+
+    return res == TEE_SUCCESS ? trust_write_record(record) : res;
+}
+
+static TEE_Result get_next(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t encoded[BOOTSTATE_SIZE];
+    struct bootstate next = {};
+    TEE_Result res = trust_read_state(&next);
+
+    if (res == TEE_SUCCESS)
+        res = trust_read_counter(FUSEBOX_SECURITY, &p[1].value.a);
+    if (res != TEE_SUCCESS)
+        return res;
+    p[1].value.b = 0;
+    bootstate_encode(&next, encoded);
+    return put_memory(&p[0], BYTES_OF(encoded));
+}
+
+static TEE_Result set_next(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t encoded[BOOTSTATE_SIZE];
+    struct bootstate next = {};
+    TEE_Result res = take_memory(&p[0], encoded, sizeof(encoded));
+
+    if (res != TEE_SUCCESS)
+        return res;
+    return bootstate_decode(encoded, &next) == 0 ? trust_write_state(&next)
+                                                 : TEE_ERROR_BAD_PARAMETERS;
+}
+
+static TEE_Result read_slot(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t part[SLOT_PART];
+    uint8_t *to = p[1].memref.buffer;
+    TEE_Result res = TEE_SUCCESS;
+    size_t n;
+
+    for (size_t at = 0; at < p[1].memref.size && res == TEE_SUCCESS; at += n) {
+        n = MIN(sizeof(part), p[1].memref.size - at);
+        res = slot_read(p[0].value.a, (size_t)p[0].value.b + at, part, n);
+        if (res == TEE_SUCCESS)
+            res = copy_to_user(to + at, part, n);
+    }
+    return res;
+}
+
+/* ---- for the attest TA ---- */
 
 /* A certificate is too large for the stack; calls of the one caller do not overlap in it. */
 static struct mutex certificate_lock = MUTEX_INITIALIZER;
@@ -216,12 +290,12 @@ static TEE_Result get_storage(TEE_Param p[TEE_NUM_PARAMS])
     return res == TEE_SUCCESS ? trust_read_counter(FUSEBOX_STARTS, &p[0].value.b) : res;
 }
 
-enum caller { ANYBODY, UPDATE, ATTEST };
+enum caller { ANYBODY = 0, UPDATE = 1, ATTEST = 2 }; /* the TAs: bits */
 
 static const struct {
     uint32_t command;
     uint32_t types;
-    enum caller caller;
+    unsigned int callers; /* enum caller */
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
     {BOOT_PTA_STATE, TEE_PARAM_TYPES(OUT, OUT, OUT, NONE), ANYBODY, get_state},
@@ -229,22 +303,30 @@ static const struct {
     {BOOT_PTA_LOG, TEE_PARAM_TYPES(BOTH, OUT, OUT, OUT), ANYBODY, get_log},
     {BOOT_PTA_COMPLETE, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), ANYBODY, complete},
     {BOOT_PTA_CONFIRM, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), UPDATE, confirm},
-    {BOOT_PTA_TRY, TEE_PARAM_TYPES(IN, NONE, NONE, NONE), UPDATE, try_slot},
+    {BOOT_PTA_RECORD, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), UPDATE, get_record},
+    {BOOT_PTA_SET_RECORD, TEE_PARAM_TYPES(MEM_IN, NONE, NONE, NONE), UPDATE, set_record},
+    {BOOT_PTA_NEXT, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), UPDATE, get_next},
+    {BOOT_PTA_SET_NEXT, TEE_PARAM_TYPES(MEM_IN, NONE, NONE, NONE), UPDATE, set_next},
+    {BOOT_PTA_SLOT, TEE_PARAM_TYPES(IN, MEM_OUT, NONE, NONE), UPDATE, read_slot},
     {BOOT_PTA_IDENTITY, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, MEM_OUT), ATTEST, get_identity},
     {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, IN), ATTEST, quote},
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
     {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), ATTEST, get_events},
     {BOOT_PTA_STORAGE, TEE_PARAM_TYPES(OUT, NONE, NONE, NONE), ATTEST, get_storage},
+    {BOOT_PTA_BOOT, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, OUT), UPDATE | ATTEST, get_boot},
 };
 
 /* OP-TEE vouches for a TA's UUID: its signature was verified, or it is part of OP-TEE's image. */
-static bool may_call(enum caller caller)
+static bool may_call(unsigned int callers)
 {
-    static const TEE_UUID uuids[] = {[UPDATE] = UPDATE_TA_UUID, [ATTEST] = ATTEST_TA_UUID};
+    static const TEE_UUID update = UPDATE_TA_UUID, attest = ATTEST_TA_UUID;
     const TEE_Identity *id = &to_ta_session(ts_get_current_session())->clnt_id;
 
-    return caller == ANYBODY || (id->login == TEE_LOGIN_TRUSTED_APP &&
-                                 memcmp(&id->uuid, &uuids[caller], sizeof(id->uuid)) == 0);
+    if (callers == ANYBODY)
+        return true;
+    return id->login == TEE_LOGIN_TRUSTED_APP &&
+           (((callers & UPDATE) != 0 && memcmp(&id->uuid, &update, sizeof(update)) == 0) ||
+            ((callers & ATTEST) != 0 && memcmp(&id->uuid, &attest, sizeof(attest)) == 0));
 }
 
 static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t types,
@@ -255,7 +337,7 @@ static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t type
             continue;
         if (commands[i].types != types)
             return TEE_ERROR_BAD_PARAMETERS;
-        if (!may_call(commands[i].caller))
+        if (!may_call(commands[i].callers))
             return TEE_ERROR_ACCESS_DENIED;
         return commands[i].run(p);
     }

@@ -1,42 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slots, counters and storage over the life of a gateway, driven from the lab's shell through the
-update TA: what the TPM remembers, and what nobody brings back.
+update TA: which release gets a trial, how it is confirmed, and what nobody brings back.
 """
 
+import contextlib
 import re
 import shutil
+import struct
 import subprocess
 
 import pytest
 
 import snapshots
 import storage
+import updates
 from board import Firmware
-from kapu.errors import KapuError
+from guest import Guest, Kernel, inspect
 from kapu.paths import host_environment
 from shell import Shell
 from watched import LIGHT_CPU, watched_instance
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 POWER_ON_BUDGET = 32  # NVBUDGET_AT_POWER_ON of kapu/nvbudget.h
-OLD, NOW = 1, 2  # security counters of releases
+OLD, NOW, NEXT = 1, 2, 3  # security counters of releases
+REFUSED_SECONDS = 600
+NOP = struct.pack("<I", 0xd503201f)
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """The lab release with two security counters."""
+def releases(tmp_path_factory):
+    """The lab release with three security counters."""
     firmware = Firmware("lab")
     folder = tmp_path_factory.mktemp("packages")
-    return {n: firmware.make(folder / str(n), counter=n) for n in (OLD, NOW)}
+    return {n: updates.Release(firmware, firmware.make(folder / str(n), counter=n), n) for n in (OLD, NOW, NEXT)}
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory, packages):
-    """A lab gateway with a release of counter NOW in both slots, which has come up."""
+def saved(tmp_path_factory, releases):
+    """A lab gateway that has come up with NOW from slot A; NEXT lies in slot B."""
     folder = tmp_path_factory.mktemp("saved")
     instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
-    for slot in "ab":
-        instance.write_firmware(slot, packages[NOW])
+    instance.write_firmware("a", releases[NOW].package)
+    instance.write_firmware("b", releases[NEXT].package)
     instance.machine.start()
     snapshots.come_up(instance.machine, "lab")
     snapshots.save(instance, folder / "saved")
@@ -91,51 +96,151 @@ def test_the_event_log_that_linux_reads_replays_to_the_pcrs(gateway, tmp_path):
     assert untouched == {"0" * 64}
 
 
-def test_linux_cannot_confirm_past_the_update_ta(gateway):
-    with pytest.raises(KapuError, match="denies it to this caller"):
-        gateway.run("kapu-boot confirm-directly")
+class Desk:
+    """Who signs, and the gateway's share: files made here are /lab/NAME there."""
+
+    def __init__(self, shell):
+        self.shell, self.share, self.made = shell, shell.instance.folder / "share", 0
+
+    def _path(self):
+        self.made += 1
+        return self.share / f"update-{self.made}"
+
+    def told(self, words: str, *files) -> str:
+        """The update TA's answer, by its name."""
+        names = " ".join("-" if file is None else f"/lab/{file.name}" for file in files)
+        said = self.shell.run(f"kapu-boot {words} {names}", check=False)
+        assert re.match(r"(?!kapu-boot)[\w -]+: ", said), said
+        return said.split(":")[0]
+
+    def request(self, release, number: int, order=None, signed=updates.RELEASE_KEYS[:2], **change) -> str:
+        """A rollout of a release, of which the manifest says something else; `order`: what the rollout does."""
+        order = {"release": release.digest(**change)} | (order or {})
+        return self.told("request", None, None, release.manifest(self._path(), signed, **change),
+                         updates.rollout(self._path(), order.pop("release"), number, **order))
+
+    def update(self) -> dict[str, str]:
+        return dict(line.split(" ", 1) for line in self.shell.run("kapu-boot update").splitlines())
+
+    def approve(self, new, /, **change) -> str:
+        """The trial that runs; changes: of another release, gateway or boot, by other keys."""
+        known = self.update()
+        said = {"release": new.digest(), "gateway": bytes.fromhex(known["gateway"]),
+                "boot": bytes.fromhex(known["boot"])} | change
+        return self.told("confirm", updates.approval(self._path(), **said), None)
 
 
-def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(gateway, packages):
+@contextlib.contextmanager
+def changed_text(shell):
+    """An instruction of the kernel is another one meanwhile."""
+    guest = Guest(shell.machine, Kernel("lab"), inspect("lab", shell.instance.folder)[1])
+    guest.write(guest.symbol("vfs_read") + 64, NOP)
+    yield
+    guest.restore()
+
+
+def test_linux_cannot_ask_the_boot_service_past_our_trusted_applications(gateway):
+    assert re.search(r"^refused (\d+) of \1$", gateway.run("kapu-boot as-linux"), re.MULTILINE)
+
+
+def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(gateway, releases):
+    """Neither does the trial itself raise it, nor anybody's word but a clean deep check with the operator's approval of
+    this gateway, release and boot."""
+    desk, new = Desk(gateway), releases[NEXT]
     assert state(gateway)["counter"] == "0" and state(gateway)["release"] == str(NOW)
-    gateway.run("kapu-boot try B 2")
+    assert desk.request(new, 1) == "done"
+    before = desk.update()
     gateway.reset()
     now = state(gateway)
-    assert (now["running"], now["how"], now["tries"]) == ("B", "trial", "1")
-    assert now["counter"] == "0"  # booting it does not raise the counter
-    gateway.run("kapu-boot confirm")
+    assert (now["running"], now["how"], now["tries"], now["counter"]) == ("B", "trial", "2", "0")
+    known = desk.update()
+    assert known["stage"] == "on-trial" and known["gateway"] == before["gateway"] and known["boot"] != before["boot"]
+    assert desk.told("confirm", None, None) == "not approved"
+    with changed_text(gateway):
+        assert desk.approve(new) == "not clean"
+    assert state(gateway)["counter"] == "0"
+    assert desk.approve(new, boot=bytes.fromhex(before["boot"])) == "replayed approval"
+    assert desk.approve(new, gateway=bytes(32) + b"\1") == "replayed approval"
+    assert desk.approve(new, release=releases[NOW].digest()) == "replayed approval"
+    assert desk.approve(new, keys=("rollout",)) == "arbitrary software"
+    assert state(gateway)["counter"] == "0"
+    assert desk.approve(new) == "done"
     now = state(gateway)
-    assert (now["next"], now["next_how"], now["counter"]) == ("B", "confirmed", str(NOW))
-    gateway.run("kapu-boot try A 1")
-    again = after_power_cycle(gateway, lambda: gateway.instance.write_firmware("a", packages[OLD]))
-    console = again.machine.text()
+    assert (now["next"], now["next_how"], now["counter"]) == ("B", "confirmed", str(NEXT))
+    assert desk.update()["last"] == "confirmed"
+    assert desk.request(releases[NOW], 2) == "rollback"
+    again = after_power_cycle(gateway, lambda: gateway.instance.write_firmware("a", releases[NOW].package))
     now = state(again)
     again.close()
-    assert "slot A refused: BL2 certificate: signature, key or counter is not accepted" in console
-    assert "kapu: slot A: its trial has failed; slot B is in use again" in console
     assert (now["running"], now["next"], now["next_how"]) == ("B", "B", "confirmed")
+    again.machine.stop()
+    again.machine.console.unlink()
+    gateway.instance.write_firmware("b", releases[OLD].package)  # in the place of the confirmed one
+    again.machine.start()
+    again.machine.wait_for("kapu: HALT: no slot left to boot", REFUSED_SECONDS)
+    console = again.machine.text()
+    assert "slot B refused: BL2 certificate: signature, key or counter is not accepted" in console
+    assert "slot A refused: BL2 certificate: signature, key or counter is not accepted" in console
+
+
+# What each looks like, and what makes it so: of the manifest, of the rollout, who signs. The good one is beside them.
+REFUSALS = [
+    ("arbitrary software", {}, {}, {"signed": ("release-1",)}),
+    ("arbitrary software", {}, {}, {"signed": ("release-1", "rollout")}),
+    ("arbitrary software", {}, {"keys": ("release-1",)}, {}),
+    ("mix-and-match", {}, {"release": bytes(32)}, {}),
+    ("wrong hardware", {"hardware": "rpi3"}, {}, {}),
+    ("wrong hardware", {"product": "gateway"}, {}, {}),
+    ("fast-forward", {"counter": 5000}, {}, {}),
+    ("rollback", {"counter": 0}, {}, {}),
+    ("step missing", {"from": 2}, {}, {}),
+    ("partial bundle", {"firmware": [4096, bytes(32)]}, {}, {}),
+    ("partial bundle", {"firmware": [2**31 - 1, bytes(32)]}, {}, {}),
+    ("freeze", {"expires": updates.now_ms() - updates.DAY_MS // 2}, {}, {}),
+    ("replayed rollout", {}, {"group": "elsewhere"}, {}),
+    ("replayed rollout", {}, {"gateways": [b"\1" + bytes(32)]}, {}),
+]
+
+
+@pytest.mark.third(3)
+def test_each_refusal_names_the_attack_that_it_looks_like(gateway, releases):
+    desk, new = Desk(gateway), releases[NEXT]
+    for name, change, order, more in REFUSALS:
+        assert desk.request(new, 7, dict(order), **more, **change) == name, (change, order, more)
+    assert desk.request(new, 2**21) == "fast-forward"
+    assert desk.told("confirm", None, None) == "no trial"
+    assert (state(gateway)["next_how"], desk.update()["stage"]) == ("confirmed", "idle")
+    assert desk.request(new, 7) == "done"
+    assert (state(gateway)["next_how"], desk.update()["stage"]) == ("trial", "waiting")
+    assert desk.request(new, 6) == "replayed rollout"
+    assert desk.request(new, 8, {"action": updates.HALT}) == "done"
+    assert (state(gateway)["next_how"], desk.update()["last"]) == ("confirmed", "halted")
+    assert desk.request(new, 7) == "replayed rollout"  # a halted one does not come back
+    assert desk.request(new, 9) == "done"
 
 
 @pytest.mark.third(1)
-def test_a_trial_that_does_not_come_up_falls_back(gateway):
+def test_a_trial_that_does_not_come_up_falls_back(gateway, releases):
     """The new root image is bad: each try ends in a reset by dm-verity."""
+    desk = Desk(gateway)
     with open(gateway.instance.folder / "disk.img", "r+b") as disk:
         disk.seek(gateway.instance.root_offset("b") + 1024 + 4)
         disk.write(b"broken")
-    gateway.run("kapu-boot try B 2")
+    assert desk.request(releases[NEXT], 1) == "done"
     seen = len(gateway.machine.text())
     gateway.reset()
     console = gateway.machine.text()[seen:]
-    assert "kapu: slot B: starting, on trial, 1 tries left" in console
-    assert "kapu: slot B: starting, on trial, 0 tries left" in console
+    for left in (2, 1, 0):
+        assert f"kapu: slot B: starting, on trial, {left} tries left" in console
     assert "kapu: slot B: its trial has failed; slot A is in use again" in console
-    now = state(gateway)
+    now, known = state(gateway), desk.update()
     assert (now["running"], now["next"], now["next_how"]) == ("A", "A", "confirmed")
+    assert (known["stage"], known["last"], known["trials"]) == ("idle", "tries gone", "1")
 
 
 @pytest.mark.third(2)
-def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway):
-    gateway.run("kapu-boot try B 3")
+def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway, releases):
+    assert Desk(gateway).request(releases[NEXT], 1) == "done"
     again = after_power_cycle(gateway)
     now = state(again)
     again.close()
@@ -250,7 +355,7 @@ def test_storage_that_lost_a_part_is_usable_again(gateway):
 
 
 @pytest.mark.third(3)
-def test_linux_cannot_wear_out_the_tpm(gateway):
+def test_linux_cannot_wear_out_the_tpm(gateway, releases):
     """Commits until they are refused: the budget's, and nothing is lost. A reset does not fill it."""
     make_token(gateway)
     pin = f"{TOKEN} --init-pin --token-label kapu --so-pin 12345678 --pin"
@@ -264,8 +369,9 @@ def test_linux_cannot_wear_out_the_tpm(gateway):
     for n in range(5):
         gateway.run(f"{pin} {2000 + n}", check=False)
     assert gateway.machine.text(secure=True).count(told) == 1
-    with pytest.raises(KapuError, match="too often"):
-        gateway.run("kapu-boot try B 2")
+    desk = Desk(gateway)
+    with pytest.raises(AssertionError, match="too often"):
+        desk.request(releases[NEXT], 1)
     gateway.reset()
     gateway.run(f"{pin} 3000", check=False)
     assert gateway.machine.text(secure=True).count(told) == 2

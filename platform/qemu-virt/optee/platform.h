@@ -12,6 +12,10 @@
 #define PLATFORM_LAST_WORDS 0x0e003000UL /* a page that nothing else uses; kept over resets */
 #define PLATFORM_NV_BUDGET 0x0e004000UL  /* likewise */
 
+/* Slots in flash, one after another: KAPU_SLOTS_BASE and KAPU_SLOT_SIZE of the boot stages. */
+#define PLATFORM_SLOTS 0x04000000UL
+#define PLATFORM_SLOT_SIZE 0x02000000UL
+
 #define PLATFORM_NORMAL_RAM 0x40000000UL
 #define PLATFORM_NORMAL_RAM_SIZE 0x40000000UL
 #define PLATFORM_SECURE_TIMER 29 /* CNTPS, a private interrupt of each core */

@@ -2,6 +2,5 @@ srcs-y += attest.c
 srcs-y += evidence.c
 srcs-y += key.c
 srcs-y += services.c
-srcs-y += ta_sha256.c
 kapu-libs := base cbor evidence
 include $(sub-dir)/common/libraries.mk

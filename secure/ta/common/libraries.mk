@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Part of a trusted application's sub.mk: our libraries that kapu-libs names, and
+# Part of a trusted application's sub.mk: what several of them have, our libraries that kapu-libs names, and
 # QCBOR for lib/evidence, without floating point as on the host (lib/evidence/meson.build).
 srcs-y += $(foreach l,$(kapu-libs),$(addprefix lib/$(l)/,$(shell cat $(sub-dir)/lib/$(l)/sources.list)))
-global-incdirs-y += . wire $(addprefix lib/,$(addsuffix /include,$(kapu-libs)))
+srcs-y += $(if $(filter evidence,$(kapu-libs)),common/ta_sha256.c)
+global-incdirs-y += . common wire $(addprefix lib/,$(addsuffix /include,$(kapu-libs)))
 qcbor-srcs := qcbor/src/qcbor_encode.c qcbor/src/qcbor_decode.c qcbor/src/UsefulBuf.c
 srcs-y += $(qcbor-srcs)
 $(foreach s,$(qcbor-srcs),$(eval cflags-$(s)-y += -w))

@@ -106,10 +106,14 @@ static void put_time(TEE_Param *p, uint64_t ms)
 
 static TEE_Result last(TEE_Param p[TEE_NUM_PARAMS])
 {
+    const struct core_time t = core_time();
+    const bool clean =
+        verdict.number > 0 && verdict.alarms == 0 && next.alarms == 0 && !t.will_reset;
+
     p[0].value.a = verdict.number;
-    p[0].value.b = 0;
+    p[0].value.b = clean ? 1 : 0;
     put_time(&p[1], verdict.began_ms);
-    put_time(&p[2], core_time().now_ms);
+    put_time(&p[2], t.now_ms);
     return TEE_SUCCESS;
 }
 

@@ -1,2 +1,5 @@
+srcs-y += services.c
+srcs-y += signature.c
 srcs-y += update.c
-global-incdirs-y += . wire
+kapu-libs := base bootstate cbor evidence release update
+include $(sub-dir)/common/libraries.mk

@@ -1,17 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The update TA. Today it passes two requests on to the boot service, which takes them from nobody
- * else: confirm the running slot, and try a slot. Both only choose among what is signed: whoever
- * asks can at worst end a trial early or make the gateway restart.
+ * The update TA: takes requests of Linux, and has lib/update decide. What Linux sends is copied
+ * before it is looked at. What was decided is in the TPM: an instance that ends, with its session
+ * or by a reset, forgets nothing that counts.
  */
-#include <tee_internal_api.h>
+#include <string.h>
 
-#include "boot_pta.h"
+#include "first_keys.h"
+#include "parts.h"
+#include "ta_sha256.h"
 #include "update_ta.h"
+
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+const struct kapu_sha256 ta_hash = {.hash = ta_sha256};
+
+static struct update_self self = {
+    .hardware = TEXT(RELEASE_HARDWARE),
+    .product = TEXT(RELEASE_PRODUCT),
+    .group = TEXT(UPDATE_GROUP),
+    .first = {{first_release_keys, sizeof(first_release_keys)},
+              {first_rollout_keys, sizeof(first_rollout_keys)},
+              {first_approval_keys, sizeof(first_approval_keys)}},
+};
+static struct update_boot this_boot;
+static struct update update = {
+    .sha = &ta_hash, .verify = &signature_verify, .self = &self, .boot = &this_boot};
+
+static TEE_Result result_of(int err)
+{
+    if (err == 0)
+        return TEE_SUCCESS;
+    return services_failure() != TEE_SUCCESS ? services_failure() : TEE_ERROR_BAD_STATE;
+}
 
 TEE_Result TA_CreateEntryPoint(void)
 {
-    return TEE_SUCCESS;
+    TEE_Result res = ta_sha256_open();
+
+    if (res == TEE_SUCCESS)
+        res = services_open();
+    if (res == TEE_SUCCESS)
+        res = services_boot(&this_boot, self.ueid);
+    update.port = services_port;
+    return res == TEE_SUCCESS ? result_of(update_open(&update)) : res;
 }
 
 void TA_DestroyEntryPoint(void)
@@ -31,37 +66,124 @@ void TA_CloseSessionEntryPoint(void *session)
     (void)session;
 }
 
-static TEE_Result ask_boot_service(uint32_t command, uint32_t types, TEE_Param p[TEE_NUM_PARAMS])
+/* Copies of two inputs, one after another. false: together they are larger than any good ones. */
+static bool take(const TEE_Param *p, size_t n, struct bytes to[2])
 {
-    static const TEE_UUID uuid = BOOT_PTA_UUID;
-    TEE_TASessionHandle session = TEE_HANDLE_NULL;
-    uint32_t origin = 0;
-    TEE_Result res = TEE_OpenTASession(&uuid, TEE_TIMEOUT_INFINITE, 0, NULL, &session, &origin);
+    static uint8_t copy[UPDATE_TA_REQUEST_MAX];
+    size_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (p[i].memref.size > sizeof(copy) - at)
+            return false;
+        if (p[i].memref.size > 0)
+            TEE_MemMove(copy + at, p[i].memref.buffer, p[i].memref.size);
+        to[i] = (struct bytes){copy + at, p[i].memref.size};
+        at += p[i].memref.size;
+    }
+    return true;
+}
+
+static void put_answer(TEE_Param *p, enum update_answer answer)
+{
+    p->value.a = answer;
+    p->value.b = 0;
+}
+
+static TEE_Result request(TEE_Param p[TEE_NUM_PARAMS])
+{
+    struct bytes all, part[UPDATE_TA_REQUEST_PARTS];
+    enum update_answer answer = UPDATE_DONE;
+    struct update_request r = {.manifest = {NULL, 0}};
+    struct rd in;
+    int err;
+
+    if (!take(p, 1, &all))
+        return TEE_ERROR_BAD_PARAMETERS;
+    rd_init(&in, all);
+    for (size_t i = 0; i < UPDATE_TA_REQUEST_PARTS; i++)
+        part[i] = rd_bytes(&in, rd_be16(&in));
+    if (rd_end(&in) != 0)
+        return TEE_ERROR_BAD_PARAMETERS;
+    r.keys[RELEASE_ROLE_RELEASE - 1] = part[0];
+    r.keys[RELEASE_ROLE_ROLLOUT - 1] = part[1];
+    r.manifest = part[2];
+    r.rollout = part[3];
+    err = update_request(&update, &r, &answer);
+    put_answer(&p[1], answer);
+    return result_of(err);
+}
+
+static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS])
+{
+    enum update_answer answer = UPDATE_DONE;
+    struct bytes in[2];
+    bool clean = false;
+    TEE_Result res = services_clean(&clean);
 
     if (res != TEE_SUCCESS)
         return res;
-    res = TEE_InvokeTACommand(session, TEE_TIMEOUT_INFINITE, command, types, p, &origin);
-    TEE_CloseTASession(session);
+    if (!take(p, 2, in))
+        return TEE_ERROR_BAD_PARAMETERS;
+    res = result_of(update_confirm(&update, clean, in[0], in[1], &answer));
+    put_answer(&p[2], answer);
     return res;
 }
+
+static TEE_Result keys(TEE_Param p[TEE_NUM_PARAMS])
+{
+    enum update_answer answer = UPDATE_DONE;
+    struct bytes in[2];
+    TEE_Result res;
+
+    if (!take(p, 2, in))
+        return TEE_ERROR_BAD_PARAMETERS;
+    res = result_of(update_keys(&update, in[0], in[1], &answer));
+    put_answer(&p[2], answer);
+    return res;
+}
+
+static TEE_Result state(TEE_Param p[TEE_NUM_PARAMS])
+{
+    uint8_t record[UPDATE_RECORD_SIZE], names[UPDATE_TA_NAMES_SIZE];
+
+    _Static_assert(sizeof(names) == sizeof(this_boot.name) + sizeof(self.ueid), "both");
+    if (p[0].memref.size < sizeof(record) || p[1].memref.size < sizeof(names))
+        return TEE_ERROR_SHORT_BUFFER;
+    update_record_encode(&update.record, record);
+    memcpy(names, this_boot.name, sizeof(this_boot.name));
+    memcpy(names + sizeof(this_boot.name), self.ueid, sizeof(self.ueid));
+    TEE_MemMove(p[0].memref.buffer, record, sizeof(record));
+    TEE_MemMove(p[1].memref.buffer, names, sizeof(names));
+    p[0].memref.size = sizeof(record);
+    p[1].memref.size = sizeof(names);
+    p[2].value.a = update.stage;
+    p[2].value.b = 0;
+    return TEE_SUCCESS;
+}
+
+#define NONE TEE_PARAM_TYPE_NONE
+#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
+#define MI TEE_PARAM_TYPE_MEMREF_INPUT
+#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
+
+static const struct {
+    uint32_t command, types;
+    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
+} commands[] = {
+    {UPDATE_TA_REQUEST, TEE_PARAM_TYPES(MI, VO, NONE, NONE), request},
+    {UPDATE_TA_CONFIRM, TEE_PARAM_TYPES(MI, MI, VO, NONE), confirm},
+    {UPDATE_TA_KEYS, TEE_PARAM_TYPES(MI, MI, VO, NONE), keys},
+    {UPDATE_TA_STATE, TEE_PARAM_TYPES(MO, MO, VO, NONE), state},
+};
 
 TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t types,
                                       TEE_Param p[TEE_NUM_PARAMS])
 {
-    const uint32_t nothing = TEE_PARAM_TYPES(TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE,
-                                             TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE);
-    const uint32_t one_value = TEE_PARAM_TYPES(TEE_PARAM_TYPE_VALUE_INPUT, TEE_PARAM_TYPE_NONE,
-                                               TEE_PARAM_TYPE_NONE, TEE_PARAM_TYPE_NONE);
-
     (void)session;
-    switch (command) {
-    case UPDATE_TA_CONFIRM:
-        return types == nothing ? ask_boot_service(BOOT_PTA_CONFIRM, types, p)
-                                : TEE_ERROR_BAD_PARAMETERS;
-    case UPDATE_TA_TRY:
-        return types == one_value ? ask_boot_service(BOOT_PTA_TRY, types, p)
-                                  : TEE_ERROR_BAD_PARAMETERS;
-    default:
-        return TEE_ERROR_NOT_SUPPORTED;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (commands[i].command != command)
+            continue;
+        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
     }
+    return TEE_ERROR_NOT_SUPPORTED;
 }

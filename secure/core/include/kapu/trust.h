@@ -24,6 +24,7 @@ struct trust_boot {
     uint32_t counter_stored;                   /* the TPM's when the boot began */
     uint32_t counter_release;                  /* of the release that runs */
     uint8_t identity[BOOTSTATE_IDENTITY_SIZE]; /* the same */
+    uint8_t name[32];                          /* of this boot: random */
     uint8_t board[16];                         /* UUID */
     struct tpm2_name ek;                       /* of the TPM's endorsement key, as pinned */
     const uint8_t *log;                        /* TCG event log */
@@ -46,8 +47,12 @@ TEE_Result trust_confirm(void);
 
 /* The boot state in the TPM, which counts from the next reset on. */
 TEE_Result trust_read_state(struct bootstate *state);
-/* A trial of any signed release in a slot, with so many tries. */
-TEE_Result trust_try(uint8_t slot, uint8_t tries);
+/* With a trial: as many writes of the TPM's memory as it has tries, and two. */
+TEE_Result trust_write_state(const struct bootstate *state);
+
+/* The update record: as fusebox_read_record and fusebox_write_record. */
+TEE_Result trust_read_record(uint8_t record[FUSEBOX_RECORD_SIZE]);
+TEE_Result trust_write_record(const uint8_t record[FUSEBOX_RECORD_SIZE]);
 
 /* Whether the TPM still holds what this boot measured, and was not reset: as fusebox_check, with
  * all that was seen since this boot. `silent`: it could not be asked now. */

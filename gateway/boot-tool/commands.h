@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of kapu-boot that have files of their own: each takes its words, prints, and gives
+ * the exit status. */
+#ifndef BOOT_TOOL_COMMANDS_H
+#define BOOT_TOOL_COMMANDS_H
+
+/* update.c. Words are files; "-": nothing. 0: done; 3: refused; 1: it could not be asked. */
+int update_state(char **unused);
+int update_request_files(char **words); /* release keys, rollout keys, manifest, rollout */
+int update_next_keys(char **words);     /* present set, next set */
+int update_confirm_trial(char **words); /* approval, approval keys */
+
+/* as_linux.c. 0: all of it was refused. */
+int ask_as_linux(char **unused);
+
+#endif
