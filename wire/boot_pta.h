@@ -2,7 +2,7 @@
 /*
  * The boot service of the secure world: a pseudo-TA (GlobalPlatform TEE Internal Core API names).
  * From Linux only values cross, no memory: what an attacker there sends cannot point anywhere. The
- * commands that take memory are the attest TA's; another caller is refused before it is looked at.
+ * commands that take memory are those of our TAs; another caller is refused before it is looked at.
  *
  * Parameter types are fixed for each command; others give TEE_ERROR_BAD_PARAMETERS. VI, VO, VIO:
  * value input, output, both; a and b are its two words.
@@ -60,5 +60,9 @@
 #define BOOT_PTA_EVENTS 9
 /* VO: a = storage counter of the TPM, b = how often secure storage began empty on this board. */
 #define BOOT_PTA_STORAGE 10
+
+/* Only the attest TA and the update TA may call this. MO: identity of the release that runs, 32
+ * bytes. MO: name of this boot, 32 random bytes. */
+#define BOOT_PTA_BOOT 11
 
 #endif

@@ -136,6 +136,12 @@ static void mix_random(void)
     memzero_explicit(more, sizeof(more));
 }
 
+static void name_boot(void)
+{
+    if (crypto_rng_read(boot.name, sizeof(boot.name)) != TEE_SUCCESS)
+        give_up("boot", "no random numbers for its name");
+}
+
 static void say_what_booted(void)
 {
     static const uint32_t pcrs[FUSEBOX_PCR_COUNT] = {FUSEBOX_PCR_FIRMWARE, FUSEBOX_PCR_AUTHORITY,
@@ -177,6 +183,7 @@ static TEE_Result trust_init(void)
     log_cap();
     check_measurements();
     mix_random();
+    name_boot();
     say_what_booted();
     return TEE_SUCCESS;
 }

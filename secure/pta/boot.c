@@ -125,6 +125,14 @@ static TEE_Result put_all(TEE_Param *p, const struct bytes *b, size_t n)
     return res;
 }
 
+static TEE_Result get_boot(TEE_Param p[TEE_NUM_PARAMS])
+{
+    const struct trust_boot *b = trust_boot();
+    const struct bytes all[] = {BYTES_OF(b->identity), BYTES_OF(b->name)};
+
+    return put_all(p, all, ARRAY_SIZE(all));
+}
+
 /* A certificate is too large for the stack; calls of the one caller do not overlap in it. */
 static struct mutex certificate_lock = MUTEX_INITIALIZER;
 
@@ -216,12 +224,12 @@ static TEE_Result get_storage(TEE_Param p[TEE_NUM_PARAMS])
     return res == TEE_SUCCESS ? trust_read_counter(FUSEBOX_STARTS, &p[0].value.b) : res;
 }
 
-enum caller { ANYBODY, UPDATE, ATTEST };
+enum caller { ANYBODY = 0, UPDATE = 1, ATTEST = 2 }; /* the TAs: bits */
 
 static const struct {
     uint32_t command;
     uint32_t types;
-    enum caller caller;
+    unsigned int callers; /* enum caller */
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
     {BOOT_PTA_STATE, TEE_PARAM_TYPES(OUT, OUT, OUT, NONE), ANYBODY, get_state},
@@ -235,16 +243,20 @@ static const struct {
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
     {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), ATTEST, get_events},
     {BOOT_PTA_STORAGE, TEE_PARAM_TYPES(OUT, NONE, NONE, NONE), ATTEST, get_storage},
+    {BOOT_PTA_BOOT, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, NONE, NONE), UPDATE | ATTEST, get_boot},
 };
 
 /* OP-TEE vouches for a TA's UUID: its signature was verified, or it is part of OP-TEE's image. */
-static bool may_call(enum caller caller)
+static bool may_call(unsigned int callers)
 {
-    static const TEE_UUID uuids[] = {[UPDATE] = UPDATE_TA_UUID, [ATTEST] = ATTEST_TA_UUID};
+    static const TEE_UUID update = UPDATE_TA_UUID, attest = ATTEST_TA_UUID;
     const TEE_Identity *id = &to_ta_session(ts_get_current_session())->clnt_id;
 
-    return caller == ANYBODY || (id->login == TEE_LOGIN_TRUSTED_APP &&
-                                 memcmp(&id->uuid, &uuids[caller], sizeof(id->uuid)) == 0);
+    if (callers == ANYBODY)
+        return true;
+    return id->login == TEE_LOGIN_TRUSTED_APP &&
+           (((callers & UPDATE) != 0 && memcmp(&id->uuid, &update, sizeof(update)) == 0) ||
+            ((callers & ATTEST) != 0 && memcmp(&id->uuid, &attest, sizeof(attest)) == 0));
 }
 
 static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t types,
@@ -255,7 +267,7 @@ static TEE_Result invoke(void *session __unused, uint32_t command, uint32_t type
             continue;
         if (commands[i].types != types)
             return TEE_ERROR_BAD_PARAMETERS;
-        if (!may_call(commands[i].caller))
+        if (!may_call(commands[i].callers))
             return TEE_ERROR_ACCESS_DENIED;
         return commands[i].run(p);
     }

@@ -24,6 +24,7 @@ struct trust_boot {
     uint32_t counter_stored;                   /* the TPM's when the boot began */
     uint32_t counter_release;                  /* of the release that runs */
     uint8_t identity[BOOTSTATE_IDENTITY_SIZE]; /* the same */
+    uint8_t name[32];                          /* of this boot: random */
     uint8_t board[16];                         /* UUID */
     struct tpm2_name ek;                       /* of the TPM's endorsement key, as pinned */
     const uint8_t *log;                        /* TCG event log */
