@@ -89,6 +89,16 @@ TEE_Result boot_storage(struct evidence_software *s)
     return res;
 }
 
+TEE_Result boot_name(struct evidence_software *s)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], s->identity, sizeof(s->identity));
+    set_memory(&p[1], s->boot_name, sizeof(s->boot_name));
+    return call(boot, BOOT_PTA_BOOT, TEE_PARAM_TYPES(MO, MO, NONE, NONE), p);
+}
+
 static void put_word(uint8_t *to, uint32_t w)
 {
     for (unsigned i = 0; i < 4; i++)
