@@ -7,6 +7,7 @@
 #define CLAIMS 6
 #define CLAIMS_ENROLMENT 9
 #define SUBMODULES 4
+#define SOFTWARE_ITEMS 6
 #define MAP_MONITOR 0xa9u /* a map of MONITOR_ITEMS */
 #define CNF_COSE_KEY 1    /* RFC 8747, 3.2 */
 #define TRIES_MAX 255u
@@ -66,6 +67,7 @@ static void put_software(struct enc *e, const struct evidence_software *s)
     if (s->slot > 1)
         enc_fail(e, KAPU_EARG);
     QCBOREncode_OpenMap(&e->q);
+    QCBOREncode_AddBytesToMapN(&e->q, LABEL_BOOTSEED, ub(BYTES_OF(s->boot_name)));
     put_version(e, s->version);
     enc_uints(e, LABEL_COUNTERS, counters, 2);
     QCBOREncode_OpenArrayInMapN(&e->q, LABEL_SLOT);
@@ -74,6 +76,7 @@ static void put_software(struct enc *e, const struct evidence_software *s)
     QCBOREncode_AddUInt64(&e->q, s->tries);
     QCBOREncode_CloseArray(&e->q);
     enc_uints(e, LABEL_STORAGE, storage, 2);
+    QCBOREncode_AddBytesToMapN(&e->q, LABEL_IDENTITY, ub(BYTES_OF(s->identity)));
     QCBOREncode_CloseMap(&e->q);
 }
 
@@ -81,7 +84,8 @@ static void get_software(struct dec *d, struct evidence_software *s)
 {
     uint32_t counters[2], storage[2];
 
-    (void)dec_text_map(d, TEXT("software"), 4);
+    (void)dec_text_map(d, TEXT("software"), SOFTWARE_ITEMS);
+    dec_fixed(d, LABEL_BOOTSEED, s->boot_name, sizeof(s->boot_name));
     s->version = get_version(d);
     dec_uints(d, LABEL_COUNTERS, counters, 2);
     s->counter_release = counters[0];
@@ -93,6 +97,7 @@ static void get_software(struct dec *d, struct evidence_software *s)
     dec_uints(d, LABEL_STORAGE, storage, 2);
     s->storage_counter = storage[0];
     s->storage_starts = storage[1];
+    dec_fixed(d, LABEL_IDENTITY, s->identity, sizeof(s->identity));
 }
 
 static void put_label(struct enc *e, struct bytes name)

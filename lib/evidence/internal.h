@@ -16,6 +16,7 @@ enum evidence_label {
     LABEL_DBGSTAT = 263,
     LABEL_PROFILE = 265,
     LABEL_SUBMODS = 266,
+    LABEL_BOOTSEED = 268,
     LABEL_SWVERSION = 271,
     /* Private use: below -65536 (RFC 8392, 9.1). This is the table of them. */
     LABEL_TLS_KEY = -70000,
@@ -36,9 +37,10 @@ enum evidence_label {
     LABEL_COUNTERS = -70030, /* software */
     LABEL_SLOT = -70031,
     LABEL_STORAGE = -70032,
+    LABEL_IDENTITY = -70033,
 };
 
-#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-3"
+#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-4"
 #define EVIDENCE_TYPE "application/eat+cwt" /* RFC 9782 */
 
 /* A string literal without its end. */

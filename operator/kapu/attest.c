@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "factory.h"
 #include "operator.h"
 
 #define TIMEOUT_S 120u
@@ -166,6 +167,24 @@ static void present(struct attest *a, struct trust_now *now)
         snprintf(now->text, sizeof(now->text), "not trusted: not in the store");
 }
 
+/* What authentic evidence says. */
+static void print_said(const struct verifier_result *r)
+{
+    char identity[HEX_MAX], boot[HEX_MAX];
+
+    printf("  release %s%s%s%s, security counter %u; deep check %u ended %.1f s before, "
+           "%u alarms, %u warnings\n",
+           r->version, r->flavour[0] != '\0' ? " (" : "", r->flavour,
+           r->flavour[0] != '\0' ? ")" : "", r->counter, r->check_number, r->age_ms / 1000.0,
+           r->alarms, r->warnings);
+    printf("  release identity %s\n  boot name        %s\n",
+           hex(r->release_identity, sizeof(r->release_identity), identity),
+           hex(r->boot_name, sizeof(r->boot_name), boot));
+    printf("  its TPM was reset %u times since the last verdict, %u times in a day; the monitor "
+           "reset it %u times since power-on\n",
+           r->started, r->starts.day, r->monitor_resets);
+}
+
 static void print_text(struct attest *a, const struct outcome *out)
 {
     const struct verifier_result *r = &out->result;
@@ -178,16 +197,7 @@ static void print_text(struct attest *a, const struct outcome *out)
     if (out->why[0] != '\0')
         printf("  %s\n", out->why);
     if (out->judged && r->authentic)
-        printf("  release %s%s%s%s, security counter %u; deep check %u ended %.1f s before, "
-               "%u alarms, %u warnings\n",
-               r->version, r->flavour[0] != '\0' ? " (" : "", r->flavour,
-               r->flavour[0] != '\0' ? ")" : "", r->counter, r->check_number, r->age_ms / 1000.0,
-               r->alarms, r->warnings);
-    if (out->judged && r->authentic)
-        printf(
-            "  its TPM was reset %u times since the last verdict, %u times in a day; the monitor "
-            "reset it %u times since power-on\n",
-            r->started, r->starts.day, r->monitor_resets);
+        print_said(r);
     for (uint32_t i = 0; i < r->reasons; i++)
         printf("  %s, %s: %s\n", verifier_aspect_name(r->reason[i].aspect),
                verifier_tier_name(r->reason[i].tier), r->reason[i].text);

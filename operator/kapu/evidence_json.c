@@ -53,6 +53,8 @@ static void boot(FILE *to, const struct evidence_claims *c)
     hex(to, "board", c->boot.board, sizeof(c->boot.board), "}, ");
     fprintf(to, "\"software\": {");
     text(to, "version", c->software.version, ", ");
+    hex(to, "release_identity", c->software.identity, sizeof(c->software.identity), ", ");
+    hex(to, "boot_name", c->software.boot_name, sizeof(c->software.boot_name), ", ");
     fprintf(to, "\"counter_release\": %u, \"counter_tpm\": %u, \"slot\": \"%c\", ",
             c->software.counter_release, c->software.counter_tpm,
             c->software.slot == 0 ? 'a' : 'b');

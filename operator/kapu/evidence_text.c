@@ -76,6 +76,8 @@ static void boot(FILE *to, const struct evidence_claims *c)
     fprintf(to, "  %-18s %u bytes\n", "event log", c->boot.log_size);
     fprintf(to, "software\n");
     text(to, "version", c->software.version);
+    hex(to, "release identity", c->software.identity, sizeof(c->software.identity));
+    hex(to, "boot name", c->software.boot_name, sizeof(c->software.boot_name));
     text(to, "TEE", c->tee);
     fprintf(to, "  %-18s %u of the release, %u in the TPM\n", "security counter",
             c->software.counter_release, c->software.counter_tpm);

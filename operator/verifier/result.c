@@ -105,14 +105,23 @@ static void print_reasons(FILE *to, const struct verifier_result *r)
     fprintf(to, "], \"kapu_reasons_not_kept\": %u", r->not_kept);
 }
 
+static void print_hex(FILE *to, const char *name, const uint8_t value[32])
+{
+    fprintf(to, "\"%s\": \"", name);
+    for (size_t i = 0; i < 32; i++)
+        fprintf(to, "%02x", value[i]);
+    fprintf(to, "\", ");
+}
+
 static void print_said(FILE *to, const struct verifier_result *r)
 {
-    fprintf(to, "\"eat_nonce\": \"");
-    for (size_t i = 0; i < sizeof(r->nonce); i++)
-        fprintf(to, "%02x", r->nonce[i]);
-    fprintf(to, "\", \"kapu_version\": ");
+    print_hex(to, "eat_nonce", r->nonce);
+    fprintf(to, "\"kapu_version\": ");
     verifier_print_string(to, r->version);
-    fprintf(to, ", \"kapu_security_counter\": %u, \"kapu_check\": %u, \"kapu_alarms\": %u, ",
+    fprintf(to, ", ");
+    print_hex(to, "kapu_release_identity", r->release_identity);
+    print_hex(to, "kapu_boot_name", r->boot_name);
+    fprintf(to, "\"kapu_security_counter\": %u, \"kapu_check\": %u, \"kapu_alarms\": %u, ",
             r->counter, r->check_number, r->alarms);
     fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %" PRIu64 ", ", r->warnings,
             r->age_ms);

@@ -76,6 +76,7 @@ struct verifier_result {
     /* What an authentic message said, for displays and records. */
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
+    uint8_t release_identity[32], boot_name[32]; /* what an approval names */
     uint32_t counter, check_number, alarms, warnings;
     uint32_t storage_starts;
     uint64_t age_ms;

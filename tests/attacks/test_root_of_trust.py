@@ -15,12 +15,11 @@ import subprocess
 import uuid
 
 import pytest
-from cryptography import x509
 
 import tpm_bus
 from attacks.test_boot_chain import (CERTIFICATES, WRONG_SIGNATURE, assert_halts,
                                      place_elsewhere, stranger)  # noqa: F401 (a fixture)
-from board import Board
+from board import Board, identity_of
 from kapu import certs, fip, tpm
 from kapu.errors import KapuError
 from kapu.paths import host_environment
@@ -110,14 +109,6 @@ def test_no_part_of_a_release_with_another_counter_is_taken(counted, packages, n
 
 
 # ---- each slot starts the release that the TPM names for it
-
-def identity_of(package) -> bytes:
-    """That of its BL2 certificate."""
-    place = fip.image_place(package, 0, "tb-fw-cert")
-    certificate = x509.load_der_x509_certificate(package.read_bytes()[place.offset:place.offset + place.size])
-    statement = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(certs.RELEASE)).value.value
-    return statement[2:]  # without the head of its octet string
-
 
 def test_a_signed_release_that_nobody_gave_a_trial_does_not_start(counted, packages):
     """Whoever can write the flash has it from the operator's server: newer, signed, and not rolled out here."""

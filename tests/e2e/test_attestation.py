@@ -15,9 +15,10 @@ from cryptography import x509
 
 import interop
 import snapshots
+from board import identity_of
 from guest import Guest, Kernel, inspect
 from kapu import load
-from kapu.paths import host_environment
+from kapu.paths import BUILD, host_environment
 from kapu.qemu import CPU
 from kapu.report import update_report
 from native import programs
@@ -88,11 +89,23 @@ def test_a_genuine_gateway_is_enrolled(gateway):
     assert gateway.operated.fleet()["first"]["trust"] == "trusted"
 
 
+def software_of(result: dict) -> tuple[str, str]:
+    """Identity of the release and name of the boot, as the verifier took them from evidence."""
+    appraisal, = result["ear"]["submods"].values()
+    claims = appraisal["ear_verifier_claims"]
+    return claims["kapu_release_identity"], claims["kapu_boot_name"]
+
+
 def test_it_is_trusted_with_and_without_the_event_log(gateway):
+    said = set()
     for more in (["--log"], []):
         begin = time.monotonic()
         status, result = gateway.operated.attest("first", *more)
         assert (status, result["verdict"]) == (0, "trusted"), result
+        said.add(software_of(result))
+    (identity_said, gateway.boot_name), = said  # both are of one boot
+    assert identity_said == identity_of(BUILD / "gateway" / "firmware.fip").hex()
+    assert len(set(bytes.fromhex(gateway.boot_name))) > 8
     update_report("verifier", round_trip_s=round(time.monotonic() - begin, 2),
                   gateway_evidence_bytes=result["bytes"])
     assert 0 < result["bytes"] <= EVIDENCE_MAX
@@ -124,6 +137,9 @@ def test_after_the_reset_it_is_trusted_again(gateway):
     gateway.machine.wait_for(r"kapu: RESET\b.*$", 600, secure=True)
     status, result = gateway.attest_when_back()
     assert (status, result["verdict"]) == (0, "trusted"), result
+    identity_said, boot_name = software_of(result)
+    assert identity_said == identity_of(BUILD / "gateway" / "firmware.fip").hex()
+    assert boot_name != gateway.boot_name
     assert gateway.operated.fleet()["first"]["trust"] == "trusted"
 
 

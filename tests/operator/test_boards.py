@@ -224,6 +224,7 @@ def test_what_is_not_enrolled_is_not_renewed(fleet):
 def test_a_gateway_that_is_reset_again_and_again_does_not_stay_affirming(fleet):
     (fleet.operator.folder / "policy").write_text("tpm-resets-a-day 5\n")
     gateway = fleet.enrolled("pump")
+    boots = set()
     for resets in range(1, 8):
         gateway.behave("reset")
         status, said = fleet.kapu_json("attest", "pump")
@@ -231,9 +232,13 @@ def test_a_gateway_that_is_reset_again_and_again_does_not_stay_affirming(fleet):
         claims = appraisal["ear_verifier_claims"]
         assert (claims["kapu_tpm_resets"], claims["kapu_tpm_resets_day"]) == (1, resets)
         assert appraisal["ear_status"] == ("affirming" if resets <= 5 else "warning"), said
+        boots.add(claims["kapu_boot_name"])
+    assert len(boots) == 7
     done = fleet.kapu("attest", "pump")
     assert "its TPM was reset 7 times in a day, policy allows 5" in done.stdout
     assert "7 times in a day; the monitor reset it 0 times" in done.stdout
+    assert f"release identity {claims['kapu_release_identity']}" in done.stdout
+    assert f"boot name        {claims['kapu_boot_name']}" in done.stdout
     state = fleet.state("pump")
     assert (state["trust"], state["tpm_resets_day"]) == ("trusted with warnings", 7)
     (fleet.operator.folder / "policy").write_text("tpm-resets-a-day 5 fatal\n")

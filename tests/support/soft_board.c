@@ -107,6 +107,7 @@ void soft_board_reset(struct soft_board *b)
     need(b, swtpm_reset(&b->swtpm) == 0 ? 0 : KAPU_EIO, "a reset");
     need(b, tpm2_startup(&b->tpm, TPM2_SU_CLEAR), "its start");
     make_keys(b);
+    b->g.claims.software.boot_name[0]++; /* another boot */
     boot(b);
 }
 

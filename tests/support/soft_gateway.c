@@ -107,6 +107,8 @@ void soft_gateway_init(struct soft_gateway *g, const char *name, const char *rel
                                              .counter_tpm = 3,
                                              .storage_counter = 17,
                                              .storage_starts = 1};
+    digest_of(release, " identity", c->software.identity);
+    digest_of(name, " boot", c->software.boot_name);
     c->tee = text_of("OP-TEE 4.10.0-2");
     c->monitor = &g->monitor;
     boot(g, release);

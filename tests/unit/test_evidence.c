@@ -132,6 +132,9 @@ static void a_message_is_read_back_as_written(void **state)
     assert_true(text_is(c.software.version, "0.5.0") && text_is(c.tee, "OP-TEE 4.10.0-2"));
     assert_true(c.software.slot == 1 && c.software.trial && c.software.tries == 2);
     assert_true(c.software.storage_counter == 70000 && c.software.storage_starts == 3);
+    assert_memory_equal(c.software.identity, is->software.identity, sizeof(c.software.identity));
+    assert_memory_equal(c.software.boot_name, is->software.boot_name, sizeof(c.software.boot_name));
+    assert_memory_not_equal(c.software.identity, c.software.boot_name, 32);
     assert_int_equal(c.software.counter_release, 3);
     assert_true(m.verdict == EVIDENCE_ALARMS && m.alarms == 1 && m.warnings == 1);
     assert_true(m.kernel_base == 0xffff800008000000U);
@@ -366,6 +369,63 @@ static void two_claims_in_the_other_order_are_rejected(void **state)
                      KAPU_EINVAL);
 }
 
+/* Claims in which the item of 34 bytes behind `label` is another: `head`, and n bytes more. */
+static int decode_with(struct bytes label, struct bytes head, size_t n)
+{
+    static uint8_t claims[EVIDENCE_CLAIMS_MAX], buf[EVIDENCE_CLAIMS_MAX];
+    static struct evidence_monitor m;
+    struct evidence_claims c = {.monitor = &m};
+    const uint8_t *behind;
+    struct wr w;
+
+    soft_gateway_init(&gateway, "gateway", "release");
+    wr_init(&w, claims, sizeof(claims));
+    assert_int_equal(evidence_claims_encode(&gateway.claims, &w), 0);
+    behind = memmem(claims, w.at, label.p, label.n);
+    assert_non_null(behind);
+    behind += label.n;
+    assert_memory_equal(behind, "\x58\x20", 2);
+    {
+        const size_t at = (size_t)(behind - claims), end = w.at;
+
+        wr_init(&w, buf, sizeof(buf));
+        wr_bytes(&w, (struct bytes){claims, at});
+        wr_bytes(&w, head);
+        for (size_t i = 0; i < n; i++)
+            wr_u8(&w, 'x');
+        wr_bytes(&w, (struct bytes){behind + 34, end - at - 34});
+    }
+    return evidence_claims_decode(wr_done(&w), &c, work, sizeof(work));
+}
+
+static void identity_and_boot_name_of_another_length_or_type_are_rejected(void **state)
+{
+    const struct bytes label[] = {BYTES_STR("\x19\x01\x0c"), BYTES_STR("\x3a\x00\x01\x11\x90")};
+    const struct {
+        struct bytes head;
+        size_t n;
+        int err;
+    } row[] = {
+        {BYTES_STR("\x58\x20"), 32, 0},
+        {BYTES_STR("\x58\x1f"), 31, KAPU_EINVAL},
+        {BYTES_STR("\x58\x21"), 33, KAPU_ERANGE},
+        {BYTES_STR("\x40"), 0, KAPU_EINVAL},
+        {BYTES_STR("\x78\x20"), 32, KAPU_EINVAL},     /* text */
+        {BYTES_STR("\x59\x00\x20"), 32, KAPU_EINVAL}, /* longer length */
+        {BYTES_STR("\xf6"), 0, KAPU_EINVAL},          /* null */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(label) / sizeof(label[0]); i++) {
+        for (size_t k = 0; k < sizeof(row) / sizeof(row[0]); k++) {
+            int err = decode_with(label[i], row[k].head, row[k].n);
+
+            if (err != row[k].err)
+                fail_msg("label %zu, row %zu: %d", i, k, err);
+        }
+    }
+}
+
 static void depth_and_size_are_bounded(void **state)
 {
     static uint8_t deep[EVIDENCE_MESSAGE_MAX + 1];
@@ -421,9 +481,9 @@ static void another_algorithm_type_or_profile_is_unsupported(void **state)
     memcpy(buf, gateway.token, gateway.token_n);
     assert_int_equal(
         evidence_token_decode((struct bytes){buf, gateway.token_n}, &t, work, sizeof(work)), 0);
-    at = memmem(buf, gateway.token_n, "evidence-3", 10);
+    at = memmem(buf, gateway.token_n, "evidence-4", 10);
     assert_non_null(at);
-    at[9] = '1';
+    at[9] = '3';
     assert_int_equal(evidence_claims_decode(t.payload, &c, work, sizeof(work)), KAPU_EUNSUPPORTED);
 }
 
@@ -620,6 +680,7 @@ int main(void)
         cmocka_unit_test(other_encodings_of_the_same_are_rejected),
         cmocka_unit_test(an_unknown_claim_duplicate_or_trailing_byte_is_rejected),
         cmocka_unit_test(two_claims_in_the_other_order_are_rejected),
+        cmocka_unit_test(identity_and_boot_name_of_another_length_or_type_are_rejected),
         cmocka_unit_test(depth_and_size_are_bounded),
         cmocka_unit_test(another_algorithm_type_or_profile_is_unsupported),
         cmocka_unit_test(claims_of_the_monitor_are_taken_over_as_bytes),

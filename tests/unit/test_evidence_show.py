@@ -13,6 +13,8 @@ from kapu.paths import ROOT
 
 VECTORS = ROOT / "tests" / "vectors" / "evidence"
 TEE, AK = VECTORS / "tee.key", VECTORS / "ak.key"
+IDENTITY = hashlib.sha256(b"a release identity").hexdigest()
+BOOT_NAME = hashlib.sha256(b"vector boot").hexdigest()
 
 
 def run(*words):
@@ -32,6 +34,8 @@ def test_a_message_is_shown_with_what_verified():
     assert "accounts for the PCRs" in done.stdout
     assert "kernel text differs at __arm64_sys_kill+0x10: 4 bytes" in done.stdout
     assert "from 0xffff800008000000" in done.stdout
+    assert f"release identity   {IDENTITY}" in done.stdout
+    assert f"boot name          {BOOT_NAME}" in done.stdout
 
 
 @pytest.mark.parametrize("name, words, token, quote", [
@@ -48,6 +52,7 @@ def test_json_says_how_much_verified(name, words, token, quote):
     said = json.loads(done.stdout)
     assert (said["token"], said.get("quote")) == (token, quote)
     assert done.returncode == ("NOT VERIFIED" in (token, quote))
+    assert (said["software"]["release_identity"], said["software"]["boot_name"]) == (IDENTITY, BOOT_NAME)
     assert said["monitor"]["kernel_base"] == "0xffff800008000000"
     assert said["monitor"]["verdict"] == "clean" and len(said["monitor"]["checks"]) == 20
 
@@ -66,7 +71,7 @@ def test_a_changed_message_is_shown_as_what_it_is(tmp_path):
     (b"", "is empty"),
     (b"hello", "neither a message nor a token"),
     ((VECTORS / "clean.token").read_bytes() + b"\0", "neither a message nor a token"),
-    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-3", b"evidence-2"),
+    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-4", b"evidence-3"),
      "of another profile"),
     ((VECTORS / "clean.token").read_bytes().replace(b"\x01\x26\x04", b"\x01\x27\x04"),
      "another algorithm or type"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vectors of evidence, verified and read by two implementations that are not kapu's."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import interop  # noqa: E402
 VECTORS = interop.ROOT / "tests" / "vectors" / "evidence"
 TEE, AK = VECTORS / "tee.key", VECTORS / "ak.key"
 SUBMODS, MONITOR_VERDICT, FINDINGS, KERNEL = "266", "-70020", "-70027", "-70028"
+BOOTSEED, IDENTITY = "268", "-70033"
 
 
 @pytest.mark.parametrize("name", ("clean", "infected", "enrolment"))
 @pytest.mark.parametrize("kind", ("token", "message"))
 def test_a_vector_verifies(name, kind):
     claims = interop.check(VECTORS / f"{name}.{kind}", TEE, AK)
-    assert claims["265"] == "tag:kapu.example,2026:evidence-3"
+    assert claims["265"] == "tag:kapu.example,2026:evidence-4"
     assert sorted(claims[SUBMODS]) == ["boot", "monitor", "software", "tee"]
     assert ("8" in claims) == (name == "enrolment")
 
@@ -29,6 +31,12 @@ def test_findings_are_read_as_they_were_written():
     assert monitor[FINDINGS][0] == [2, "text.page", "__arm64_sys_kill+0x10",
                                     "0xffff800008123450", "4 bytes"]
     assert monitor[KERNEL] == "0xffff800008000000"
+
+
+def test_release_and_boot_are_read_as_they_were_written():
+    software = interop.check(VECTORS / "clean.token", TEE)[SUBMODS]["software"]
+    assert software[IDENTITY] == hashlib.sha256(b"a release identity").hexdigest()
+    assert software[BOOTSEED] == hashlib.sha256(b"vector boot").hexdigest()
 
 
 def test_another_key_is_refused():

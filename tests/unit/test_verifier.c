@@ -141,6 +141,23 @@ static void a_good_gateway_is_affirmed_in_all_aspects(void **state)
     assert_int_equal(result.age_ms, 30);
 }
 
+/* What an operator approves is copied from here: nothing of a message that was not authentic. */
+static void release_and_boot_are_told_of_authentic_evidence_only(void **state)
+{
+    const uint8_t none[32] = {0};
+    const struct evidence_software *s = &gateway.claims.software;
+
+    (void)state;
+    appraise(message_of(&gateway));
+    assert_memory_equal(result.release_identity, s->identity, 32);
+    assert_memory_equal(result.boot_name, s->boot_name, 32);
+    gateway.quote_other_nonce = true;
+    appraise(message_of(&gateway));
+    assert_false(result.authentic);
+    assert_memory_equal(result.release_identity, none, 32);
+    assert_memory_equal(result.boot_name, none, 32);
+}
+
 static void the_event_log_may_be_left_out_unless_policy_asks_for_it(void **state)
 {
     (void)state;
@@ -685,6 +702,8 @@ static void the_result_is_ear_in_json(void **state)
     FILE *f = fmemopen(text, sizeof(text), "w");
 
     (void)state;
+    memset(gateway.claims.software.identity, 0xa5, 32);
+    memset(gateway.claims.software.boot_name, 0x0f, 32);
     soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "a\"b\\c", 0, "");
     appraise(message_of(&gateway));
     verifier_print_ear(f, &result, "one", "default", 1764000000);
@@ -694,6 +713,8 @@ static void the_result_is_ear_in_json(void **state)
     assert_non_null(strstr(text, "\"instance-identity\": 2"));
     assert_non_null(strstr(text, "\"executables\": 96"));
     assert_non_null(strstr(text, ": a\\\"b\\\\c"));
+    assert_non_null(strstr(text, "\"kapu_release_identity\": \"a5a5a5"));
+    assert_non_null(strstr(text, "\"kapu_boot_name\": \"0f0f0f"));
 }
 
 static void more_reasons_than_there_is_room_for_are_counted(void **state)
@@ -828,6 +849,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
         TEST(a_good_gateway_is_affirmed_in_all_aspects),
+        TEST(release_and_boot_are_told_of_authentic_evidence_only),
         TEST(the_event_log_may_be_left_out_unless_policy_asks_for_it),
         TEST(each_bit_of_a_message_flipped_is_refused),
         TEST(old_evidence_is_refused),

@@ -33,6 +33,8 @@ struct identity {
 TEE_Result boot_identity(struct identity *id);
 TEE_Result boot_state(struct evidence_software *s);
 TEE_Result boot_storage(struct evidence_software *s);
+/* Identity of the release, and name of the boot. */
+TEE_Result boot_name(struct evidence_software *s);
 TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32]);
 /* *n: room in `log`, and then its bytes. *told: what boot_quote wants, to be asked before the
  * monitor's claims. */

@@ -89,6 +89,18 @@ TEE_Result boot_storage(struct evidence_software *s)
     return res;
 }
 
+TEE_Result boot_name(struct evidence_software *s)
+{
+    uint8_t ek_name[NAME_MAX];
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], s->identity, sizeof(s->identity));
+    set_memory(&p[1], s->boot_name, sizeof(s->boot_name));
+    set_memory(&p[2], ek_name, sizeof(ek_name));
+    return call(boot, BOOT_PTA_BOOT, TEE_PARAM_TYPES(MO, MO, MO, VO), p);
+}
+
 static void put_word(uint8_t *to, uint32_t w)
 {
     for (unsigned i = 0; i < 4; i++)

@@ -164,6 +164,8 @@ enum evidence_debug {
 
 struct evidence_software {
     struct bytes version;                  /* not empty */
+    uint8_t identity[32];                  /* of the release: what all its certificates carry */
+    uint8_t boot_name[32];                 /* bootseed (RFC 9711, 4.2.13): random, of this boot */
     uint32_t counter_release, counter_tpm; /* security counters */
     uint8_t slot;                          /* 0 or 1 */
     bool trial;
