@@ -54,7 +54,8 @@ static int forget_index(struct tpm2 *t, uint32_t index)
 static int step_forget(struct work *k)
 {
     static const uint32_t ours[] = {FUSEBOX_NV_COUNTER, FUSEBOX_NV_BOOT_V1, FUSEBOX_NV_STORAGE,
-                                    FUSEBOX_NV_STARTS,  FUSEBOX_NV_BOOT,    FUSEBOX_NV_RECORD};
+                                    FUSEBOX_NV_STARTS,  FUSEBOX_NV_BOOT,    FUSEBOX_NV_RECORD,
+                                    FUSEBOX_NV_WORDS};
     int err = 0;
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && err == 0; i++)
@@ -305,10 +306,19 @@ static int step_record(struct work *k)
     return make_index(k, FUSEBOX_NV_RECORD, k->y->record);
 }
 
-/* What an upgrade that was cut may have left: nothing was recorded in it yet. */
-static int step_forget_record(struct work *k)
+static int step_words(struct work *k)
 {
-    return forget_index(k->t, FUSEBOX_NV_RECORD);
+    static const uint8_t none[FUSEBOX_WORDS_SIZE];
+
+    return make_index(k, FUSEBOX_NV_WORDS, BYTES_OF(none));
+}
+
+/* What an upgrade that was cut may have left: nothing was written there yet. */
+static int step_forget_notes(struct work *k)
+{
+    int err = forget_index(k->t, FUSEBOX_NV_RECORD);
+
+    return err == 0 ? forget_index(k->t, FUSEBOX_NV_WORDS) : err;
 }
 
 static int step_state(struct work *k)
@@ -425,8 +435,9 @@ static const struct {
     {"storage starts", step_starts_so_far, OLD},
     {"boot state", step_state, NEW},
     {"boot state", step_state_so_far, OLD},
-    {"update record of an upgrade before", step_forget_record, OLD},
+    {"notes of an upgrade before", step_forget_notes, OLD},
     {"update record", step_record, NEW | OLD},
+    {"last words", step_words, NEW | OLD},
     {"endorsement certificate", step_certificate, NEW},
     {"hierarchies", step_hierarchies, NEW},
     {"end", step_end, NEW | OLD},

@@ -273,6 +273,20 @@ int fusebox_write_record(struct fusebox *f, const uint8_t record[FUSEBOX_RECORD_
                        record, is);
 }
 
+int fusebox_read_words(struct fusebox *f, uint8_t words[FUSEBOX_WORDS_SIZE])
+{
+    return read_index(f, fusebox_nv_board(FUSEBOX_NV_WORDS, FUSEBOX_WORDS_SIZE), "last words",
+                      words);
+}
+
+int fusebox_write_words(struct fusebox *f, const uint8_t words[FUSEBOX_WORDS_SIZE])
+{
+    uint8_t is[FUSEBOX_WORDS_SIZE];
+
+    return write_index(f, fusebox_nv_board(FUSEBOX_NV_WORDS, FUSEBOX_WORDS_SIZE), "last words",
+                       words, is);
+}
+
 int fusebox_close_platform(struct fusebox *f)
 {
     f->at = "platform hierarchy";

@@ -8,7 +8,7 @@
 /* The NV indices, as the factory makes them; written. */
 struct tpm2_nv fusebox_nv_counter(uint32_t index);
 uint32_t fusebox_counter_index(enum fusebox_counter which);
-/* Boot state (of this release or of an earlier one) and update record. */
+/* Boot state (of this release or of an earlier one), update record, last words. */
 struct tpm2_nv fusebox_nv_board(uint32_t index, uint16_t size);
 
 /* The board's value for an object: KDFa of the pairing secret, its handle as context. */

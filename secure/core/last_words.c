@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Why the secure world reset the board, kept in secure RAM over the reset. It is lost with the
- * power, as all of that RAM; nothing but the boot stages and OP-TEE can write there.
+ * Why the secure world reset the board. It is kept in secure RAM over the reset, and in the TPM
+ * over a power cut: of alarms before the reset, of all else when OP-TEE starts after it, for the
+ * TPM cannot be used where the reset is made. Nothing but the boot stages and OP-TEE can write to
+ * either.
  */
 #include <atomic.h>
 #include <initcall.h>
@@ -16,6 +18,9 @@
 #include <string.h>
 #include <trace.h>
 #include <util.h>
+
+#include <kapu/lastwords.h>
+#include <kapu/trust.h>
 
 #include "handover.h"
 #include "monitor.h"
@@ -33,8 +38,10 @@ struct kept {
 register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_LAST_WORDS, SMALL_PAGE_SIZE);
 
 static struct last_words last;
+static struct lastwords stored; /* in the TPM */
 static bool loaded;
-static uint32_t writer; /* the core that resets the board, from 1 */
+static bool said_in_this_run; /* what is stored: the reset is still to come */
+static uint32_t writer;       /* the core that resets the board, from 1 */
 
 static struct kept *kept(void)
 {
@@ -158,3 +165,71 @@ static TEE_Result last_words_init(void)
     return TEE_SUCCESS;
 }
 service_init(last_words_init);
+
+/* ---- in the TPM ---- */
+
+static void store(const struct lastwords *w)
+{
+    uint8_t encoded[LASTWORDS_SIZE];
+
+    static_assert(LASTWORDS_SIZE == FUSEBOX_WORDS_SIZE);
+    if (memcmp(w, &stored, sizeof(stored)) == 0)
+        return;
+    lastwords_encode(w, encoded);
+    if (trust_write_words(encoded) == TEE_SUCCESS)
+        stored = *w;
+    else
+        EMSG("kapu: last words: not written to the TPM, a power cut loses them");
+}
+
+static void store_event(enum monitor_reset why, const char *text, size_t n)
+{
+    struct lastwords w = {};
+
+    lastwords_make(&w, (uint8_t)why, text, n);
+    store(&w);
+}
+
+void last_words_checked(uint32_t alarms, uint32_t reset_s, const char *text, size_t n)
+{
+    struct lastwords over = stored;
+
+    if (alarms > 0 && reset_s > 0 && !said_in_this_run) {
+        store_event(MONITOR_RESET_ALARM, text, n);
+        said_in_this_run = true;
+    } else if (alarms == 0 && stored.why != MONITOR_RESET_NONE && !said_in_this_run) {
+        over.over = true;
+        store(&over);
+    }
+}
+
+static void take_from_tpm(void)
+{
+    if (stored.why == MONITOR_RESET_NONE || stored.over)
+        return;
+    last.why = (enum monitor_reset)stored.why;
+    last.n = stored.n;
+    memcpy(last.text, stored.text, stored.n);
+    for (size_t at = 0, n; at < last.n; at += n) {
+        const char *line = last.text + at, *end = memchr(line, '\n', last.n - at);
+
+        n = end == NULL ? last.n - at : (size_t)(end - line) + 1;
+        IMSG("kapu: before the power went: %.*s", (int)(end == NULL ? n : n - 1), line);
+    }
+}
+
+/* When the TPM is open. What it says is authentic; if it says nothing that we wrote, nothing is
+ * kept. */
+static TEE_Result last_words_load(void)
+{
+    uint8_t encoded[LASTWORDS_SIZE];
+
+    if (trust_read_words(encoded) != TEE_SUCCESS || lastwords_decode(encoded, &stored) != 0)
+        EMSG("kapu: last words: the TPM has none that can be read");
+    else if (last.why != MONITOR_RESET_NONE)
+        store_event(last.why, last.text, last.n);
+    else
+        take_from_tpm();
+    return TEE_SUCCESS;
+}
+driver_init(last_words_load);

@@ -79,18 +79,22 @@ void watchdog_hurry(void);
 void watchdog_tick(void);
 uint32_t watchdog_left_ms(bool *will_reset);
 
-/* ---- last_words.c: what survives a reset, in secure RAM ---- */
+/* ---- last_words.c: what survives a reset, in secure RAM, and a power cut, in the TPM ---- */
 
 /* Writes down why the board is about to be reset. In any context, with any lock held, on several
  * cores at once: the first of them is remembered. Exceptions stay masked. */
 void last_words_write(enum monitor_reset why, const char *text, size_t n);
 struct last_words {
-    enum monitor_reset why; /* of the reset that started this run */
-    uint32_t resets;        /* by the secure world, since power-on */
+    enum monitor_reset
+        why;         /* of the reset that started this run, or what came before the power went */
+    uint32_t resets; /* by the secure world, since power-on */
     size_t n;
     char text[MONITOR_TEXT_MAX];
 };
 const struct last_words *last_words(void);
+/* A deep check has ended: if the board will be reset for its alarms, they go into the TPM; a first
+ * one without alarms ends what is kept there. May sleep. */
+void last_words_checked(uint32_t alarms, uint32_t reset_s, const char *text, size_t n);
 
 /* ---- normal.c: the normal world's memory ---- */
 

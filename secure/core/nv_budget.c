@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How often the normal world has the TPM's memory written, in secure RAM that is kept over resets.
- * The security counter needs no budget: it rises no further than the counters of signed releases.
+ * How often the TPM's memory is written for what the normal world does, in secure RAM that is kept
+ * over resets. The security counter needs no budget: it rises no further than the counters of
+ * signed releases.
  */
 #include <arm.h>
 #include <kernel/mutex.h>
@@ -19,32 +20,51 @@
 
 register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_NV_BUDGET, SMALL_PAGE_SIZE);
 
+enum purse { OF_LINUX, OF_WORDS, PURSES };
+
 static struct mutex lock = MUTEX_INITIALIZER;
-static bool told; /* once until there is something again */
 
 static uint64_t now_ms(void)
 {
     return barrier_read_counter_timer() / (read_cntfrq() / 1000);
 }
 
-TEE_Result nv_budget_take(uint32_t writes)
+/* *wait_ms: until there are so many. */
+static bool take(enum purse purse, uint32_t tokens, uint64_t *wait_ms)
 {
-    uint8_t *kept = phys_to_virt(PLATFORM_NV_BUDGET, MEM_AREA_RAM_SEC, NVBUDGET_SIZE);
-    uint64_t now = now_ms(), wait_ms;
+    uint8_t *kept = phys_to_virt(PLATFORM_NV_BUDGET, MEM_AREA_RAM_SEC, PURSES * NVBUDGET_SIZE);
+    uint64_t now = now_ms();
     struct nvbudget b;
     bool taken;
 
+    kept += purse * NVBUDGET_SIZE;
     mutex_lock(&lock);
     if (nvbudget_decode(kept, &b) != 0)
         nvbudget_start(&b, now);
-    taken = nvbudget_take(&b, now, writes);
-    wait_ms = nvbudget_wait_ms(&b, now, writes);
+    taken = nvbudget_take(&b, now, tokens);
+    *wait_ms = nvbudget_wait_ms(&b, now, tokens);
     nvbudget_encode(&b, kept);
+    mutex_unlock(&lock);
+    return taken;
+}
+
+TEE_Result nv_budget_take(uint32_t writes)
+{
+    static bool told; /* once until there is something again */
+    uint64_t wait_ms = 0;
+    bool taken = take(OF_LINUX, writes, &wait_ms);
+
     if (!taken && !told)
         EMSG("kapu: TPM memory: written too often, so changes of secure storage and boot state "
              "are refused for %" PRIu64 " minutes",
              wait_ms / MINUTE_MS + 1);
     told = !taken;
-    mutex_unlock(&lock);
     return taken ? TEE_SUCCESS : TEE_ERROR_BUSY;
+}
+
+TEE_Result nv_budget_take_words(void)
+{
+    uint64_t wait_ms = 0;
+
+    return take(OF_WORDS, NVBUDGET_WORDS_TOKENS, &wait_ms) ? TEE_SUCCESS : TEE_ERROR_BUSY;
 }

@@ -19,6 +19,8 @@
 #include "monitor.h"
 #include "platform.h"
 
+#define PATIENCE_MS 5000U /* with a TPM that may be silent */
+
 /* The page of the handover words is mapped by the platform's seed.c. */
 register_phys_mem(MEM_AREA_ROM_SEC, PLATFORM_FUSES, SMALL_PAGE_SIZE);
 register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_EVENT_LOG, SMALL_PAGE_SIZE);
@@ -319,15 +321,38 @@ TEE_Result trust_write_record(const uint8_t record[FUSEBOX_RECORD_SIZE])
     return res;
 }
 
+TEE_Result trust_read_words(uint8_t words[FUSEBOX_WORDS_SIZE])
+{
+    TEE_Result res;
+
+    mutex_lock(&lock);
+    res = result_of(fusebox_read_words(&box, words));
+    mutex_unlock(&lock);
+    return res;
+}
+
+TEE_Result trust_write_words(const uint8_t words[FUSEBOX_WORDS_SIZE])
+{
+    TEE_Result res = nv_budget_take_words();
+
+    if (res != TEE_SUCCESS)
+        return res;
+    mutex_lock(&lock);
+    tis.command_ms = PATIENCE_MS;
+    res = result_of(fusebox_write_words(&box, words));
+    tis.command_ms = TIS_COMMAND_MS;
+    mutex_unlock(&lock);
+    return res;
+}
+
 /* Whether the TPM is still as it was at start; with the lock held. What was seen stays. What is
  * asked takes a TPM a fraction of a second: a silent one must not hold up a deep check. */
 static int look_at_tpm(void)
 {
-    const uint32_t patience_ms = 5000;
     struct fusebox_difference d = {};
     int err;
 
-    tis.command_ms = patience_ms;
+    tis.command_ms = PATIENCE_MS;
     err = fusebox_check(&box, &measured, &d);
     tis.command_ms = TIS_COMMAND_MS;
 

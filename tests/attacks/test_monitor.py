@@ -130,6 +130,25 @@ def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
     assert (check.number, check.findings) == (1, [])
 
 
+@pytest.mark.third(3)
+def test_what_the_monitor_saw_outlives_the_power(another):
+    """Cut in the grace period, before the reset: the next run says what was seen. As a deep check of that run found nothing,
+    the one after it says nothing any more."""
+    for said in (True, False):
+        if said:
+            another.guest().write(another.guest().symbol("vfs_read") + 64, NOP)
+            assert "text.page" in another.monitor.next_check(HURRY_SECONDS + BOOT_SECONDS).ids
+        another.machine.stop()
+        another.machine.console.unlink()
+        another.machine.secure_console.unlink()
+        another.monitor = Monitor(another.machine)
+        another.machine.start()
+        check = another.monitor.next_check(BOOT_SECONDS)
+        assert (check.number, check.findings) == (1, [])
+        words = re.findall(r"before the power went: alarm (\S+): ", another.machine.text(secure=True))
+        assert words == (["text.page"] if said else [])
+
+
 @pytest.mark.third(1)
 def test_who_changes_more_pages_than_the_watch_keeps_is_found(another):
     """Some of them are not judged as they were: that there are so many is an alarm, of the deep check that the first of

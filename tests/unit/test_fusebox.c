@@ -179,6 +179,26 @@ static void a_state_is_written_only_when_it_is_another(void **state)
     s->e.bus.on_command = NULL;
 }
 
+static void last_words_are_none_at_first_and_then_what_was_written(void **state)
+{
+    uint8_t got[FUSEBOX_WORDS_SIZE], words[FUSEBOX_WORDS_SIZE] = {0};
+    struct shop *s = *state;
+
+    shop_start(s);
+    ok(&s->e, fusebox_read_words(&s->box, got));
+    assert_memory_equal(got, words, sizeof(got));
+    memset(words, 0xa5, sizeof(words));
+    writes = 0;
+    s->e.bus.on_command = count_writes;
+    for (unsigned i = 0; i < 3; i++)
+        ok(&s->e, fusebox_write_words(&s->box, words));
+    s->e.bus.on_command = NULL;
+    assert_int_equal(writes, 1);
+    shop_start(s);
+    ok(&s->e, fusebox_read_words(&s->box, got));
+    assert_memory_equal(got, words, sizeof(got));
+}
+
 static void the_update_record_is_whole_and_written_only_when_it_is_another(void **state)
 {
     uint8_t got[FUSEBOX_RECORD_SIZE], next[FUSEBOX_RECORD_SIZE];
@@ -318,9 +338,10 @@ static void nobody_deletes_or_makes_again_a_counter_after_boot(void **state)
     assert_int_equal(FUSEBOX_NV_COUNTER, 0x01406b01);
     assert_int_equal(FUSEBOX_NV_BOOT, 0x01406b05);
     assert_int_equal(FUSEBOX_NV_RECORD, 0x01406b06);
+    assert_int_equal(FUSEBOX_NV_WORDS, 0x01406b07);
     assert_int_equal(swtpm_tool(&s->e.swtpm, text, sizeof(text),
                                 "tpm2_nvreadpublic 0x01406b01 && tpm2_nvreadpublic 0x01406b05 && "
-                                "tpm2_nvreadpublic 0x01406b06"),
+                                "tpm2_nvreadpublic 0x01406b06 && tpm2_nvreadpublic 0x01406b07"),
                      0); /* they are there to be attacked */
     for (const char *const *c =
              (const char *const[]){"tpm2_nvundefine -C p 0x01406b01",
@@ -336,6 +357,9 @@ static void nobody_deletes_or_makes_again_a_counter_after_boot(void **state)
                                    "head -c 72 /dev/zero | tpm2_nvwrite -i - 0x01406b05",
                                    "tpm2_nvundefine -C p 0x01406b06",
                                    "tpm2_nvundefine -C o 0x01406b06",
+                                   "tpm2_nvundefine -C p 0x01406b07",
+                                   "tpm2_nvread 0x01406b07",
+                                   "head -c 256 /dev/zero | tpm2_nvwrite -i - 0x01406b07",
                                    "tpm2_nvread 0x01406b06",
                                    "head -c 198 /dev/zero | tpm2_nvwrite -i - 0x01406b06",
                                    "tpm2_unseal -c 0x81006b01",
@@ -718,6 +742,7 @@ int main(void)
         cmocka_unit_test(counters_rise_by_the_root_secret_only_and_never_fall),
         cmocka_unit_test(a_state_is_written_only_when_it_is_another),
         cmocka_unit_test(the_update_record_is_whole_and_written_only_when_it_is_another),
+        cmocka_unit_test(last_words_are_none_at_first_and_then_what_was_written),
         cmocka_unit_test(a_confirmed_release_has_its_counter_however_far_it_is),
         cmocka_unit_test(a_release_whose_counter_is_too_far_away_is_not_confirmed),
         cmocka_unit_test(a_confirmation_that_was_cut_goes_on_with_the_next),

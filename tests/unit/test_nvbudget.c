@@ -94,6 +94,7 @@ static void without_resets_a_day_has_exactly_that_many(void **state)
         writes += drain(&b, ms);
     assert_int_equal(writes, NVBUDGET_WRITES_A_DAY_MAX);
     assert_int_equal(NVBUDGET_WRITES_A_DAY_MAX, 160);
+    assert_int_equal(NVBUDGET_ALL_A_DAY_MAX, 200); /* and last words */
 }
 
 static void a_clock_that_goes_back_gives_nothing(void **state)

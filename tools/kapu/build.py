@@ -108,7 +108,7 @@ def qcbor_step() -> Step:
 # Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder of the checkout (no
 # absolute path: this is part of the step's key).
 OPTEE_LIBRARIES = ("base", "tis", "tpm2", "eventlog", "bootstate", "fusebox",
-                   "nvbudget")  # of lib/sub.mk
+                   "nvbudget", "lastwords")  # of lib/sub.mk
 OPTEE_FOLDERS = {"core": "secure/core", "pta": "secure/pta", "wire": "wire",
                  **{f"lib/{name}": f"lib/{name}" for name in OPTEE_LIBRARIES}}
 

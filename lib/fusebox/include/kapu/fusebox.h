@@ -9,6 +9,7 @@
  *   storage starts     which BL2 closes: nobody can delete them after that.
  *   boot state         NV, 72 bytes (kapu/bootstate.h). Read and written with the board's value.
  *   update record      NV, 198 bytes (kapu/update.h). The same.
+ *   last words         NV, 256 bytes (kapu/lastwords.h). The same.
  *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
  *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
  *                      FUSEBOX_PCR_CAP is zero, and only with the board's value, by a session
@@ -57,6 +58,7 @@
 #define FUSEBOX_NV_STARTS 0x01406b04u
 #define FUSEBOX_NV_BOOT 0x01406b05u
 #define FUSEBOX_NV_RECORD 0x01406b06u
+#define FUSEBOX_NV_WORDS 0x01406b07u
 #define FUSEBOX_NV_EK_CERTIFICATE 0x01c0000au
 #define FUSEBOX_SRK 0x81000001u
 #define FUSEBOX_ROOT 0x81006b01u
@@ -65,6 +67,7 @@
 
 #define FUSEBOX_SECRET_SIZE 32u
 #define FUSEBOX_RECORD_SIZE 198u      /* UPDATE_RECORD_SIZE of kapu/update.h */
+#define FUSEBOX_WORDS_SIZE 256u       /* LASTWORDS_SIZE of kapu/lastwords.h */
 #define FUSEBOX_CERTIFICATE_MAX 2048u /* bytes of an endorsement certificate (DER) */
 
 /* The event whose digest closes the boot phase: four zeros, as EV_SEPARATOR has it (PFP 10.4.1). */
@@ -134,11 +137,14 @@ KAPU_MUST_CHECK int fusebox_read(struct fusebox *f, uint32_t *counter, struct bo
 /* Reads before, and writes only another value: NV memory wears out. */
 KAPU_MUST_CHECK int fusebox_write_state(struct fusebox *f, const struct bootstate *state);
 
-/* The update record, authentic; its bytes are its user's (kapu/update.h). As the boot state: whole
- * or not at all, and only another value is written. */
+/* The update record and the last words, authentic; the bytes are their users'. As the boot state:
+ * whole or not at all, and only another value is written. */
 KAPU_MUST_CHECK int fusebox_read_record(struct fusebox *f, uint8_t record[FUSEBOX_RECORD_SIZE]);
 KAPU_MUST_CHECK int fusebox_write_record(struct fusebox *f,
                                          const uint8_t record[FUSEBOX_RECORD_SIZE]);
+
+KAPU_MUST_CHECK int fusebox_read_words(struct fusebox *f, uint8_t words[FUSEBOX_WORDS_SIZE]);
+KAPU_MUST_CHECK int fusebox_write_words(struct fusebox *f, const uint8_t words[FUSEBOX_WORDS_SIZE]);
 
 /* BL2, last: closes the platform hierarchy until the next reset. The secure world checks it. */
 KAPU_MUST_CHECK int fusebox_close_platform(struct fusebox *f);
