@@ -145,14 +145,7 @@ static void print_hex(const char *name, const uint8_t *p, size_t n)
 
 static void print_update(const struct update_record *r, uint32_t stage, const uint8_t *names)
 {
-    static const char *const stages[] = {[UPDATE_IDLE] = "idle",
-                                         [UPDATE_WAITING] = "waiting",
-                                         [UPDATE_ON_TRIAL] = "on-trial",
-                                         [UPDATE_OVER] = "over",
-                                         [UPDATE_CLOSED] = "closed"};
-
-    printf("stage %s\nlast %s\nreset %u\n",
-           stage < sizeof(stages) / sizeof(stages[0]) ? stages[stage] : "?",
+    printf("stage %s\nlast %s\nreset %u\n", update_stage_name((enum update_stage)stage),
            update_outcome_name((enum update_outcome)r->last), r->reset);
     printf("rollout %llu\ntrials %u\n", (unsigned long long)r->rollout, r->trials);
     print_hex("release", r->release, sizeof(r->release));

@@ -26,9 +26,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <kapu/update.h>
+
 #include "boot_pta.h"
 #include "sockets.h"
 #include "tee_service.h"
+#include "update_ta.h"
 
 #define LINE 256              /* longest value shown */
 #define CMDLINE 4096          /* COMMAND_LINE_SIZE of arm64 is 2048 */
@@ -265,6 +268,46 @@ static void show_boot(struct report *r)
     tee_service_close(&s);
 }
 
+/* Asking is what has the update TA settle what a power cut or a failed trial left. */
+static uint32_t ask_update(struct update_record *u, enum update_stage *stage)
+{
+    static const struct tee_uuid update_ta = UPDATE_TA_UUID;
+    struct tee_memory m = {.fd = -1};
+    struct tee_param v[TEE_PARAMS] = {
+        {TEE_MEMORY_OUTPUT, 0, UPDATE_RECORD_SIZE, &m},
+        {TEE_MEMORY_OUTPUT, UPDATE_RECORD_SIZE, UPDATE_TA_NAMES_SIZE, &m},
+        {.kind = TEE_OUTPUT}};
+    struct tee_service s;
+    uint32_t result = tee_service_open(&s, &update_ta);
+
+    if (result == 0 && tee_memory_open(&s, &m, UPDATE_RECORD_SIZE + UPDATE_TA_NAMES_SIZE) != 0)
+        result = TEE_SYSTEM_ERROR;
+    if (result == 0)
+        result = tee_service_call(&s, UPDATE_TA_STATE, v);
+    if (result == 0 && update_record_decode(m.p, u) != 0) {
+        errno = EPROTO;
+        result = TEE_SYSTEM_ERROR;
+    }
+    *stage = (enum update_stage)v[2].a;
+    if (m.fd >= 0)
+        tee_memory_close(&m);
+    tee_service_close(&s);
+    return result;
+}
+
+static void show_update(struct report *r)
+{
+    struct update_record u;
+    enum update_stage stage;
+    uint32_t result = ask_update(&u, &stage);
+
+    if (result != 0)
+        row(r, "update", "update", "%s", tee_service_error(result));
+    else
+        row(r, "update", NULL, "%s; the last one: %s", update_stage_name(stage),
+            update_outcome_name((enum update_outcome)u.last));
+}
+
 /* The control group of the service has a process in it (systemd itself is not asked: it has no
  * interface for us). */
 static bool supplicant_runs(void)
@@ -346,6 +389,7 @@ static int show_all(void)
     show_listening(&r);
     show_tee(&r);
     show_boot(&r);
+    show_update(&r);
     show_supplicant(&r);
     if (r.reasons[0])
         printf("KAPU-STATUS degraded:%s\n", r.reasons);

@@ -83,6 +83,16 @@ const char *update_outcome_name(enum update_outcome o)
     return (unsigned int)o < UPDATE_OUTCOMES ? names[o] : "unknown";
 }
 
+const char *update_stage_name(enum update_stage s)
+{
+    static const char *const names[UPDATE_STAGES] = {
+        [UPDATE_IDLE] = "idle", [UPDATE_WAITING] = "waiting", [UPDATE_ON_TRIAL] = "on trial",
+        [UPDATE_OVER] = "over", [UPDATE_CLOSED] = "closed",
+    };
+
+    return (unsigned int)s < UPDATE_STAGES ? names[s] : "unknown";
+}
+
 static const struct {
     const char *name, *says;
 } answers[UPDATE_ANSWERS] = {

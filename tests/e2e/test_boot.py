@@ -31,6 +31,7 @@ def booted(tmp_path_factory):
 
 def test_the_gateway_comes_up_with_all_parts_well(booted):
     assert re.search("^KAPU-STATUS ok", booted.machine.text(), re.MULTILINE)
+    assert re.search("^  update +idle; the last one: none", booted.machine.text(), re.MULTILINE)
     assert booted.machine.text().count("BL1: Booting BL2") == 1  # at the first attempt
 
 

@@ -154,7 +154,7 @@ def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(
     now = state(gateway)
     assert (now["running"], now["how"], now["tries"], now["counter"]) == ("B", "trial", "2", "0")
     known = desk.update()
-    assert known["stage"] == "on-trial" and known["gateway"] == before["gateway"] and known["boot"] != before["boot"]
+    assert known["stage"] == "on trial" and known["gateway"] == before["gateway"] and known["boot"] != before["boot"]
     assert desk.told("confirm", None, None) == "not approved"
     with changed_text(gateway):
         assert desk.approve(new) == "not clean"

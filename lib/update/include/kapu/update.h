@@ -153,7 +153,11 @@ enum update_stage {
     UPDATE_ON_TRIAL, /* it runs */
     UPDATE_OVER,     /* what runs is a trial that has ended: the next reset starts the other slot */
     UPDATE_CLOSED,   /* a port has failed */
+    UPDATE_STAGES,
 };
+
+/* Such as "waiting". */
+const char *update_stage_name(enum update_stage s);
 
 struct update {
     const struct kapu_sha256 *sha;
