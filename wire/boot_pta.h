@@ -73,8 +73,8 @@
 
 /* Only the attest TA and the update TA may call this. MO: identity of the release that runs, 32
  * bytes. MO: name of this boot, 32 random bytes. MO: name of the endorsement key. VO: a = why the
- * monitor reset the board before this boot (enum monitor_reset of wire/monitor_pta.h); 0: it did
- * not. */
+ * monitor reset the board, or was about to, as the last words of this run say (docs/monitor.md;
+ * enum monitor_reset of wire/monitor_pta.h); 0: it did not. */
 #define BOOT_PTA_BOOT 11
 
 #endif

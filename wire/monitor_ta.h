@@ -28,9 +28,11 @@
 #define MONITOR_TA_REPORT_CHUNK 24
 
 /* For other trusted applications. VO: a = number of the last complete deep check, 0: there was none
- * in this boot; b = 1 when it had no alarm, nor has the one under way. VO: a, b = low
+ * in this boot; b = MONITOR_TA_LAST_*. VO: a, b = low
  * and high word of the ms since start when it began. VO: a, b = those of now. */
 #define MONITOR_TA_LAST 3
+#define MONITOR_TA_LAST_CLEAN 1u /* it had no alarm, nor has the one under way; warnings may be */
+#define MONITOR_TA_LAST_MORE 2u  /* something was seen that a deep check has not judged yet */
 /* MO: what was last seen, as the claims "monitor" of evidence (lib/evidence). Too small a buffer:
  * TEE_ERROR_SHORT_BUFFER, and its size says what is needed. */
 #define MONITOR_TA_CLAIMS 4

@@ -6,8 +6,10 @@
  *
  * Parameters: MI, MO memory input and output; VO value output. Others give
  * TEE_ERROR_BAD_PARAMETERS, and so does an input that is too large. Of a refusal nothing changes
- * but the answer; an error means that the TPM failed (TEE_ERROR_COMMUNICATION) or was written too
- * often (TEE_ERROR_BUSY): open the session anew and ask again.
+ * but the answer; an error means that the TPM failed (TEE_ERROR_COMMUNICATION), that it was written
+ * too often (TEE_ERROR_BUSY), or that there was no memory (TEE_ERROR_OUT_OF_MEMORY,
+ * TEE_ERROR_TARGET_DEAD): open the session anew and ask again. While it cannot settle for such a
+ * reason no session opens.
  */
 #ifndef KAPU_UPDATE_TA_H
 #define KAPU_UPDATE_TA_H

@@ -5,6 +5,7 @@
 
 #include <kapu/tis.h>
 #include <kapu/tpm2.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <tee_api_types.h>
 
@@ -14,8 +15,8 @@ extern const struct tis_port core_tpm_port;
 /* Whoever is about to write to the TPM's memory because the normal world asked for it says how
  * often (kapu/nvbudget.h). TEE_ERROR_BUSY: not now. May sleep. */
 TEE_Result nv_budget_take(uint32_t writes);
-/* The same for the last words, which have a budget of their own: Linux cannot use it up beforehand.
- * Each costs several tokens, so there are at most 16 at once and 40 in a day. */
-TEE_Result nv_budget_take_words(void);
+/* The same for a write of the last words, which have a budget of their own. keep_one: not the last
+ * one that there is now. */
+TEE_Result nv_budget_take_words(bool keep_one);
 
 #endif

@@ -40,7 +40,7 @@ register_phys_mem(MEM_AREA_RAM_SEC, PLATFORM_LAST_WORDS, SMALL_PAGE_SIZE);
 static struct last_words last;
 static struct lastwords stored; /* in the TPM */
 static bool loaded;
-static bool said_in_this_run; /* what is stored: the reset is still to come */
+static bool said_in_this_run; /* what is stored is of this run: its reset is still to come */
 static uint32_t writer;       /* the core that resets the board, from 1 */
 
 static struct kept *kept(void)
@@ -168,26 +168,35 @@ service_init(last_words_init);
 
 /* ---- in the TPM ---- */
 
-static void store(const struct lastwords *w)
+/* `ends`: it says that something is over. Then there must be a write left for what comes next. */
+static bool store(const struct lastwords *w, bool ends)
 {
     uint8_t encoded[LASTWORDS_SIZE];
 
     static_assert(LASTWORDS_SIZE == FUSEBOX_WORDS_SIZE);
     if (memcmp(w, &stored, sizeof(stored)) == 0)
-        return;
+        return true;
     lastwords_encode(w, encoded);
-    if (trust_write_words(encoded) == TEE_SUCCESS)
-        stored = *w;
-    else
-        EMSG("kapu: last words: not written to the TPM, a power cut loses them");
+    if (trust_write_words(encoded, ends) != TEE_SUCCESS)
+        return false;
+    stored = *w;
+    return true;
 }
 
-static void store_event(enum monitor_reset why, const char *text, size_t n)
+/* An alarm that is not over says more than what followed from it. */
+static bool store_event(enum monitor_reset why, const char *text, size_t n)
 {
     struct lastwords w = {};
 
+    if (stored.why == MONITOR_RESET_ALARM && !stored.over && why != MONITOR_RESET_ALARM)
+        return true;
     lastwords_make(&w, (uint8_t)why, text, n);
-    store(&w);
+    if (!store(&w, false)) {
+        EMSG("kapu: last words: not written to the TPM, a power cut loses them");
+        return false;
+    }
+    IMSG("kapu: last words: a power cut does not lose them");
+    return true;
 }
 
 void last_words_checked(uint32_t alarms, uint32_t reset_s, const char *text, size_t n)
@@ -195,11 +204,10 @@ void last_words_checked(uint32_t alarms, uint32_t reset_s, const char *text, siz
     struct lastwords over = stored;
 
     if (alarms > 0 && reset_s > 0 && !said_in_this_run) {
-        store_event(MONITOR_RESET_ALARM, text, n);
-        said_in_this_run = true;
+        said_in_this_run = store_event(MONITOR_RESET_ALARM, text, n);
     } else if (alarms == 0 && stored.why != MONITOR_RESET_NONE && !said_in_this_run) {
         over.over = true;
-        store(&over);
+        (void)store(&over, true);
     }
 }
 
@@ -218,16 +226,21 @@ static void take_from_tpm(void)
     }
 }
 
-/* When the TPM is open. What it says is authentic; if it says nothing that we wrote, nothing is
- * kept. */
+/* When the TPM is open. What it says is authentic. */
 static TEE_Result last_words_load(void)
 {
     uint8_t encoded[LASTWORDS_SIZE];
 
-    if (trust_read_words(encoded) != TEE_SUCCESS || lastwords_decode(encoded, &stored) != 0)
-        EMSG("kapu: last words: the TPM has none that can be read");
-    else if (last.why != MONITOR_RESET_NONE)
-        store_event(last.why, last.text, last.n);
+    if (trust_read_words(encoded) != TEE_SUCCESS) {
+        EMSG("kapu: last words: the TPM has no place for them");
+        return TEE_SUCCESS;
+    }
+    if (lastwords_decode(encoded, &stored) != 0) {
+        EMSG("kapu: last words: what the TPM has are none");
+        memset(&stored, 0, sizeof(stored));
+    }
+    if (last.why != MONITOR_RESET_NONE)
+        (void)store_event(last.why, last.text, last.n);
     else
         take_from_tpm();
     return TEE_SUCCESS;

@@ -29,8 +29,8 @@ static uint64_t now_ms(void)
     return barrier_read_counter_timer() / (read_cntfrq() / 1000);
 }
 
-/* *wait_ms: until there are so many. */
-static bool take(enum purse purse, uint32_t tokens, uint64_t *wait_ms)
+/* `spare`: so many must be left. *wait_ms: until there are enough. */
+static bool take(enum purse purse, uint32_t tokens, uint32_t spare, uint64_t *wait_ms)
 {
     uint8_t *kept = phys_to_virt(PLATFORM_NV_BUDGET, MEM_AREA_RAM_SEC, PURSES * NVBUDGET_SIZE);
     uint64_t now = now_ms();
@@ -41,8 +41,8 @@ static bool take(enum purse purse, uint32_t tokens, uint64_t *wait_ms)
     mutex_lock(&lock);
     if (nvbudget_decode(kept, &b) != 0)
         nvbudget_start(&b, now);
-    taken = nvbudget_take(&b, now, tokens);
-    *wait_ms = nvbudget_wait_ms(&b, now, tokens);
+    *wait_ms = nvbudget_wait_ms(&b, now, tokens + spare);
+    taken = *wait_ms == 0 && nvbudget_take(&b, now, tokens);
     nvbudget_encode(&b, kept);
     mutex_unlock(&lock);
     return taken;
@@ -52,7 +52,7 @@ TEE_Result nv_budget_take(uint32_t writes)
 {
     static bool told; /* once until there is something again */
     uint64_t wait_ms = 0;
-    bool taken = take(OF_LINUX, writes, &wait_ms);
+    bool taken = take(OF_LINUX, writes, 0, &wait_ms);
 
     if (!taken && !told)
         EMSG("kapu: TPM memory: written too often, so changes of secure storage and boot state "
@@ -62,9 +62,10 @@ TEE_Result nv_budget_take(uint32_t writes)
     return taken ? TEE_SUCCESS : TEE_ERROR_BUSY;
 }
 
-TEE_Result nv_budget_take_words(void)
+TEE_Result nv_budget_take_words(bool keep_one)
 {
+    const uint32_t spare = keep_one ? NVBUDGET_WORDS_TOKENS : 0;
     uint64_t wait_ms = 0;
 
-    return take(OF_WORDS, NVBUDGET_WORDS_TOKENS, &wait_ms) ? TEE_SUCCESS : TEE_ERROR_BUSY;
+    return take(OF_WORDS, NVBUDGET_WORDS_TOKENS, spare, &wait_ms) ? TEE_SUCCESS : TEE_ERROR_BUSY;
 }

@@ -331,9 +331,9 @@ TEE_Result trust_read_words(uint8_t words[FUSEBOX_WORDS_SIZE])
     return res;
 }
 
-TEE_Result trust_write_words(const uint8_t words[FUSEBOX_WORDS_SIZE])
+TEE_Result trust_write_words(const uint8_t words[FUSEBOX_WORDS_SIZE], bool keep_one)
 {
-    TEE_Result res = nv_budget_take_words();
+    TEE_Result res = nv_budget_take_words(keep_one);
 
     if (res != TEE_SUCCESS)
         return res;

@@ -158,11 +158,11 @@ static TEE_Result done(TEE_Param p[TEE_NUM_PARAMS])
     if (res != TEE_SUCCESS)
         return res;
     watchdog_done(p[0].value.a, p[0].value.b, text, p[2].value.a);
-    last_words_checked(p[0].value.a, p[0].value.b, text, p[2].value.a);
     if (p[0].value.a > 0)
         trust_tell(given.pcrs, given.reset);
     given = (struct trust_tpm){};
     say_lines(text);
+    last_words_checked(p[0].value.a, p[0].value.b, text, p[2].value.a);
     return TEE_SUCCESS;
 }
 

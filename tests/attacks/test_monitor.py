@@ -34,6 +34,7 @@ ACCESS_DENIED, BAD_PARAMETERS = "0xffff0001", "0xffff0006"
 # GlobalPlatform TEE Client API 1.0, 4.4; Linux' own (uapi/linux/tee.h); Internal Core API 1.3, 4.2.2
 LOGINS = {0: "public", 1: "user", 2: "group", 4: "application", 5: "user application",
           6: "group application", 0x80000000: "kernel", 0xf0000000: "trusted application"}
+KEPT = re.compile("kapu: last words: a power cut does not lose them")
 BY_LINUX = ("group", "application", "user application", "group application")
 COVERAGE_SECONDS = 5      # every watched page within this time
 
@@ -138,6 +139,7 @@ def test_what_the_monitor_saw_outlives_the_power(another):
         if said:
             another.guest().write(another.guest().symbol("vfs_read") + 64, NOP)
             assert "text.page" in another.monitor.next_check(HURRY_SECONDS + BOOT_SECONDS).ids
+            another.monitor.wait(KEPT, RESET_SECONDS)
         another.machine.stop()
         another.machine.console.unlink()
         another.machine.secure_console.unlink()

@@ -62,10 +62,11 @@ def test_what_is_no_set_of_keys_is_named(production, monkeypatch):
     monkeypatch.setenv("KAPU_KEYS", str(production))
     path = production / "release.keys"
     good = path.read_bytes()
-    bad = [b"", b"no set", b"\xd2" + good[1:], good[:3] + b"\x60" + good[4:], (production / "root.pem").read_bytes()]
+    bad = [b"", b"no set", b"\xd2" + good[1:], good[:3] + b"\x60" + good[4:], (production / "root.pem").read_bytes(), (production / "rollout.keys").read_bytes(),
+           good.replace(b"\xa5\x00\x01\x01\x01", b"\xa5\x00\x02\x01\x01")]
     for data in bad + [good[:n] for n in range(1, len(good) - 1, 7)]:
         path.write_bytes(data)
-        with pytest.raises(KapuError, match=f"{path} is no set of keys"):
+        with pytest.raises(KapuError, match=f"{path} is no set of release keys"):
             update_keys.first_set("release")
     path.write_bytes(good)
     assert update_keys.first_set("release")

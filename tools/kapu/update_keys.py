@@ -57,8 +57,8 @@ def byte_string(data: bytes, at: int) -> tuple[bytes, int]:
     return data[begin:end], end
 
 
-def content(path: Path) -> bytes:
-    """What is signed in a file of `kapu release keys`; whether it is a set is seen by the gateway's own decoder."""
+def content(path: Path, role: str) -> bytes:
+    """What is signed in a file of `kapu release keys`; all else of the set is seen by the gateway's own decoder."""
     data = path.read_bytes()
     try:
         if not data.startswith(COSE_SIGN):
@@ -66,9 +66,12 @@ def content(path: Path) -> bytes:
         _, at = byte_string(data, len(COSE_SIGN))
         if data[at:at + 1] != EMPTY_MAP:
             raise ValueError
-        return byte_string(data, at + 1)[0]
+        found = byte_string(data, at + 1)[0]
+        if not found.startswith(bytes([0xa5, 0, 1, 1, UPDATE_ROLES[role][0]])):  # five members: format 1, the role
+            raise ValueError
+        return found
     except (ValueError, IndexError):
-        raise KapuError(f"{path} is no set of keys as `kapu release keys` makes it") from None
+        raise KapuError(f"{path} is no set of {role} keys as `kapu release keys` makes it") from None
 
 
 def first_set(role: str) -> bytes:
@@ -78,7 +81,7 @@ def first_set(role: str) -> bytes:
     path = key_set().folder / f"{role}.keys"
     if not path.exists():
         raise KapuError(f"the set of {role} keys is missing: {path} (kapu release keys --role {role} ...)")
-    return content(path)
+    return content(path, role)
 
 
 def first_sets_identity() -> str:

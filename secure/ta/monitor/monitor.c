@@ -111,7 +111,7 @@ static TEE_Result last(TEE_Param p[TEE_NUM_PARAMS])
         verdict.number > 0 && verdict.alarms == 0 && next.alarms == 0 && !t.will_reset;
 
     p[0].value.a = verdict.number;
-    p[0].value.b = clean ? 1 : 0;
+    p[0].value.b = (clean ? MONITOR_TA_LAST_CLEAN : 0) | (t.watch_found ? MONITOR_TA_LAST_MORE : 0);
     put_time(&p[1], verdict.began_ms);
     put_time(&p[2], t.now_ms);
     return TEE_SUCCESS;

@@ -96,7 +96,7 @@ TEE_Result services_boot(struct update_boot *b, uint8_t ueid[EVIDENCE_UEID_SIZE]
 
 /* The last deep check. */
 struct last {
-    bool clean;
+    bool clean, more;
     uint64_t began_ms, now_ms;
 };
 
@@ -107,7 +107,8 @@ static TEE_Result last_check(struct last *l)
 
     memset(p, 0, sizeof(p));
     res = call(monitor, MONITOR_TA_LAST, TEE_PARAM_TYPES(VO, VO, VO, NONE), p);
-    l->clean = p[0].value.a > 0 && p[0].value.b == 1;
+    l->clean = p[0].value.a > 0 && (p[0].value.b & MONITOR_TA_LAST_CLEAN) != 0;
+    l->more = (p[0].value.b & MONITOR_TA_LAST_MORE) != 0;
     l->began_ms = p[1].value.a | (uint64_t)p[1].value.b << 32;
     l->now_ms = p[2].value.a | (uint64_t)p[2].value.b << 32;
     return res;
@@ -122,12 +123,12 @@ static TEE_Result step_check(void)
 }
 
 /* What was seen before does not count, nor a deep check that had begun: Linux drives those, and may
- * have waited for the right moment. */
+ * have waited for the right moment. What the watch saw meanwhile takes another deep check. */
 TEE_Result services_clean(bool *clean)
 {
     struct last l;
     TEE_Result res = last_check(&l);
-    const uint64_t asked = l.now_ms;
+    uint64_t asked = l.now_ms;
 
     *clean = false;
     for (unsigned int i = 0; i < STEPS_MAX && res == TEE_SUCCESS; i++) {
@@ -136,8 +137,10 @@ TEE_Result services_clean(bool *clean)
             res = last_check(&l);
         if (res != TEE_SUCCESS || l.began_ms < asked)
             continue;
-        *clean = l.clean;
-        return TEE_SUCCESS;
+        *clean = l.clean && !l.more;
+        if (!l.clean || !l.more)
+            return TEE_SUCCESS;
+        asked = l.now_ms;
     }
     return res;
 }

@@ -25,8 +25,8 @@
 #define NVBUDGET_DAY_MS 86400000u
 #define NVBUDGET_WRITES_A_DAY_MAX (NVBUDGET_BURST + NVBUDGET_DAY_MS / NVBUDGET_TOKEN_MS)
 
-/* Last words (kapu/lastwords.h) have a bucket of their own, which Linux cannot empty beforehand;
- * each write of them costs so many tokens. */
+/* Last words (kapu/lastwords.h) have a bucket of their own; each write of them costs so many
+ * tokens. */
 #define NVBUDGET_WORDS_TOKENS 4u
 #define NVBUDGET_ALL_A_DAY_MAX                                                                     \
     (NVBUDGET_WRITES_A_DAY_MAX + NVBUDGET_WRITES_A_DAY_MAX / NVBUDGET_WORDS_TOKENS)

@@ -55,9 +55,10 @@ TEE_Result trust_read_record(uint8_t record[FUSEBOX_RECORD_SIZE]);
 TEE_Result trust_write_record(const uint8_t record[FUSEBOX_RECORD_SIZE]);
 
 /* The last words: as fusebox_read_words and fusebox_write_words. A silent TPM is not waited for
- * long: a deep check waits meanwhile. TEE_ERROR_BUSY: written too often. */
+ * long: a deep check waits meanwhile. keep_one: there must be a write left after this one.
+ * TEE_ERROR_BUSY: written too often. */
 TEE_Result trust_read_words(uint8_t words[FUSEBOX_WORDS_SIZE]);
-TEE_Result trust_write_words(const uint8_t words[FUSEBOX_WORDS_SIZE]);
+TEE_Result trust_write_words(const uint8_t words[FUSEBOX_WORDS_SIZE], bool keep_one);
 
 /* Whether the TPM still holds what this boot measured, and was not reset: as fusebox_check, with
  * all that was seen since this boot. `silent`: it could not be asked now. */
