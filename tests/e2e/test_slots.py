@@ -17,6 +17,7 @@ import updates
 from guest import Guest, Kernel, inspect
 from kapu.paths import host_environment
 from lab_updates import NEXT, NOW, OLD, Desk, make_releases, save_gateway, state
+from power_cuts import Gateway, Judge, Plan, Point
 from shell import Shell
 from watched import LIGHT_CPU
 
@@ -191,6 +192,17 @@ def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway, releases):
     now = state(again)
     again.close()
     assert (now["running"], now["how"], now["tries"]) == ("B", "trial", "2")
+
+
+@pytest.mark.third(1)
+def test_an_update_whose_power_is_cut_is_completed(saved, releases, tmp_path):
+    """When the request is accepted, when the trial starts, and while the confirmation raises the counter: a slice of
+    tests/power_cuts.py (make powercut)."""
+    plan = Plan({"request": Point(writes=2), "confirm": Point(writes=2)}, [Point(line="BL1: Booting BL2")])
+    gateway = Gateway(saved, tmp_path / "gw", releases, Judge({}), plan)
+    gateway.live()
+    assert [step for step, _ in gateway.cuts] == ["request", "recovery", "confirm"]
+    shutil.rmtree(gateway.machine.folder)
 
 
 def make_token(shell) -> None:
