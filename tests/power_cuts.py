@@ -98,9 +98,11 @@ class Plan:
 
 
 def plan_of(number: int) -> Plan:
-    """Three steps of each gateway; every third one is cut while it starts again, too."""
+    """Three steps of each gateway, of which one at most is in the trial's start; every third one is cut while it starts
+    again, too."""
     dice = random.Random(number)
-    cuts = {name: STEPS[name].point(dice) for name in dice.sample(list(STEPS), 3)}
+    steps = ["request", dice.choice(["reset", "trial"]), "confirm", "after"]
+    cuts = {name: STEPS[name].point(dice) for name in dice.sample(steps, 3)}
     again = [RECOVERY.point(dice) for _ in range(dice.randint(1, 3))] if number % 3 == 0 else []
     return Plan(cuts, again)
 
