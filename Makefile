@@ -53,8 +53,8 @@ bench: lab-build ## a deep check beside plain SHA-256, the verifier beside OpenS
 	@tools/bench-verifier --limit
 	@/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/bench
 
-powercut: packages fetch ## POWERCUT_RUNS (1000000) simulated updates, with the power cut at any write
-	@tools/powercut $(or $(POWERCUT_RUNS),1000000)
+powercut: lab-build ## POWERCUT_RUNS (1000000) simulated updates and POWERCUT_GATEWAYS (500) whole ones, with power cuts
+	@tools/powercut $(or $(POWERCUT_RUNS),1000000) --gateways $(or $(POWERCUT_GATEWAYS),500)
 
 soak: lab-build ## SOAK (500) deep checks under load, without a false alarm
 	@KAPU_SOAK=$(or $(SOAK),500) /usr/bin/python3 -m pytest -q -p no:cacheprovider \

@@ -74,6 +74,13 @@ class Shell:
         self.socket.sendall(HEAD.pack(number, len(text)) + text)
         return number
 
+    def heard(self, number: int, seconds: float) -> str | None:
+        """What a command that was sent has said, if that comes in so many seconds: also after the power has gone."""
+        try:
+            return self._reply({number}, time.monotonic() + seconds)[2].decode(errors="replace").strip()
+        except OSError:
+            return None
+
     def _answer(self, command: str, deadline: float) -> tuple[int, bytes]:
         """The reply. Now and then a message does not reach the gateway, or it is not told of it: another one, that does
         nothing, makes it look. Commands are done in their order: if that one is answered first, ours got lost."""

@@ -14,39 +14,28 @@ import pytest
 import snapshots
 import storage
 import updates
-from board import Firmware
 from guest import Guest, Kernel, inspect
 from kapu.paths import host_environment
+from lab_updates import NEXT, NOW, OLD, Desk, make_releases, save_gateway, state
+from power_cuts import Gateway, Judge, Plan, Point
 from shell import Shell
-from watched import LIGHT_CPU, watched_instance
+from watched import LIGHT_CPU
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 POWER_ON_BUDGET = 32  # NVBUDGET_AT_POWER_ON of kapu/nvbudget.h
-OLD, NOW, NEXT = 1, 2, 3  # security counters of releases
 REFUSED_SECONDS = 600
 NOP = struct.pack("<I", 0xd503201f)
 
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory):
-    """The lab release with three security counters."""
-    firmware = Firmware("lab")
-    folder = tmp_path_factory.mktemp("packages")
-    return {n: updates.Release(firmware, firmware.make(folder / str(n), counter=n), n) for n in (OLD, NOW, NEXT)}
+    return make_releases(tmp_path_factory.mktemp("packages"))
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory, releases):
-    """A lab gateway that has come up with NOW from slot A; NEXT lies in slot B."""
     folder = tmp_path_factory.mktemp("saved")
-    instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
-    instance.write_firmware("a", releases[NOW].package)
-    instance.write_firmware("b", releases[NEXT].package)
-    instance.machine.start()
-    snapshots.come_up(instance.machine, "lab")
-    snapshots.save(instance, folder / "saved")
-    shutil.rmtree(instance.folder)
-    yield folder / "saved"
+    yield save_gateway(folder, releases)
     shutil.rmtree(folder)
 
 
@@ -61,14 +50,6 @@ def gateway(saved, tmp_path):
     shell.close()
     instance.machine.stop()
     shutil.rmtree(instance.folder)
-
-
-def state(shell) -> dict:
-    text = shell.run("kapu-boot state")
-    found = re.search(r"running slot (\w) (\w+)\s+counter (\d+) release (\d+)\s+"
-                      r"next slot (\w) (\w+) tries (\d+)", text.replace("\n", " "))
-    return dict(zip(("running", "how", "counter", "release", "next", "next_how", "tries"),
-                    found.groups()))
 
 
 def after_power_cycle(shell, meanwhile=lambda: None) -> Shell:
@@ -94,40 +75,6 @@ def test_the_event_log_that_linux_reads_replays_to_the_pcrs(gateway, tmp_path):
     untouched = {value for number, value in read.items()
                  if number not in replayed and int(number) < 16}
     assert untouched == {"0" * 64}
-
-
-class Desk:
-    """Who signs, and the gateway's share: files made here are /lab/NAME there."""
-
-    def __init__(self, shell):
-        self.shell, self.share, self.made = shell, shell.instance.folder / "share", 0
-
-    def _path(self):
-        self.made += 1
-        return self.share / f"update-{self.made}"
-
-    def told(self, words: str, *files) -> str:
-        """The update TA's answer, by its name."""
-        names = " ".join("-" if file is None else f"/lab/{file.name}" for file in files)
-        said = self.shell.run(f"kapu-boot {words} {names}", check=False)
-        assert re.match(r"(?!kapu-boot)[\w -]+: ", said), said
-        return said.split(":")[0]
-
-    def request(self, release, number: int, order=None, signed=updates.RELEASE_KEYS[:2], **change) -> str:
-        """A rollout of a release, of which the manifest says something else; `order`: what the rollout does."""
-        order = {"release": release.digest(**change)} | (order or {})
-        return self.told("request", None, None, release.manifest(self._path(), signed, **change),
-                         updates.rollout(self._path(), order.pop("release"), number, **order))
-
-    def update(self) -> dict[str, str]:
-        return dict(line.split(" ", 1) for line in self.shell.run("kapu-boot update").splitlines())
-
-    def approve(self, new, /, **change) -> str:
-        """The trial that runs; changes: of another release, gateway or boot, by other keys."""
-        known = self.update()
-        said = {"release": new.digest(), "gateway": bytes.fromhex(known["gateway"]),
-                "boot": bytes.fromhex(known["boot"])} | change
-        return self.told("confirm", updates.approval(self._path(), **said), None)
 
 
 @contextlib.contextmanager
@@ -245,6 +192,17 @@ def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway, releases):
     now = state(again)
     again.close()
     assert (now["running"], now["how"], now["tries"]) == ("B", "trial", "2")
+
+
+@pytest.mark.third(1)
+def test_an_update_whose_power_is_cut_is_completed(saved, releases, tmp_path):
+    """When the request is accepted, when the trial starts, and while the confirmation raises the counter: a slice of
+    tests/power_cuts.py (make powercut)."""
+    plan = Plan({"request": Point(writes=2), "confirm": Point(writes=2)}, [Point(line="BL1: Booting BL2")])
+    gateway = Gateway(saved, tmp_path / "gw", releases, Judge({}), plan)
+    gateway.live()
+    assert [step for step, _ in gateway.cuts] == ["request", "recovery", "confirm"]
+    shutil.rmtree(gateway.machine.folder)
 
 
 def make_token(shell) -> None:
