@@ -40,9 +40,8 @@
  * kapu/fusebox.h); nothing was changed. */
 #define BOOT_PTA_CONFIRM 4
 /* MI, MO here and below: memory of the TA; an output that is too small gives TEE_ERROR_SHORT_BUFFER
- * and the size that is needed. MO: the update record, FUSEBOX_RECORD_SIZE bytes. */
-#define BOOT_PTA_RECORD 5
-/* MI: the update record. TEE_ERROR_BUSY here and below: the TPM's memory was written too often. */
+ * and the size that is needed. MI: the update record, FUSEBOX_RECORD_SIZE bytes. TEE_ERROR_BUSY
+ * here and below: the TPM's memory was written too often. */
 #define BOOT_PTA_SET_RECORD 12
 /* MO: the boot state that counts from the next reset on, encoded (kapu/bootstate.h). VO: a =
  * security counter of the TPM. */
@@ -71,10 +70,14 @@
 /* VO: a = storage counter of the TPM, b = how often secure storage began empty on this board. */
 #define BOOT_PTA_STORAGE 10
 
-/* Only the attest TA and the update TA may call this. MO: identity of the release that runs, 32
- * bytes. MO: name of this boot, 32 random bytes. MO: name of the endorsement key. VO: a = why the
- * monitor reset the board, or was about to, as the last words of this run say (docs/monitor.md;
- * enum monitor_reset of wire/monitor_pta.h); 0: it did not. */
+/* Only the attest TA and the update TA may call these; others get TEE_ERROR_ACCESS_DENIED. */
+
+/* MO: the update record. */
+#define BOOT_PTA_RECORD 5
+/* MO: identity of the release that runs, 32 bytes. MO: name of this boot, 32 random bytes. MO: name
+ * of the endorsement key. VO: a = why the monitor reset the board, or was about to, as the last
+ * words of this run say (docs/monitor.md; enum monitor_reset of wire/monitor_pta.h); 0: it did not.
+ */
 #define BOOT_PTA_BOOT 11
 
 #endif

@@ -7,7 +7,7 @@
 #define CLAIMS 6
 #define CLAIMS_ENROLMENT 9
 #define SUBMODULES 4
-#define SOFTWARE_ITEMS 6
+#define SOFTWARE_ITEMS 7
 #define MAP_MONITOR 0xa9u /* a map of MONITOR_ITEMS */
 #define CNF_COSE_KEY 1    /* RFC 8747, 3.2 */
 #define TRIES_MAX 255u
@@ -59,12 +59,20 @@ static struct bytes get_version(struct dec *d)
     return version;
 }
 
+static bool is_update(const struct evidence_software *s)
+{
+    return s->last_update <= EVIDENCE_UPDATE_NEVER_BEGAN &&
+           s->last_update_reset <= EVIDENCE_RESET_PANIC &&
+           (s->last_update != EVIDENCE_UPDATE_NONE || s->last_update_reset == EVIDENCE_RESET_NONE);
+}
+
 static void put_software(struct enc *e, const struct evidence_software *s)
 {
     const uint32_t counters[2] = {s->counter_release, s->counter_tpm};
     const uint32_t storage[2] = {s->storage_counter, s->storage_starts};
+    const uint32_t update[2] = {s->last_update, s->last_update_reset};
 
-    if (s->slot > 1)
+    if (s->slot > 1 || !is_update(s))
         enc_fail(e, KAPU_EARG);
     QCBOREncode_OpenMap(&e->q);
     QCBOREncode_AddBytesToMapN(&e->q, LABEL_BOOTSEED, ub(BYTES_OF(s->boot_name)));
@@ -77,12 +85,13 @@ static void put_software(struct enc *e, const struct evidence_software *s)
     QCBOREncode_CloseArray(&e->q);
     enc_uints(e, LABEL_STORAGE, storage, 2);
     QCBOREncode_AddBytesToMapN(&e->q, LABEL_IDENTITY, ub(BYTES_OF(s->identity)));
+    enc_uints(e, LABEL_UPDATE, update, 2);
     QCBOREncode_CloseMap(&e->q);
 }
 
 static void get_software(struct dec *d, struct evidence_software *s)
 {
-    uint32_t counters[2], storage[2];
+    uint32_t counters[2], storage[2], update[2];
 
     (void)dec_text_map(d, TEXT("software"), SOFTWARE_ITEMS);
     dec_fixed(d, LABEL_BOOTSEED, s->boot_name, sizeof(s->boot_name));
@@ -98,6 +107,9 @@ static void get_software(struct dec *d, struct evidence_software *s)
     s->storage_counter = storage[0];
     s->storage_starts = storage[1];
     dec_fixed(d, LABEL_IDENTITY, s->identity, sizeof(s->identity));
+    dec_uints(d, LABEL_UPDATE, update, 2);
+    s->last_update = (enum evidence_update)update[0];
+    s->last_update_reset = (enum evidence_reset)update[1];
 }
 
 static void put_label(struct enc *e, struct bytes name)

@@ -38,6 +38,7 @@ enum evidence_label {
     LABEL_SLOT = -70031,
     LABEL_STORAGE = -70032,
     LABEL_IDENTITY = -70033,
+    LABEL_UPDATE = -70034,
 };
 
 #define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-4"

@@ -4,8 +4,6 @@
 
 #include <kapu/update.h>
 
-static const uint8_t header[4] = {'K', 'U', 'R', 1};
-
 #define IS_TRIAL 1u
 #define NEEDS_APPROVAL 2u
 
@@ -14,7 +12,7 @@ void update_record_encode(const struct update_record *r, uint8_t to[UPDATE_RECOR
     struct wr w;
 
     wr_init(&w, to, UPDATE_RECORD_SIZE);
-    wr_bytes(&w, BYTES_OF(header));
+    wr_be32(&w, UPDATE_RECORD_MAGIC);
     wr_u8(&w, (uint8_t)((r->trial ? IS_TRIAL : 0u) | (r->approval ? NEEDS_APPROVAL : 0u)));
     wr_u8(&w, r->slot);
     wr_u8(&w, r->trials);
@@ -47,15 +45,13 @@ int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE], struct update_r
 
     memset(r, 0, sizeof(*r));
     rd_init(&in, (struct bytes){from, UPDATE_RECORD_SIZE});
-    (void)rd_bytes(&in, sizeof(header));
+    (void)rd_be32(&in); /* the magic number, last and reset: update_outcome_decode */
     flags = rd_u8(&in);
     r->trial = (flags & IS_TRIAL) != 0;
     r->approval = (flags & NEEDS_APPROVAL) != 0;
     r->slot = rd_u8(&in);
     r->trials = rd_u8(&in);
-    r->last = rd_u8(&in);
-    r->reset = rd_u8(&in);
-    (void)rd_u8(&in);
+    (void)rd_bytes(&in, 3);
     r->time_ms = rd_be64(&in);
     r->rollout = rd_be64(&in);
     take(&in, r->release);
@@ -64,9 +60,11 @@ int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE], struct update_r
         r->keys[i].version = rd_be32(&in);
         take(&in, r->keys[i].digest);
     }
+    if (update_outcome_decode(from, &r->last, &r->reset) != 0)
+        return KAPU_EINVAL;
     update_record_encode(r, again); /* one meaning has one encoding */
     if (rd_end(&in) != 0 || memcmp(again, from, sizeof(again)) != 0 || r->slot >= BOOTSTATE_SLOTS ||
-        r->last >= UPDATE_OUTCOMES || r->time_ms > RELEASE_TIME_MAX)
+        r->time_ms > RELEASE_TIME_MAX)
         return KAPU_EINVAL;
     return 0;
 }

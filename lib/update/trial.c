@@ -114,9 +114,9 @@ static bool runs_it(const struct update *u)
 /* The boot state has a trial. */
 static int settle_set(struct update *u)
 {
-    if (u->next.slot != u->record.slot)
-        return end_as(u, UPDATE_NEVER_BEGAN);
-    if (!u->boot->trial || u->boot->slot != u->record.slot) {
+    if (u->next.slot != u->record.slot || (u->boot->slot == u->record.slot && !u->boot->trial))
+        return end_as(u, UPDATE_NEVER_BEGAN); /* of the running slot there is none */
+    if (u->boot->slot != u->record.slot) {
         u->stage = UPDATE_WAITING;
         return 0;
     }

@@ -170,7 +170,7 @@ static void present(struct attest *a, struct trust_now *now)
 /* What authentic evidence says. */
 static void print_said(const struct verifier_result *r)
 {
-    char identity[HEX_MAX], boot[HEX_MAX];
+    char identity[HEX_MAX], boot[HEX_MAX], why[256];
 
     printf("  release %s%s%s%s, security counter %u; deep check %u ended %.1f s before, "
            "%u alarms, %u warnings\n",
@@ -183,6 +183,8 @@ static void print_said(const struct verifier_result *r)
     printf("  its TPM was reset %u times since the last verdict, %u times in a day; the monitor "
            "reset it %u times since power-on\n",
            r->started, r->starts.day, r->monitor_resets);
+    if (verifier_explain_update(r, why, sizeof(why)))
+        printf("  %s\n", why);
 }
 
 static void print_text(struct attest *a, const struct outcome *out)

@@ -59,8 +59,11 @@ static void boot(FILE *to, const struct evidence_claims *c)
             c->software.counter_release, c->software.counter_tpm,
             c->software.slot == 0 ? 'a' : 'b');
     fprintf(to, "\"trial\": %s, \"tries\": %u, ", yes(c->software.trial), c->software.tries);
-    fprintf(to, "\"storage_counter\": %u, \"storage_starts\": %u}, ", c->software.storage_counter,
+    fprintf(to, "\"storage_counter\": %u, \"storage_starts\": %u, ", c->software.storage_counter,
             c->software.storage_starts);
+    fprintf(to, "\"last_update\": \"%s\", \"last_update_reset\": \"%s\"}, ",
+            verifier_update_name(c->software.last_update),
+            verifier_reset_name(c->software.last_update_reset));
     text(to, "tee", c->tee, ", ");
 }
 
@@ -94,7 +97,6 @@ static void lists(FILE *to, const struct evidence_monitor *m)
 static void monitor(FILE *to, const struct evidence_monitor *m)
 {
     static const char *const verdict[] = {"clean", "warnings", "alarms"};
-    static const char *const why[] = {"none", "alarm", "watchdog", "panic"};
 
     fprintf(to, "\"monitor\": {\"verdict\": \"%s\", \"number\": %u, ", verdict[m->verdict],
             m->number);
@@ -108,7 +110,8 @@ static void monitor(FILE *to, const struct evidence_monitor *m)
             "\"changed\": %u, \"cores\": %u}, ",
             m->watch.ticks, m->watch.pages, m->watch.passes, m->watch.pass_ms, m->watch.changed,
             m->watch.cores);
-    fprintf(to, "\"last_reset\": \"%s\", \"resets\": %u, ", why[m->last_reset], m->resets);
+    fprintf(to, "\"last_reset\": \"%s\", \"resets\": %u, ", verifier_reset_name(m->last_reset),
+            m->resets);
     lists(to, m);
     fprintf(to, "}");
 }

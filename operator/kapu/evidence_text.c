@@ -64,6 +64,14 @@ static void identity(FILE *to, const struct evidence_claims *c, const struct evi
     }
 }
 
+/* Who reset the board. */
+static const char *by(enum evidence_reset why)
+{
+    static const char *const names[] = {"none", "an alarm", "the watchdog", "a panic"};
+
+    return names[why];
+}
+
 static void boot(FILE *to, const struct evidence_claims *c)
 {
     char name[16];
@@ -88,12 +96,15 @@ static void boot(FILE *to, const struct evidence_claims *c)
     fprintf(to, "\n");
     fprintf(to, "  %-18s %u commits, started %u times\n", "secure storage",
             c->software.storage_counter, c->software.storage_starts);
+    fprintf(to, "  %-18s %s", "last update", verifier_update_name(c->software.last_update));
+    if (c->software.last_update_reset != EVIDENCE_RESET_NONE)
+        fprintf(to, ", after a reset by %s", by(c->software.last_update_reset));
+    fprintf(to, "\n");
 }
 
 static void monitor(FILE *to, const struct evidence_monitor *m)
 {
     static const char *const verdict[] = {"clean", "warnings", "ALARMS"};
-    static const char *const why[] = {"none", "an alarm", "the watchdog", "a panic"};
     char words[VERIFIER_REASON_TEXT];
     unsigned ran = 0;
 
@@ -110,7 +121,7 @@ static void monitor(FILE *to, const struct evidence_monitor *m)
     fprintf(to, "  %-18s %u pages, %u passes (last one %u ms), %u changed, %u cores\n", "watch",
             m->watch.pages, m->watch.passes, m->watch.pass_ms, m->watch.changed, m->watch.cores);
     fprintf(to, "  %-18s %s; %u by the monitor since power-on\n", "last reset by",
-            why[m->last_reset], m->resets);
+            by(m->last_reset), m->resets);
     if (m->kernel_base != 0)
         fprintf(to, "  %-18s from 0x%" PRIx64 "\n", "kernel", m->kernel_base);
     for (size_t i = 0; i < m->findings; i++) {

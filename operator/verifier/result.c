@@ -33,6 +33,54 @@ const char *verifier_aspect_name(enum verifier_aspect aspect)
     return names[aspect];
 }
 
+const char *verifier_update_name(enum evidence_update outcome)
+{
+    static const char *const names[] = {
+        [EVIDENCE_UPDATE_NONE] = "none",
+        [EVIDENCE_UPDATE_CONFIRMED] = "confirmed",
+        [EVIDENCE_UPDATE_HALTED] = "halted",
+        [EVIDENCE_UPDATE_TRIES_GONE] = "tries gone",
+        [EVIDENCE_UPDATE_REFUSED] = "refused",
+        [EVIDENCE_UPDATE_OTHER_RAN] = "other ran",
+        [EVIDENCE_UPDATE_NEVER_BEGAN] = "never began",
+    };
+
+    return names[outcome];
+}
+
+const char *verifier_reset_name(enum evidence_reset why)
+{
+    static const char *const names[] = {
+        [EVIDENCE_RESET_NONE] = "none",
+        [EVIDENCE_RESET_ALARM] = "alarm",
+        [EVIDENCE_RESET_WATCHDOG] = "watchdog",
+        [EVIDENCE_RESET_PANIC] = "panic",
+    };
+
+    return names[why];
+}
+
+bool verifier_explain_update(const struct verifier_result *r, char *to, size_t n)
+{
+    static const char *const failed[EVIDENCE_UPDATE_NEVER_BEGAN + 1] = {
+        [EVIDENCE_UPDATE_TRIES_GONE] = "none of its starts was confirmed",
+        [EVIDENCE_UPDATE_REFUSED] = "the boot chain refused it",
+        [EVIDENCE_UPDATE_OTHER_RAN] = "what ran on trial was not the release that was verified",
+    };
+    static const char *const before[] = {
+        [EVIDENCE_RESET_NONE] = "",
+        [EVIDENCE_RESET_ALARM] = "; the monitor had reset the gateway (an alarm)",
+        [EVIDENCE_RESET_WATCHDOG] = "; the watchdog had reset the gateway (no deep check in time)",
+        [EVIDENCE_RESET_PANIC] = "; the secure world had reset the gateway (it could not go on)",
+    };
+
+    if (failed[r->last_update] == NULL)
+        return false;
+    snprintf(to, n, "its last update was given up: %s%s", failed[r->last_update],
+             before[r->last_update_reset]);
+    return true;
+}
+
 /* A worse tier has a greater value; "none" is what nothing was said of yet. */
 static void lower(enum verifier_tier *is, enum verifier_tier to)
 {
@@ -121,6 +169,8 @@ static void print_said(FILE *to, const struct verifier_result *r)
     fprintf(to, ", ");
     print_hex(to, "kapu_release_identity", r->release_identity);
     print_hex(to, "kapu_boot_name", r->boot_name);
+    fprintf(to, "\"kapu_last_update\": \"%s\", \"kapu_last_update_reset\": \"%s\", ",
+            verifier_update_name(r->last_update), verifier_reset_name(r->last_update_reset));
     fprintf(to, "\"kapu_security_counter\": %u, \"kapu_check\": %u, \"kapu_alarms\": %u, ",
             r->counter, r->check_number, r->alarms);
     fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %" PRIu64 ", ", r->warnings,

@@ -77,6 +77,8 @@ struct verifier_result {
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
     uint8_t release_identity[32], boot_name[32]; /* what an approval names */
+    enum evidence_update last_update;            /* changes no tier: docs/verifier.md */
+    enum evidence_reset last_update_reset;
     uint32_t counter, check_number, alarms, warnings;
     uint32_t storage_starts;
     uint64_t age_ms;
@@ -89,6 +91,9 @@ struct verifier_result {
 
 const char *verifier_tier_name(enum verifier_tier tier);
 const char *verifier_aspect_name(enum verifier_aspect aspect);
+/* Such as "tries gone" and "watchdog". */
+const char *verifier_update_name(enum evidence_update outcome);
+const char *verifier_reset_name(enum evidence_reset why);
 
 /* Adds a reason and lowers the tiers that it concerns. For the files of this library. */
 void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
@@ -99,6 +104,10 @@ void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
  * stands for the address, as "SYMBOL+0x10"; NULL: the address itself does. */
 void verifier_explain_finding(const struct evidence_finding *f, const char *place, char *to,
                               size_t n);
+
+/* For a person, in at most n bytes: that the last update was given up, and why. false: it was not,
+ * or nobody needs to look into it. */
+bool verifier_explain_update(const struct verifier_result *r, char *to, size_t n);
 
 /* The result as EAR in JSON, unsigned: one line. `name` is the submodule's. `when_s`: Unix time. */
 void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,

@@ -126,6 +126,8 @@ static TEE_Result take_memory(const TEE_Param *p, uint8_t *to, size_t n)
     return p->memref.size == n ? copy_from_user(to, p->memref.buffer, n) : TEE_ERROR_BAD_PARAMETERS;
 }
 
+/* ---- for the attest TA and the update TA ---- */
+
 static TEE_Result get_boot(TEE_Param p[TEE_NUM_PARAMS])
 {
     const struct trust_boot *b = trust_boot();
@@ -136,8 +138,6 @@ static TEE_Result get_boot(TEE_Param p[TEE_NUM_PARAMS])
     return put_all(p, all, ARRAY_SIZE(all));
 }
 
-/* ---- for the update TA ---- */
-
 static TEE_Result get_record(TEE_Param p[TEE_NUM_PARAMS])
 {
     uint8_t record[FUSEBOX_RECORD_SIZE];
@@ -145,6 +145,8 @@ static TEE_Result get_record(TEE_Param p[TEE_NUM_PARAMS])
 
     return res == TEE_SUCCESS ? put_memory(&p[0], BYTES_OF(record)) : res;
 }
+
+/* ---- for the update TA ---- */
 
 static TEE_Result set_record(TEE_Param p[TEE_NUM_PARAMS])
 {
@@ -303,7 +305,6 @@ static const struct {
     {BOOT_PTA_LOG, TEE_PARAM_TYPES(BOTH, OUT, OUT, OUT), ANYBODY, get_log},
     {BOOT_PTA_COMPLETE, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), ANYBODY, complete},
     {BOOT_PTA_CONFIRM, TEE_PARAM_TYPES(NONE, NONE, NONE, NONE), UPDATE, confirm},
-    {BOOT_PTA_RECORD, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), UPDATE, get_record},
     {BOOT_PTA_SET_RECORD, TEE_PARAM_TYPES(MEM_IN, NONE, NONE, NONE), UPDATE, set_record},
     {BOOT_PTA_NEXT, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), UPDATE, get_next},
     {BOOT_PTA_SET_NEXT, TEE_PARAM_TYPES(MEM_IN, NONE, NONE, NONE), UPDATE, set_next},
@@ -313,6 +314,7 @@ static const struct {
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
     {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), ATTEST, get_events},
     {BOOT_PTA_STORAGE, TEE_PARAM_TYPES(OUT, NONE, NONE, NONE), ATTEST, get_storage},
+    {BOOT_PTA_RECORD, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), UPDATE | ATTEST, get_record},
     {BOOT_PTA_BOOT, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, OUT), UPDATE | ATTEST, get_boot},
 };
 

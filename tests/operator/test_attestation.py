@@ -48,6 +48,24 @@ def test_findings_are_told_and_a_clean_gateway_is_trusted_again(fleet):
     assert fleet.state("pump")["trust"] == "trusted"
 
 
+def test_an_update_that_was_given_up_is_told_and_changes_no_verdict(fleet):
+    gateway = fleet.enrolled("pump")
+
+    def last_update():
+        status, said = fleet.kapu_json("attest", "pump")
+        claims = said["ear"]["submods"][gateway.name]["ear_verifier_claims"]
+        return status, said["verdict"], claims["kapu_last_update"], claims["kapu_last_update_reset"]
+
+    assert last_update() == (0, "trusted", "none", "none")
+    assert "last update" not in fleet.kapu("attest", "pump").stdout
+    gateway.behave("give-up")
+    assert last_update() == (0, "trusted", "tries gone", "watchdog")
+    done = fleet.kapu("attest", "pump")
+    assert done.returncode == 0
+    assert ("its last update was given up: none of its starts was confirmed; the watchdog had reset the gateway "
+            "(no deep check in time)\n") in done.stdout
+
+
 @pytest.mark.parametrize("behaviour, status, told", [
     ("other", 1, "not trusted"),
     ("malformed", 1, "not trusted"),

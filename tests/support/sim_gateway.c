@@ -25,6 +25,7 @@
  *   forget             its certificate is lost
  *   reset              the board is reset, and its TPM with it
  *   monitor-reset      the same, by the monitor
+ *   give-up            an update was tried in vain, and the watchdog reset the board in it
  *   upgrade            the factory makes another attestation key; tells its name: "ak HEX"
  *   drop-certificate   certificates are not taken
  */
@@ -477,6 +478,10 @@ static void obey(char *line)
             board.g.monitor.resets++;
             board.g.monitor.last_reset = EVIDENCE_RESET_ALARM;
         }
+        say("ok");
+    } else if (strcmp(line, "give-up") == 0) {
+        board.g.claims.software.last_update = EVIDENCE_UPDATE_TRIES_GONE;
+        board.g.claims.software.last_update_reset = EVIDENCE_RESET_WATCHDOG;
         say("ok");
     } else if (strcmp(line, "upgrade") == 0) {
         soft_board_new_ak(&board);

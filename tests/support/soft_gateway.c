@@ -226,6 +226,8 @@ static void infected(struct soft_gateway *g)
     soft_gateway_finding(g, EVIDENCE_ALARM, "text.page", "__arm64_sys_kill+0x10",
                          0xffff800008123450U, "4 bytes");
     soft_gateway_finding(g, EVIDENCE_WARNING, "sockets.listen", "nc[812]", 0, "tcp 0.0.0.0:4444");
+    g->claims.software.last_update = EVIDENCE_UPDATE_TRIES_GONE;
+    g->claims.software.last_update_reset = EVIDENCE_RESET_ALARM;
 }
 
 static void enrolling(struct soft_gateway *g)

@@ -114,6 +114,8 @@ static void two_findings(struct soft_gateway *g)
     g->claims.software.tries = 2;
     g->claims.software.storage_counter = 70000;
     g->claims.software.storage_starts = 3;
+    g->claims.software.last_update = EVIDENCE_UPDATE_REFUSED;
+    g->claims.software.last_update_reset = EVIDENCE_RESET_PANIC;
 }
 
 static void a_message_is_read_back_as_written(void **state)
@@ -132,6 +134,8 @@ static void a_message_is_read_back_as_written(void **state)
     assert_true(text_is(c.software.version, "0.5.0") && text_is(c.tee, "OP-TEE 4.10.0-2"));
     assert_true(c.software.slot == 1 && c.software.trial && c.software.tries == 2);
     assert_true(c.software.storage_counter == 70000 && c.software.storage_starts == 3);
+    assert_true(c.software.last_update == EVIDENCE_UPDATE_REFUSED &&
+                c.software.last_update_reset == EVIDENCE_RESET_PANIC);
     assert_memory_equal(c.software.identity, is->software.identity, sizeof(c.software.identity));
     assert_memory_equal(c.software.boot_name, is->software.boot_name, sizeof(c.software.boot_name));
     assert_memory_not_equal(c.software.identity, c.software.boot_name, 32);
@@ -369,8 +373,10 @@ static void two_claims_in_the_other_order_are_rejected(void **state)
                      KAPU_EINVAL);
 }
 
-/* Claims in which the item of 34 bytes behind `label` is another: `head`, and n bytes more. */
-static int decode_with(struct bytes label, struct bytes head, size_t n)
+/* Claims of a software submodule in which the item after `label`, which begins with `is` and has
+ * `size` bytes, is another: `head`, and n bytes more. */
+static int decode_with(struct bytes label, struct bytes is, size_t size, struct bytes head,
+                       size_t n)
 {
     static uint8_t claims[EVIDENCE_CLAIMS_MAX], buf[EVIDENCE_CLAIMS_MAX];
     static struct evidence_monitor m;
@@ -384,7 +390,7 @@ static int decode_with(struct bytes label, struct bytes head, size_t n)
     behind = memmem(claims, w.at, label.p, label.n);
     assert_non_null(behind);
     behind += label.n;
-    assert_memory_equal(behind, "\x58\x20", 2);
+    assert_memory_equal(behind, is.p, is.n);
     {
         const size_t at = (size_t)(behind - claims), end = w.at;
 
@@ -393,7 +399,7 @@ static int decode_with(struct bytes label, struct bytes head, size_t n)
         wr_bytes(&w, head);
         for (size_t i = 0; i < n; i++)
             wr_u8(&w, 'x');
-        wr_bytes(&w, (struct bytes){behind + 34, end - at - 34});
+        wr_bytes(&w, (struct bytes){behind + size, end - at - size});
     }
     return evidence_claims_decode(wr_done(&w), &c, work, sizeof(work));
 }
@@ -418,11 +424,60 @@ static void identity_and_boot_name_of_another_length_or_type_are_rejected(void *
     (void)state;
     for (size_t i = 0; i < sizeof(label) / sizeof(label[0]); i++) {
         for (size_t k = 0; k < sizeof(row) / sizeof(row[0]); k++) {
-            int err = decode_with(label[i], row[k].head, row[k].n);
+            int err = decode_with(label[i], BYTES_STR("\x58\x20"), 34, row[k].head, row[k].n);
 
             if (err != row[k].err)
                 fail_msg("label %zu, row %zu: %d", i, k, err);
         }
+    }
+}
+
+/* Another array as the last update. */
+static int decode_last_update(struct bytes array)
+{
+    return decode_with(BYTES_STR("\x3a\x00\x01\x11\x91"), BYTES_STR("\x82\x00\x00"), 3, array, 0);
+}
+
+static void each_outcome_of_an_update_is_read_with_each_reset_and_nothing_else(void **state)
+{
+    (void)state;
+    for (uint8_t outcome = 0; outcome < 24; outcome++) {
+        for (uint8_t reset = 0; reset < 24; reset++) {
+            const uint8_t array[] = {0x82, outcome, reset};
+            const bool good =
+                outcome == EVIDENCE_UPDATE_NONE
+                    ? reset == EVIDENCE_RESET_NONE
+                    : outcome <= EVIDENCE_UPDATE_NEVER_BEGAN && reset <= EVIDENCE_RESET_PANIC;
+
+            if (decode_last_update(BYTES_OF(array)) != (good ? 0 : KAPU_EINVAL))
+                fail_msg("outcome %u, reset %u", outcome, reset);
+        }
+    }
+}
+
+static void a_last_update_of_another_length_type_or_encoding_is_rejected(void **state)
+{
+    const struct bytes row[] = {
+        BYTES_STR("\x80"),
+        BYTES_STR("\x81\x03"),
+        BYTES_STR("\x83\x03\x01\x00"),
+        BYTES_STR("\x9f\x03\x01\xff"), /* indefinite length */
+        BYTES_STR("\x98\x02\x03\x01"), /* longer length */
+        BYTES_STR("\x82\x18\x03\x01"), /* longer integers */
+        BYTES_STR("\x82\x03\x18\x01"),
+        BYTES_STR("\x82\x20\x01"), /* -1 */
+        BYTES_STR("\x82\x03\xf5"), /* true */
+        BYTES_STR("\x82\x1a\xff\xff\xff\xff\x01"),
+        BYTES_STR("\x82\x1b\x00\x00\x00\x01\x00\x00\x00\x03\x01"), /* 3 in its low word */
+        BYTES_STR("\x03"),
+        BYTES_STR("\xf6"), /* null */
+    };
+
+    (void)state;
+    assert_int_equal(decode_last_update(BYTES_STR("\x82\x03\x01")), 0);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        if (decode_last_update(row[i]) == 0)
+            fail_msg("row %zu", i);
     }
 }
 
@@ -621,15 +676,28 @@ static void reset_unknown(struct soft_gateway *g)
 {
     g->monitor.last_reset = EVIDENCE_RESET_PANIC + 1;
 }
+static void outcome_unknown(struct soft_gateway *g)
+{
+    g->claims.software.last_update = EVIDENCE_UPDATE_NEVER_BEGAN + 1;
+}
+static void reset_of_an_update_unknown(struct soft_gateway *g)
+{
+    g->claims.software.last_update_reset = EVIDENCE_RESET_PANIC + 1;
+}
+static void reset_of_no_update(struct soft_gateway *g)
+{
+    g->claims.software.last_update = EVIDENCE_UPDATE_NONE;
+}
 
 static void contradictions_are_refused_by_the_encoder(void **state)
 {
     static void (*const bend[])(struct soft_gateway *) = {
-        no_alarm_counted,  verdict_clean,      finding_hidden,
-        severity_zero,     no_version,         made_before_its_end,
-        too_many_checks,   check_without_name, ended_before_it_began,
-        no_printable_text, third_slot,         debug_unknown,
-        reset_unknown,
+        no_alarm_counted,   verdict_clean,      finding_hidden,
+        severity_zero,      no_version,         made_before_its_end,
+        too_many_checks,    check_without_name, ended_before_it_began,
+        no_printable_text,  third_slot,         debug_unknown,
+        reset_unknown,      outcome_unknown,    reset_of_an_update_unknown,
+        reset_of_no_update,
     };
     static uint8_t buf[EVIDENCE_CLAIMS_MAX];
     struct wr w;
@@ -681,6 +749,8 @@ int main(void)
         cmocka_unit_test(an_unknown_claim_duplicate_or_trailing_byte_is_rejected),
         cmocka_unit_test(two_claims_in_the_other_order_are_rejected),
         cmocka_unit_test(identity_and_boot_name_of_another_length_or_type_are_rejected),
+        cmocka_unit_test(each_outcome_of_an_update_is_read_with_each_reset_and_nothing_else),
+        cmocka_unit_test(a_last_update_of_another_length_type_or_encoding_is_rejected),
         cmocka_unit_test(depth_and_size_are_bounded),
         cmocka_unit_test(another_algorithm_type_or_profile_is_unsupported),
         cmocka_unit_test(claims_of_the_monitor_are_taken_over_as_bytes),

@@ -36,6 +36,7 @@ def test_a_message_is_shown_with_what_verified():
     assert "from 0xffff800008000000" in done.stdout
     assert f"release identity   {IDENTITY}" in done.stdout
     assert f"boot name          {BOOT_NAME}" in done.stdout
+    assert "last update        tries gone, after a reset by an alarm\n" in done.stdout
 
 
 @pytest.mark.parametrize("name, words, token, quote", [
@@ -53,6 +54,7 @@ def test_json_says_how_much_verified(name, words, token, quote):
     assert (said["token"], said.get("quote")) == (token, quote)
     assert done.returncode == ("NOT VERIFIED" in (token, quote))
     assert (said["software"]["release_identity"], said["software"]["boot_name"]) == (IDENTITY, BOOT_NAME)
+    assert (said["software"]["last_update"], said["software"]["last_update_reset"]) == ("none", "none")
     assert said["monitor"]["kernel_base"] == "0xffff800008000000"
     assert said["monitor"]["verdict"] == "clean" and len(said["monitor"]["checks"]) == 20
 

@@ -13,7 +13,7 @@ import interop  # noqa: E402
 VECTORS = interop.ROOT / "tests" / "vectors" / "evidence"
 TEE, AK = VECTORS / "tee.key", VECTORS / "ak.key"
 SUBMODS, MONITOR_VERDICT, FINDINGS, KERNEL = "266", "-70020", "-70027", "-70028"
-BOOTSEED, IDENTITY = "268", "-70033"
+BOOTSEED, IDENTITY, LAST_UPDATE = "268", "-70033", "-70034"
 
 
 @pytest.mark.parametrize("name", ("clean", "infected", "enrolment"))
@@ -37,6 +37,11 @@ def test_release_and_boot_are_read_as_they_were_written():
     software = interop.check(VECTORS / "clean.token", TEE)[SUBMODS]["software"]
     assert software[IDENTITY] == hashlib.sha256(b"a release identity").hexdigest()
     assert software[BOOTSEED] == hashlib.sha256(b"vector boot").hexdigest()
+
+
+@pytest.mark.parametrize("name, said", [("clean", [0, 0]), ("infected", [3, 1])])
+def test_the_last_update_is_read_as_it_was_written(name, said):
+    assert interop.check(VECTORS / f"{name}.token", TEE)[SUBMODS]["software"][LAST_UPDATE] == said
 
 
 def test_another_key_is_refused():

@@ -861,6 +861,31 @@ static void a_new_rollout_set_with_the_old_keys_brings_nothing_back(void **state
 
 /* ---- the record, and errors ---- */
 
+/* By the function that the attest TA has, which holds nothing else of lib/update. */
+static void what_came_of_the_last_trial_is_read_from_the_beginning_of_a_record(void **state)
+{
+    struct update_record r = {.trial = true, .slot = 1, .approval = true, .trials = 2};
+    uint8_t encoded[UPDATE_RECORD_SIZE], last, reset;
+
+    (void)state;
+    for (r.last = 0; r.last < UPDATE_OUTCOMES; r.last++) {
+        for (r.reset = 0; r.reset < 4; r.reset++) {
+            update_record_encode(&r, encoded);
+            assert_int_equal(update_outcome_decode(encoded, &last, &reset), 0);
+            assert_true(last == r.last && reset == r.reset);
+        }
+    }
+    update_record_encode(&r, encoded);
+    assert_int_equal(update_outcome_decode(encoded, &last, &reset), KAPU_EINVAL);
+    r.last = UPDATE_REFUSED;
+    update_record_encode(&r, encoded);
+    for (size_t i = 0; i < 4; i++) {
+        encoded[i] ^= 1;
+        assert_int_equal(update_outcome_decode(encoded, &last, &reset), KAPU_EINVAL);
+        encoded[i] ^= 1;
+    }
+}
+
 static void a_record_survives_its_encoding_and_nothing_else_is_one(void **state)
 {
     struct update_record r = {.trial = true,
@@ -991,6 +1016,7 @@ int main(void)
         cmocka_unit_test(a_set_that_nobody_took_is_not_taken_by_being_given),
         cmocka_unit_test(a_new_rollout_set_ends_a_fast_forward),
         cmocka_unit_test(a_new_rollout_set_with_the_old_keys_brings_nothing_back),
+        cmocka_unit_test(what_came_of_the_last_trial_is_read_from_the_beginning_of_a_record),
         cmocka_unit_test(a_record_survives_its_encoding_and_nothing_else_is_one),
         cmocka_unit_test(a_port_that_fails_is_an_error_and_can_be_asked_again),
         cmocka_unit_test(a_confirmation_that_failed_half_way_is_finished_and_not_undone_by_a_halt),

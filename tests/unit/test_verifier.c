@@ -158,6 +158,54 @@ static void release_and_boot_are_told_of_authentic_evidence_only(void **state)
     assert_memory_equal(result.boot_name, none, 32);
 }
 
+static bool explained(const char *text)
+{
+    char said[256];
+
+    return verifier_explain_update(&result, said, sizeof(said)) && strcmp(said, text) == 0;
+}
+
+/* The release that runs is judged; what failed is told. */
+static void each_outcome_of_the_last_update_is_handed_on_and_changes_no_verdict(void **state)
+{
+    struct evidence_software *s = &gateway.claims.software;
+    const uint32_t failed = 1u << EVIDENCE_UPDATE_TRIES_GONE | 1u << EVIDENCE_UPDATE_REFUSED |
+                            1u << EVIDENCE_UPDATE_OTHER_RAN;
+    char why[256];
+
+    (void)state;
+    for (unsigned o = EVIDENCE_UPDATE_NONE; o <= EVIDENCE_UPDATE_NEVER_BEGAN; o++) {
+        for (unsigned w = 0; w <= (o == 0 ? 0 : EVIDENCE_RESET_PANIC); w++) {
+            s->last_update = (enum evidence_update)o;
+            s->last_update_reset = (enum evidence_reset)w;
+            appraise(message_of(&gateway));
+            expect(VERIFIER_AFFIRMING, NULL);
+            assert_int_equal(result.reasons, 0);
+            assert_true(result.last_update == o && result.last_update_reset == w);
+            assert_true(verifier_explain_update(&result, why, sizeof(why)) == (failed >> o & 1));
+        }
+    }
+    gateway.quote_other_nonce = true;
+    appraise(message_of(&gateway));
+    assert_true(result.last_update == EVIDENCE_UPDATE_NONE && result.last_update_reset == 0);
+}
+
+static void a_person_is_told_why_an_update_was_given_up(void **state)
+{
+    struct evidence_software *s = &gateway.claims.software;
+
+    (void)state;
+    s->last_update = EVIDENCE_UPDATE_TRIES_GONE;
+    s->last_update_reset = EVIDENCE_RESET_WATCHDOG;
+    appraise(message_of(&gateway));
+    assert_true(explained("its last update was given up: none of its starts was confirmed; the "
+                          "watchdog had reset the gateway (no deep check in time)"));
+    s->last_update = EVIDENCE_UPDATE_REFUSED;
+    s->last_update_reset = EVIDENCE_RESET_NONE;
+    appraise(message_of(&gateway));
+    assert_true(explained("its last update was given up: the boot chain refused it"));
+}
+
 static void the_event_log_may_be_left_out_unless_policy_asks_for_it(void **state)
 {
     (void)state;
@@ -704,6 +752,8 @@ static void the_result_is_ear_in_json(void **state)
     (void)state;
     memset(gateway.claims.software.identity, 0xa5, 32);
     memset(gateway.claims.software.boot_name, 0x0f, 32);
+    gateway.claims.software.last_update = EVIDENCE_UPDATE_OTHER_RAN;
+    gateway.claims.software.last_update_reset = EVIDENCE_RESET_PANIC;
     soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "a\"b\\c", 0, "");
     appraise(message_of(&gateway));
     verifier_print_ear(f, &result, "one", "default", 1764000000);
@@ -715,6 +765,8 @@ static void the_result_is_ear_in_json(void **state)
     assert_non_null(strstr(text, ": a\\\"b\\\\c"));
     assert_non_null(strstr(text, "\"kapu_release_identity\": \"a5a5a5"));
     assert_non_null(strstr(text, "\"kapu_boot_name\": \"0f0f0f"));
+    assert_non_null(strstr(text, "\"kapu_last_update\": \"other ran\", "
+                                 "\"kapu_last_update_reset\": \"panic\""));
 }
 
 static void more_reasons_than_there_is_room_for_are_counted(void **state)
@@ -850,6 +902,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, setup)
         TEST(a_good_gateway_is_affirmed_in_all_aspects),
         TEST(release_and_boot_are_told_of_authentic_evidence_only),
+        TEST(each_outcome_of_the_last_update_is_handed_on_and_changes_no_verdict),
+        TEST(a_person_is_told_why_an_update_was_given_up),
         TEST(the_event_log_may_be_left_out_unless_policy_asks_for_it),
         TEST(each_bit_of_a_message_flipped_is_refused),
         TEST(old_evidence_is_refused),

@@ -33,7 +33,7 @@ ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/att
 # Trusted applications travel inside OP-TEE's image; none is loaded from elsewhere. Ours: folder of
 # secure/ta -> what of lib/ is in it.
 TA_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
-                "attest": ("base", "cbor", "evidence"),
+                "attest": ("base", "cbor", "evidence", "update"),
                 "update": ("base", "bootstate", "cbor", "evidence", "release", "update")}
 TA_UUIDS = {"monitor": MONITOR_TA, "attest": ATTEST_TA, "update": UPDATE_TA}
 DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}

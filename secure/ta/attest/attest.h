@@ -11,6 +11,7 @@
 
 #define CERTIFICATE_MAX 2048u /* FUSEBOX_CERTIFICATE_MAX */
 #define PUBLIC_MAX 128u       /* TPMT_PUBLIC of a P-256 key */
+#define RECORD_MAX 256u       /* FUSEBOX_RECORD_SIZE and more */
 #define NAME_MAX 34u          /* TPM 2.0 Part 1, 16 */
 
 extern const struct kapu_sha256 ta_hash;
@@ -35,6 +36,8 @@ TEE_Result boot_state(struct evidence_software *s);
 TEE_Result boot_storage(struct evidence_software *s);
 /* Identity of the release, and name of the boot. */
 TEE_Result boot_name(struct evidence_software *s);
+/* What came of the last trial of a release. */
+TEE_Result boot_update(struct evidence_software *s);
 TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32]);
 /* *n: room in `log`, and then its bytes. *told: what boot_quote wants, to be asked before the
  * monitor's claims. */

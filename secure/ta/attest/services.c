@@ -3,8 +3,11 @@
  * world, without Linux in between. */
 #include <string.h>
 
+#include <kapu/update_outcome.h>
+
 #include "attest.h"
 #include "boot_pta.h"
+#include "monitor_pta.h"
 #include "monitor_ta.h"
 
 static TEE_TASessionHandle boot = TEE_HANDLE_NULL, monitor = TEE_HANDLE_NULL;
@@ -99,6 +102,37 @@ TEE_Result boot_name(struct evidence_software *s)
     set_memory(&p[1], s->boot_name, sizeof(s->boot_name));
     set_memory(&p[2], ek_name, sizeof(ek_name));
     return call(boot, BOOT_PTA_BOOT, TEE_PARAM_TYPES(MO, MO, MO, VO), p);
+}
+
+#define SAME(ours, theirs) _Static_assert((int)(ours) == (int)(theirs), "in evidence as it is")
+SAME(EVIDENCE_UPDATE_NONE, UPDATE_NOTHING_YET);
+SAME(EVIDENCE_UPDATE_CONFIRMED, UPDATE_CONFIRMED);
+SAME(EVIDENCE_UPDATE_HALTED, UPDATE_HALTED);
+SAME(EVIDENCE_UPDATE_TRIES_GONE, UPDATE_TRIES_GONE);
+SAME(EVIDENCE_UPDATE_REFUSED, UPDATE_REFUSED);
+SAME(EVIDENCE_UPDATE_OTHER_RAN, UPDATE_OTHER_RAN);
+SAME(EVIDENCE_UPDATE_NEVER_BEGAN, UPDATE_NEVER_BEGAN);
+SAME(EVIDENCE_UPDATE_NEVER_BEGAN + 1, UPDATE_OUTCOMES);
+SAME(EVIDENCE_RESET_ALARM, MONITOR_RESET_ALARM);
+SAME(EVIDENCE_RESET_WATCHDOG, MONITOR_RESET_WATCHDOG);
+SAME(EVIDENCE_RESET_PANIC, MONITOR_RESET_PANIC);
+
+TEE_Result boot_update(struct evidence_software *s)
+{
+    uint8_t record[RECORD_MAX], last = 0, reset = 0;
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    set_memory(&p[0], record, sizeof(record));
+    res = call(boot, BOOT_PTA_RECORD, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), p);
+    if (res != TEE_SUCCESS)
+        return res;
+    if (p[0].memref.size < UPDATE_RECORD_HEAD || update_outcome_decode(record, &last, &reset) != 0)
+        return TEE_ERROR_BAD_FORMAT;
+    s->last_update = (enum evidence_update)last;
+    s->last_update_reset = (enum evidence_reset)reset;
+    return TEE_SUCCESS;
 }
 
 static void put_word(uint8_t *to, uint32_t w)

@@ -2,5 +2,8 @@ srcs-y += attest.c
 srcs-y += evidence.c
 srcs-y += key.c
 srcs-y += services.c
+# Of lib/update only kapu/update_outcome.h, to read what the record says of the last trial: all that decides
+# about updates, and verifies signatures for it, stays in the update TA.
+global-incdirs-y += lib/update/include
 kapu-libs := base cbor evidence
 include $(sub-dir)/common/libraries.mk

@@ -162,6 +162,18 @@ enum evidence_debug {
     EVIDENCE_DEBUG_DISABLED_FULLY = 4,
 };
 
+/* What came of the last trial of a release that ended: enum update_outcome of
+ * kapu/update_outcome.h. */
+enum evidence_update {
+    EVIDENCE_UPDATE_NONE = 0, /* none has ended yet */
+    EVIDENCE_UPDATE_CONFIRMED = 1,
+    EVIDENCE_UPDATE_HALTED = 2,      /* by a rollout */
+    EVIDENCE_UPDATE_TRIES_GONE = 3,  /* never confirmed in all of its starts */
+    EVIDENCE_UPDATE_REFUSED = 4,     /* by BL1 or BL2 */
+    EVIDENCE_UPDATE_OTHER_RAN = 5,   /* what ran was not what was verified */
+    EVIDENCE_UPDATE_NEVER_BEGAN = 6, /* another slot was on trial */
+};
+
 struct evidence_software {
     struct bytes version;                  /* not empty */
     uint8_t identity[32];                  /* of the release: what all its certificates carry */
@@ -173,6 +185,10 @@ struct evidence_software {
     /* Secure storage, from counters of the TPM: commits to it, and how often it began empty in the
      * life of this board. */
     uint32_t storage_counter, storage_starts;
+    /* The last trial of a release that ended, and why the monitor had reset the board when that was
+     * recorded. No reset goes with EVIDENCE_UPDATE_NONE. */
+    enum evidence_update last_update;
+    enum evidence_reset last_update_reset;
 };
 
 struct evidence_claims {

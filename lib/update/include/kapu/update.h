@@ -28,6 +28,7 @@
 
 #include <kapu/bootstate.h>
 #include <kapu/release.h>
+#include <kapu/update_outcome.h>
 
 #define UPDATE_TRIES 3u /* starts that a trial has */
 /* Trials that a rollout has on a gateway; then a new one is needed. */
@@ -73,17 +74,6 @@ const char *update_answer_name(enum update_answer a);
 const char *update_answer_says(enum update_answer a);
 
 /* ---- the record ---- */
-
-enum update_outcome {
-    UPDATE_NOTHING_YET,
-    UPDATE_CONFIRMED,
-    UPDATE_HALTED,      /* by a rollout */
-    UPDATE_TRIES_GONE,  /* started UPDATE_TRIES times, never confirmed */
-    UPDATE_REFUSED,     /* BL1 or BL2 refused the slot */
-    UPDATE_OTHER_RAN,   /* see UPDATE_CHANGED */
-    UPDATE_NEVER_BEGAN, /* the boot state has a trial of another slot */
-    UPDATE_OUTCOMES,
-};
 
 /* Such as "confirmed" or "tries gone". */
 const char *update_outcome_name(enum update_outcome o);
