@@ -23,7 +23,10 @@ from shell import Shell
 CHECKS = 3
 SETTLED = 3  # deep checks after which the lab has switched the jump labels of its start
 QUIESCE_MS, COVERAGE_S, OVERHEAD_PERCENT, LINES = 5.0, 5.0, 1.0, 10000
-SECURE_WORLD = ("secure", "lib/introspect", "lib/base")
+# What watches Linux and vouches for it. Other TAs are not in this figure: tools/trust-report counts all of the secure
+# world, with every library.
+SECURE_WORLD = ("secure/core", "secure/pta", "secure/ta/monitor", "secure/ta/attest", "secure/ta/common",
+                "lib/introspect", "lib/base")
 
 
 class CountedMachine(Machine):

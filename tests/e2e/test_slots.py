@@ -185,7 +185,7 @@ def test_a_trial_that_does_not_come_up_falls_back(gateway, releases):
     assert (known["stage"], known["last"], known["trials"]) == ("idle", "tries gone", "1")
 
 
-@pytest.mark.third(2)
+@pytest.mark.third(3)
 def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway, releases):
     assert Desk(gateway).request(releases[NEXT], 1) == "done"
     again = after_power_cycle(gateway)

@@ -38,9 +38,13 @@ build() { # name, then compiler and flags
     done
 }
 
-build gcc gcc -O2 -ffreestanding
-build clang clang -O2 -ffreestanding
-build aarch64 aarch64-linux-gnu-gcc -Os -ffreestanding -mgeneral-regs-only -ffunction-sections \
+cache=$(command -v ccache || true) # nothing if there is none
+# shellcheck disable=SC2086
+build gcc $cache gcc -O2 -ffreestanding
+# shellcheck disable=SC2086
+build clang $cache clang -O2 -ffreestanding
+# shellcheck disable=SC2086
+build aarch64 $cache aarch64-linux-gnu-gcc -Os -ffreestanding -mgeneral-regs-only -ffunction-sections \
     -fdata-sections -fno-common
 
 for name in gcc clang aarch64; do
