@@ -223,7 +223,7 @@ class Gateway:
             self._look()
 
     def _ask(self, step: str, command: str) -> str | None:
-        """The update TA's answer, or nothing if the power went meanwhile."""
+        """The update TA's answer, or nothing if the power was cut before it came."""
         point = self.cuts_left.pop(step, None)
         self.story.append(step)
         if point is None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks from inside: modules, tracing, probes and programs in the lab, each found and taken back.
 
-What is loaded as meant is known; hidden, or as hooks, it is found. That load is no finding: test_watching.py.
+A module that policy knows is no finding; a hidden one, or a hook, is. test_watching.py shows that load gives no finding.
 """
 
 import struct

@@ -79,7 +79,7 @@ def test_the_event_log_that_linux_reads_replays_to_the_pcrs(gateway, tmp_path):
 
 @contextlib.contextmanager
 def changed_text(shell):
-    """An instruction of the kernel is another one meanwhile."""
+    """One instruction of the kernel is changed during this block."""
     guest = Guest(shell.machine, Kernel("lab"), inspect("lab", shell.instance.folder)[1])
     guest.write(guest.symbol("vfs_read") + 64, NOP)
     yield
@@ -130,7 +130,7 @@ def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(
     assert "slot A refused: BL2 certificate: signature, key or counter is not accepted" in console
 
 
-# What each looks like, and what makes it so: of the manifest, of the rollout, who signs. The good one is beside them.
+# The attack's name, then what is changed for it: in the manifest, in the rollout, and who signs.
 REFUSALS = [
     ("arbitrary software", {}, {}, {"signed": ("release-1",)}),
     ("arbitrary software", {}, {}, {"signed": ("release-1", "rollout")}),
