@@ -141,7 +141,7 @@ struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct
     if (protocol_request_decode(request, &r, work, sizeof(work)) != 0)
         return refuse("the request is malformed");
     /* One that is enrolled may be asked to prove its keys again, as after a factory upgrade. */
-    if (r.kind == (place == PROTOCOL_ENROLLED ? PROTOCOL_CERTIFY : PROTOCOL_ATTEST))
+    if (place == PROTOCOL_ENROLLED ? r.kind == PROTOCOL_CERTIFY : r.kind >= PROTOCOL_ATTEST)
         return refuse("the request is not for this topic");
     switch (r.kind) {
     case PROTOCOL_IDENTIFY:

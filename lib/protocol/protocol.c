@@ -4,17 +4,42 @@
 #include <kapu/protocol.h>
 
 /* Keys of the maps; what stands behind them depends on the kind. */
-enum { KIND, FIRST, SECOND, THIRD, FOURTH };
+enum { KIND, FIRST, SECOND, THIRD, FOURTH, FIFTH };
 
-static const int request_items[] = {
-    [PROTOCOL_IDENTIFY] = 1, [PROTOCOL_ENROL] = 4, [PROTOCOL_CERTIFY] = 3, [PROTOCOL_ATTEST] = 3};
-static const int reply_items[] = {[PROTOCOL_ERROR] = 2,
-                                  [PROTOCOL_IDENTIFY] = 5,
-                                  [PROTOCOL_ENROL] = 2,
-                                  [PROTOCOL_CERTIFY] = 1,
-                                  [PROTOCOL_ATTEST] = 2};
+/* Keys of an update. */
+enum {
+    STAGE = 1,
+    LAST,
+    RESET,
+    WORK,
+    ANSWER,
+    WHY,
+    RELEASE,
+    DONE,
+    ALL,
+    FETCHED,
+    ROLLOUT,
+    BOOT,
+    MEMORY
+};
 
-#define ITEMS_MAX 5
+#define KINDS (PROTOCOL_KEYS + 1)
+#define NONE (-1) /* no such request, or reply */
+
+static const int request_items[KINDS] = {
+    [PROTOCOL_ERROR] = NONE, [PROTOCOL_IDENTIFY] = 1, [PROTOCOL_ENROL] = 4,
+    [PROTOCOL_CERTIFY] = 3,  [PROTOCOL_ATTEST] = 3,   [PROTOCOL_UPDATE] = 1,
+    [PROTOCOL_INSTALL] = 6,  [PROTOCOL_HALT] = 3,     [PROTOCOL_APPROVE] = 3,
+    [PROTOCOL_KEYS] = 3,
+};
+static const int reply_items[KINDS] = {
+    [PROTOCOL_ERROR] = 2,      [PROTOCOL_IDENTIFY] = 5, [PROTOCOL_ENROL] = 2,
+    [PROTOCOL_CERTIFY] = 1,    [PROTOCOL_ATTEST] = 2,   [PROTOCOL_UPDATE] = MEMORY + 1,
+    [PROTOCOL_INSTALL] = NONE, [PROTOCOL_HALT] = NONE,  [PROTOCOL_APPROVE] = NONE,
+    [PROTOCOL_KEYS] = NONE,
+};
+
+#define ITEMS_MAX (MEMORY + 1)
 
 static void put_bytes(struct enc *e, int64_t label, struct bytes b, size_t most)
 {
@@ -34,11 +59,81 @@ static struct bytes get_bytes(struct dec *d, int64_t label, size_t most)
     return b;
 }
 
-/* Opens the map and reads its kind; *items is how many it has. */
-static enum protocol_kind get_kind(struct dec *d, size_t *items)
+/* Opens the map and reads its kind, which has so many items; PROTOCOL_ERROR after an error. */
+static enum protocol_kind get_kind(struct dec *d, const int items[KINDS])
 {
-    *items = dec_map(d, NO_LABEL, -ITEMS_MAX);
-    return (enum protocol_kind)dec_uint(d, KIND, PROTOCOL_ATTEST);
+    const size_t n = dec_map(d, NO_LABEL, -ITEMS_MAX);
+    const size_t kind = (size_t)dec_uint(d, KIND, KINDS - 1);
+
+    if (items[kind] == NONE || (size_t)items[kind] != n)
+        dec_fail(d, KAPU_EINVAL);
+    return (enum protocol_kind)kind;
+}
+
+/* ---- sets of keys, and where a release is ---- */
+
+static void put_keys(struct enc *e, int64_t label, struct bytes b)
+{
+    if (b.n > PROTOCOL_KEYS_MAX)
+        enc_fail(e, KAPU_EARG);
+    else
+        QCBOREncode_AddBytesToMapN(&e->q, label, ub(b));
+}
+
+static bool is_folder(struct bytes name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        const uint8_t c = name.p[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && (c != '.' || i == 0))
+            return false;
+    }
+    return name.n > 0;
+}
+
+static void put_folder(struct enc *e, int64_t label, struct bytes name)
+{
+    if (!is_folder(name))
+        enc_fail(e, KAPU_EARG);
+    QCBOREncode_AddUInt64(&e->q, (uint64_t)label);
+    enc_text(e, name, PROTOCOL_FOLDER_MAX);
+}
+
+/* ---- the state of updates ---- */
+
+static void put_update(struct enc *e, const struct protocol_update *u)
+{
+    QCBOREncode_AddUInt64ToMapN(&e->q, STAGE, u->stage);
+    QCBOREncode_AddUInt64ToMapN(&e->q, LAST, u->last);
+    QCBOREncode_AddUInt64ToMapN(&e->q, RESET, u->reset);
+    QCBOREncode_AddUInt64ToMapN(&e->q, WORK, u->work);
+    QCBOREncode_AddUInt64ToMapN(&e->q, ANSWER, u->answer);
+    QCBOREncode_AddUInt64(&e->q, WHY);
+    enc_text(e, u->why, PROTOCOL_WHY_MAX);
+    QCBOREncode_AddBytesToMapN(&e->q, RELEASE, ub(BYTES_OF(u->release)));
+    QCBOREncode_AddUInt64ToMapN(&e->q, DONE, u->done);
+    QCBOREncode_AddUInt64ToMapN(&e->q, ALL, u->all);
+    QCBOREncode_AddUInt64ToMapN(&e->q, FETCHED, u->fetched);
+    QCBOREncode_AddUInt64ToMapN(&e->q, ROLLOUT, u->rollout);
+    QCBOREncode_AddBytesToMapN(&e->q, BOOT, ub(BYTES_OF(u->boot)));
+    QCBOREncode_AddUInt64ToMapN(&e->q, MEMORY, u->memory_kib);
+}
+
+static void get_update(struct dec *d, struct protocol_update *u)
+{
+    u->stage = (uint8_t)dec_uint(d, STAGE, UINT8_MAX);
+    u->last = (uint8_t)dec_uint(d, LAST, UINT8_MAX);
+    u->reset = (uint8_t)dec_uint(d, RESET, UINT8_MAX);
+    u->work = (uint8_t)dec_uint(d, WORK, UINT8_MAX);
+    u->answer = (uint8_t)dec_uint(d, ANSWER, UINT8_MAX);
+    u->why = dec_text(d, WHY, PROTOCOL_WHY_MAX);
+    dec_fixed(d, RELEASE, u->release, sizeof(u->release));
+    u->done = (uint32_t)dec_uint(d, DONE, UINT32_MAX);
+    u->all = (uint32_t)dec_uint(d, ALL, UINT32_MAX);
+    u->fetched = dec_uint(d, FETCHED, UINT64_MAX);
+    u->rollout = dec_uint(d, ROLLOUT, UINT64_MAX);
+    dec_fixed(d, BOOT, u->boot, sizeof(u->boot));
+    u->memory_kib = (uint32_t)dec_uint(d, MEMORY, UINT32_MAX);
 }
 
 static int finish(struct enc *e)
@@ -70,6 +165,21 @@ int protocol_request_encode(const struct protocol_request *r, struct wr *out)
         put_bytes(&e, FIRST, BYTES_OF(r->nonce), sizeof(r->nonce));
         QCBOREncode_AddBoolToMapN(&e.q, SECOND, r->wants_log);
         break;
+    case PROTOCOL_UPDATE:
+        break;
+    case PROTOCOL_INSTALL:
+        put_folder(&e, FIRST, r->folder);
+        put_bytes(&e, SECOND, r->manifest, PROTOCOL_SIGNED_MAX);
+        put_bytes(&e, THIRD, r->order, PROTOCOL_SIGNED_MAX);
+        put_keys(&e, FOURTH, r->release_keys);
+        put_keys(&e, FIFTH, r->keys);
+        break;
+    case PROTOCOL_HALT:
+    case PROTOCOL_APPROVE:
+    case PROTOCOL_KEYS:
+        put_bytes(&e, FIRST, r->order, PROTOCOL_SIGNED_MAX);
+        put_keys(&e, SECOND, r->keys);
+        break;
     default:
         enc_fail(&e, KAPU_EARG);
     }
@@ -78,11 +188,7 @@ int protocol_request_encode(const struct protocol_request *r, struct wr *out)
 
 static void get_request(struct dec *d, struct protocol_request *r)
 {
-    size_t items;
-
-    r->kind = get_kind(d, &items);
-    if (items != (size_t)request_items[r->kind])
-        dec_fail(d, KAPU_EINVAL);
+    r->kind = get_kind(d, request_items);
     switch (r->kind) {
     case PROTOCOL_IDENTIFY:
         break;
@@ -98,6 +204,21 @@ static void get_request(struct dec *d, struct protocol_request *r)
     case PROTOCOL_ATTEST:
         dec_fixed(d, FIRST, r->nonce, sizeof(r->nonce));
         r->wants_log = dec_bool(d, SECOND);
+        break;
+    case PROTOCOL_UPDATE:
+        break;
+    case PROTOCOL_INSTALL:
+        r->folder = dec_text(d, FIRST, PROTOCOL_FOLDER_MAX);
+        r->manifest = get_bytes(d, SECOND, PROTOCOL_SIGNED_MAX);
+        r->order = get_bytes(d, THIRD, PROTOCOL_SIGNED_MAX);
+        r->release_keys = dec_bytes(d, FOURTH, PROTOCOL_KEYS_MAX);
+        r->keys = dec_bytes(d, FIFTH, PROTOCOL_KEYS_MAX);
+        break;
+    case PROTOCOL_HALT:
+    case PROTOCOL_APPROVE:
+    case PROTOCOL_KEYS:
+        r->order = get_bytes(d, FIRST, PROTOCOL_SIGNED_MAX);
+        r->keys = dec_bytes(d, SECOND, PROTOCOL_KEYS_MAX);
         break;
     default:
         dec_fail(d, KAPU_EINVAL);
@@ -148,6 +269,9 @@ int protocol_reply_encode(const struct protocol_reply *r, struct wr *out)
     case PROTOCOL_ATTEST:
         put_bytes(&e, FIRST, r->message, EVIDENCE_MESSAGE_MAX);
         break;
+    case PROTOCOL_UPDATE:
+        put_update(&e, &r->update);
+        break;
     default:
         enc_fail(&e, KAPU_EARG);
     }
@@ -156,11 +280,7 @@ int protocol_reply_encode(const struct protocol_reply *r, struct wr *out)
 
 static void get_reply(struct dec *d, struct protocol_reply *r)
 {
-    size_t items;
-
-    r->kind = get_kind(d, &items);
-    if (items != (size_t)reply_items[r->kind])
-        dec_fail(d, KAPU_EINVAL);
+    r->kind = get_kind(d, reply_items);
     switch (r->kind) {
     case PROTOCOL_ERROR:
         r->error = dec_text(d, FIRST, PROTOCOL_ERROR_MAX);
@@ -177,6 +297,11 @@ static void get_reply(struct dec *d, struct protocol_reply *r)
     case PROTOCOL_ATTEST:
         r->message = get_bytes(d, FIRST, EVIDENCE_MESSAGE_MAX);
         break;
+    case PROTOCOL_UPDATE:
+        get_update(d, &r->update);
+        break;
+    default:
+        dec_fail(d, KAPU_EINVAL);
     }
 }
 

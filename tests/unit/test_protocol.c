@@ -87,6 +87,14 @@ static void other_topics_are_refused(void **state)
 
 /* ---- bodies ---- */
 
+static struct bytes some_text(size_t n)
+{
+    static uint8_t text[PROTOCOL_WHY_MAX + 1];
+
+    memset(text, 'x', sizeof(text));
+    return (struct bytes){text, n};
+}
+
 static struct protocol_request request_of(enum protocol_kind kind)
 {
     struct protocol_request r = {.kind = kind};
@@ -100,6 +108,14 @@ static struct protocol_request request_of(enum protocol_kind kind)
     } else if (kind == PROTOCOL_CERTIFY) {
         r.certificate = some(300);
         r.issuer = some(30);
+    } else if (kind == PROTOCOL_INSTALL) {
+        r.folder = (struct bytes){(const uint8_t *)"kapu-0.2.0", 10};
+        r.manifest = some(500);
+        r.order = some(300);
+        r.release_keys = some(200);
+    } else if (kind >= PROTOCOL_HALT) {
+        r.order = some(301);
+        r.keys = some(kind == PROTOCOL_KEYS ? 0 : 77);
     }
     return r;
 }
@@ -115,6 +131,9 @@ static struct protocol_reply reply_of(enum protocol_kind kind)
         r.ak = some(88);
         memset(r.tee_key, 9, sizeof(r.tee_key));
         r.tls_key = some(91);
+    } else if (kind == PROTOCOL_UPDATE) {
+        r.update = (struct protocol_update){1, 2, 3,          4,  5,    some_text(40), {6},
+                                            7, 8, 9000000000, 10, {11}, 12000};
     } else if (kind != PROTOCOL_CERTIFY) {
         r.message = some(1000);
     }
@@ -172,7 +191,7 @@ static bool same(struct bytes a, struct bytes b)
 static void each_request_is_read_back_as_written(void **state)
 {
     (void)state;
-    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_ATTEST; k++) {
+    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_KEYS; k++) {
         struct protocol_request r = request_of((enum protocol_kind)k), is;
 
         assert_int_equal(protocol_request_decode(encode_request(&r), &is, work, sizeof(work)), 0);
@@ -181,13 +200,16 @@ static void each_request_is_read_back_as_written(void **state)
         assert_true(same(is.credential, r.credential) && same(is.secret, r.secret));
         assert_true(same(is.certificate, r.certificate) && same(is.issuer, r.issuer));
         assert_int_equal(is.wants_log, r.wants_log);
+        assert_true(same(is.folder, r.folder) && same(is.manifest, r.manifest));
+        assert_true(same(is.order, r.order) && same(is.keys, r.keys));
+        assert_true(same(is.release_keys, r.release_keys));
     }
 }
 
 static void each_reply_is_read_back_as_written(void **state)
 {
     (void)state;
-    for (int k = PROTOCOL_ERROR; k <= PROTOCOL_ATTEST; k++) {
+    for (int k = PROTOCOL_ERROR; k <= PROTOCOL_UPDATE; k++) {
         struct protocol_reply r = reply_of((enum protocol_kind)k), is;
 
         assert_int_equal(protocol_reply_decode(encode_reply(&r), &is, work, sizeof(work)), 0);
@@ -196,6 +218,9 @@ static void each_reply_is_read_back_as_written(void **state)
         assert_true(same(is.error, r.error) && same(is.ek_certificate, r.ek_certificate));
         assert_true(same(is.ak, r.ak) && same(is.tls_key, r.tls_key));
         assert_true(same(is.message, r.message));
+        assert_true(same(is.update.why, r.update.why));
+        is.update.why = r.update.why;
+        assert_memory_equal(&is.update, &r.update, sizeof(r.update));
     }
 }
 
@@ -206,7 +231,7 @@ static void shorter_and_longer_bodies_are_refused(void **state)
     struct protocol_reply r;
 
     (void)state;
-    for (int k = PROTOCOL_ERROR; k <= PROTOCOL_ATTEST; k++) {
+    for (int k = PROTOCOL_ERROR; k <= PROTOCOL_UPDATE; k++) {
         struct protocol_reply of = reply_of((enum protocol_kind)k);
         struct bytes b = encode_reply(&of);
 
@@ -217,7 +242,7 @@ static void shorter_and_longer_bodies_are_refused(void **state)
             assert_int_equal(err == 0, n == b.n);
         }
     }
-    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_ATTEST; k++) {
+    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_KEYS; k++) {
         struct protocol_request of = request_of((enum protocol_kind)k);
         struct bytes b = encode_request(&of);
 
@@ -239,7 +264,8 @@ static void what_is_not_the_one_encoding_is_refused(void **state)
         {"", 0},
         {"\xa1\x00\x18\x01", 4},                 /* 1 in two bytes */
         {"\xbf\x00\x01\xff", 4},                 /* indefinite length */
-        {"\xa1\x00\x05", 3},                     /* no such kind */
+        {"\xa1\x00\x0a", 3},                     /* no such kind */
+        {"\xa1\x00\x09", 3},                     /* nothing but its kind */
         {"\xa1\x00\x20", 3},                     /* negative */
         {"\xa1\x01\x01", 3},                     /* another key */
         {"\xa2\x00\x01\x00\x01", 5},             /* twice the same */
@@ -267,6 +293,46 @@ static void what_is_not_the_one_encoding_is_refused(void **state)
     assert_int_not_equal(
         protocol_request_decode((struct bytes){(const uint8_t *)"\xa1\x00\x00", 3}, &q, work, 3),
         0);
+}
+
+static void a_folder_is_a_plain_name(void **state)
+{
+    static const char *const good[] = {"a", "kapu-0.2.0", "0..", "-"};
+    static const char *const bad[] = {"",  ".",     "..",  ".a",  "a/b",
+                                      "A", "a%2fb", "a b", "a\n", "\xc3\xa1"};
+    static uint8_t buf[PROTOCOL_REQUEST_MAX], copy[PROTOCOL_REQUEST_MAX];
+    struct protocol_request q = request_of(PROTOCOL_INSTALL), is;
+    struct bytes b;
+    struct wr w;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        q.folder = (struct bytes){(const uint8_t *)good[i], strlen(good[i])};
+        assert_int_equal(protocol_request_decode(encode_request(&q), &is, work, sizeof(work)), 0);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        q.folder = (struct bytes){(const uint8_t *)bad[i], strlen(bad[i])};
+        wr_init(&w, buf, sizeof(buf));
+        assert_int_equal(protocol_request_encode(&q, &w), KAPU_EARG);
+    }
+    q.folder = some_text(PROTOCOL_FOLDER_MAX + 1);
+    wr_init(&w, buf, sizeof(buf));
+    assert_int_equal(protocol_request_encode(&q, &w), KAPU_EARG);
+    /* and so reads the other side: each letter of a good name changed */
+    q.folder = (struct bytes){(const uint8_t *)"kapu-0.2.0", 10};
+    b = encode_request(&q);
+    for (int c = 0; c < 256; c++) {
+        const bool lower = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+
+        for (size_t i = 0; i < q.folder.n; i++) {
+            memcpy(copy, b.p, b.n);
+            assert_memory_equal(copy + 5 + i, q.folder.p + i, 1);
+            copy[5 + i] = (uint8_t)c;
+            assert_int_equal(
+                protocol_request_decode((struct bytes){copy, b.n}, &is, work, sizeof(work)) == 0,
+                lower || (c == '.' && i > 0));
+        }
+    }
 }
 
 static void bounds_hold_on_both_sides(void **state)
@@ -315,6 +381,7 @@ int main(void)
         cmocka_unit_test(each_reply_is_read_back_as_written),
         cmocka_unit_test(shorter_and_longer_bodies_are_refused),
         cmocka_unit_test(what_is_not_the_one_encoding_is_refused),
+        cmocka_unit_test(a_folder_is_a_plain_name),
         cmocka_unit_test(bounds_hold_on_both_sides),
     };
 

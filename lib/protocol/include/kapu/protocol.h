@@ -17,7 +17,12 @@
  *             correlation data (QoS 0): so an operator finds gateways whose names nobody told.
  *
  * Which requests there are where: on the enrolment topics identify, enrol, certify; on the others
- * attest, and for a renewal identify and enrol. Any of them can be answered by an error.
+ * attest, all that is about updates, and for a renewal identify and enrol. Any of them can be
+ * answered by an error.
+ *
+ * Updates: install, halt, approve and keys bring signed files (wire/release.cddl) to the writer of
+ * updates; they and the request update are answered by the state of the update, at once: what takes
+ * time is asked for again. What the files are worth the gateway's secure world says.
  *
  * Trust: both decoders take hostile bytes, and refuse whatever is not the one right encoding, as in
  * kapu/evidence.h. Decoded structs hold views into the input; nothing here looks into certificates,
@@ -44,7 +49,12 @@
 #define PROTOCOL_SECRET_MAX 512u       /* TPM2B_ENCRYPTED_SECRET */
 #define PROTOCOL_ERROR_MAX 200u        /* characters, printable ASCII */
 #define PROTOCOL_BODY_MAX (EVIDENCE_MESSAGE_MAX + 4096u)
-#define PROTOCOL_REQUEST_MAX (2u * PROTOCOL_CERTIFICATE_MAX + 16u) /* what a gateway must take */
+#define PROTOCOL_FOLDER_MAX 64u   /* characters: a-z, 0-9, '-' and '.', the first no '.' */
+#define PROTOCOL_SIGNED_MAX 3392u /* RELEASE_SIGNED_MAX */
+#define PROTOCOL_KEYS_MAX 1536u   /* RELEASE_CONTENT_MAX */
+#define PROTOCOL_WHY_MAX 200u     /* characters, printable ASCII */
+/* What a gateway must take. */
+#define PROTOCOL_REQUEST_MAX (2u * PROTOCOL_SIGNED_MAX + 2u * PROTOCOL_KEYS_MAX + 128u)
 
 /* ---- names and topics ---- */
 
@@ -81,10 +91,42 @@ enum protocol_kind {
     PROTOCOL_ENROL = 2,
     PROTOCOL_CERTIFY = 3,
     PROTOCOL_ATTEST = 4,
+    PROTOCOL_UPDATE = 5,  /* what becomes of the update? Replies to this and the next have it */
+    PROTOCOL_INSTALL = 6, /* requests only, to the last */
+    PROTOCOL_HALT = 7,
+    PROTOCOL_APPROVE = 8,
+    PROTOCOL_KEYS = 9,
+};
+
+/* What the writer of updates does. */
+enum protocol_work {
+    PROTOCOL_RESTING,
+    PROTOCOL_FETCHING,   /* and writing, and looking at what is there */
+    PROTOCOL_ASKING,     /* the secure world, which reads what was written */
+    PROTOCOL_RESTARTING, /* the gateway, so that a trial begins or ends */
+    PROTOCOL_COPYING,    /* the running release into the other slot */
+    PROTOCOL_STOPPED,    /* by what `answer` and `why` say; an install, or time, may begin anew */
+    PROTOCOL_WORKS,
+};
+
+/* The state of updates of a gateway. Nothing here is signed: it tells people what goes on. What
+ * counts is in evidence. */
+struct protocol_update {
+    uint8_t stage;       /* enum update_stage (kapu/update.h) */
+    uint8_t last, reset; /* of the last trial: enum update_outcome, and why the monitor reset */
+    uint8_t work;        /* enum protocol_work */
+    uint8_t answer;      /* enum update_answer: what came of the last request or of the work */
+    struct bytes why;    /* printable ASCII, for people; may be empty */
+    uint8_t release[32]; /* SHA-256 of the manifest that work and answer are about; zeros: none */
+    uint32_t done, all;  /* blocks of it that are in place, and that it has; 0: not known */
+    uint64_t fetched;    /* bytes */
+    uint64_t rollout;    /* number of the last one that the secure world took */
+    uint8_t boot[32];    /* name of this boot */
+    uint32_t memory_kib; /* most that the writer has used */
 };
 
 /* Members that a kind does not have are ignored by the encoder, and empty after decoding. No byte
- * string that a kind has may be empty. */
+ * string that a kind has may be empty, but for sets of keys: then it is the built-in one. */
 struct protocol_request {
     enum protocol_kind kind;
     uint8_t nonce[EVIDENCE_NONCE_SIZE]; /* enrol, attest */
@@ -93,6 +135,12 @@ struct protocol_request {
     struct bytes certificate;           /* certify: the gateway's, for its TLS key (DER) */
     struct bytes issuer;                /* certify: of who issued it (DER) */
     bool wants_log;                     /* attest: the event log shall come along */
+    struct bytes folder;                /* install: of the release, on the server of releases */
+    struct bytes manifest;              /* install: signed */
+    struct bytes order;                 /* install, halt: signed rollout; approve: signed approval;
+                                           keys: the next set, signed */
+    struct bytes release_keys;          /* install: content of the set's file */
+    struct bytes keys;                  /* of who signed the order; keys: the present set */
 };
 
 struct protocol_reply {
@@ -103,6 +151,7 @@ struct protocol_reply {
     uint8_t tee_key[PROTOCOL_TEE_KEY_SIZE]; /* identify: key that signs tokens */
     struct bytes tls_key;                   /* identify: SubjectPublicKeyInfo (DER) */
     struct bytes message;                   /* enrol, attest: see kapu/evidence.h */
+    struct protocol_update update;          /* update */
 };
 
 KAPU_MUST_CHECK int protocol_request_encode(const struct protocol_request *r, struct wr *out);
