@@ -426,7 +426,7 @@ def build_root(step: Step, out: Path) -> None:
 def kernel_command_line(flavour: str, root: dict, slot: str) -> str:
     """What the signed device tree tells Linux: console, verified root, hardening parameters."""
     create = root["dm_create"].replace("@DEVICE@", f"PARTLABEL=kapu-root-{slot}")
-    words = ["console=ttyAMA0", f'dm-mod.create="{create}"', "root=/dev/dm-0", "rootfstype=erofs"]
+    words = ["console=ttyAMA0", f'dm-mod.create="{create}"', "root=/dev/dm-0", "rootfstype=erofs", f"kapu.slot={slot}"]
     words += settings(ROOT / "gateway" / "kernel" / "cmdline")
     if flavour == "lab":
         words += settings(ROOT / "gateway" / "kernel" / "cmdline-lab")
