@@ -13,7 +13,6 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from .broker import free_ports
 from .errors import KapuError
 from .paths import BUILD, ROOT, host_environment
 from .processes import end_process, read_pid
@@ -153,7 +152,7 @@ class LoggingServer(Server):
 def serve(folder: Path, port: int) -> None:
     """Serve until the process is ended; says so when it does."""
     server = LoggingServer(folder, port)
-    print(SERVING, flush=True)
+    print(SERVING, server.port, flush=True)
     server.serve_forever()
 
 
@@ -183,25 +182,29 @@ class Background:
             return
         self.state.mkdir(parents=True, exist_ok=True)
         if port is None:
-            port = self.port() or free_ports(1)[0]
+            port = self.port() or 0
         with open(self.log, "ab") as log:
             begin = log.tell()
             process = subprocess.Popen(["/usr/bin/python3", ROOT / "tools/releases", "serve", self.state, str(port)],
                                        env=host_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        start_new_session=True)
         (self.state / "pid").write_text(f"{process.pid}\n")
-        self.await_start(process, begin)
-        (self.state / "port").write_text(f"{port}\n")
+        (self.state / "port").write_text(f"{self.await_start(process, begin)}\n")
 
-    def await_start(self, process: subprocess.Popen, begin: int) -> None:
+    def await_start(self, process: subprocess.Popen, begin: int) -> int:
+        """The port that it serves on, as its log says."""
         end = time.monotonic() + START_SECONDS
-        while SERVING.encode() not in self.log.read_bytes()[begin:]:
+        while not (found := re.search(rf"^{SERVING} (\d+)$", self.said(begin), re.MULTILINE)):
             if process.poll() is not None or time.monotonic() > end:
                 if process.poll() is None:
                     process.kill()
-                said = self.log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()[-1:]
-                raise KapuError("the server of releases does not start: " + "".join(said))
+                last = self.said(begin).strip().splitlines()[-1:]
+                raise KapuError("the server of releases does not start: " + "".join(last))
             time.sleep(0.02)
+        return int(found[1])
+
+    def said(self, begin: int) -> str:
+        return self.log.read_bytes()[begin:].decode(errors="replace")
 
     def stop(self) -> None:
         pid = self.pid()
