@@ -133,7 +133,8 @@ def test_neither_proxies_of_the_environment_nor_files_of_a_home_matter(server, f
             got(fetcher)
         assert proxy.connections == 0 and seen == [{"Host", "Range", "User-Agent", "Accept", "Accept-Encoding"}]
         # it is a proxy for those that ask it
-        subprocess.run(["curl", "-s", "-x", address, "http://127.0.0.1:1/1.0/payload"], capture_output=True, check=False)
+        subprocess.run(["curl", "-s", "-x", address, "http://127.0.0.1:1/1.0/payload"], capture_output=True,
+                       check=False)
         assert proxy.connections == 1
 
 
@@ -398,6 +399,15 @@ def test_what_has_no_end_is_ended(server, fetcher, name):
     assert result.seconds < SHORTEST_S and result.bytes <= N + (1 << 17)
     server.fault = None
     got(fetcher)
+
+
+def test_headers_may_have_so_many_lines_and_bytes_and_no_more(server, fetcher):
+    """FETCH_HEADER_LINES_MAX, FETCH_HEADERS_MAX."""
+    for more, fault in ((0, "fine"), (1, "endless")):
+        server.fault = lambda a, n=more: a.send(a.headers(X=["y"] * (64 + n - 5)) + a.body)
+        got(fetcher, fault)
+        server.fault = lambda a, n=more: a.send(a.headers(X="y" * (16384 + n - len(a.headers(X="")))) + a.body)
+        got(fetcher, fault)
 
 
 def drips(head, piece=b"x", every=0.05):
