@@ -16,7 +16,7 @@ from kapu import load
 from kapu.instance import ROOT_PARTITION_MIB, SLOTS
 from kapu.build import SLOT_SIZE
 from kapu.paths import BUILD
-from kapu.releases import serving
+from kapu.releases import Server
 from kapu.updates import make_publishable
 from lab_updates import NEXT, NOW, make_releases, reference_of, save_gateway, state
 from operated import Operated
@@ -41,7 +41,7 @@ class OverTheAir:
         for counter, version in ((NOW, "0.1.0"), (NEXT, "0.2.0")):
             made = make_publishable(releases[counter].package, ROOT_IMAGE, version, "lab", folder / version, level=3)
             self.must("update", "publish", made, "--to", self.web, "--folder", f"lab-{version}")
-        self.server = serving(self.web)
+        self.server = Server(self.web).__enter__()
         self.instance.machine.forwards = self.operated.operator.forwards() + self.server.forward()
         self.instance.machine.start()
         self.shell = Shell(self.instance.machine)
@@ -70,7 +70,7 @@ class OverTheAir:
     def close(self) -> None:
         self.shell.close()
         self.instance.machine.stop()
-        self.server.close()
+        self.server.__exit__()
         self.operated.close()
         shutil.rmtree(self.instance.folder)
 

@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import allow, certs, fetch, kernelimage, profile, reference, symbols, windows
+from . import allow, certs, curl, fetch, kernelimage, profile, reference, symbols, windows
 from .errors import KapuError
 from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, development_folder, key_set, operator_ca,
                    reference_public)
@@ -101,6 +101,36 @@ def build_qcbor(step: Step, out: Path) -> None:
 def qcbor_step() -> Step:
     return Step("qcbor", build_qcbor, shared=True, files=third_party("optee-os"),
                 values=[fetch.identity("optee-os")])
+
+
+# ---- libcurl ----------------------------------------------------------------------------------
+
+def make_curl(step: Step, out: Path, make) -> None:
+    tree = unpack_source(step, "curl", out)
+    make(step, tree, out)
+    shutil.rmtree(tree)
+    for copy in out.glob("*.orig.tar.*"):  # dpkg-source left it
+        copy.unlink()
+
+
+def build_curl(step: Step, out: Path) -> None:
+    """What the gateway's writer of updates fetches with."""
+    make_curl(step, out, curl.make_gateways)
+
+
+def curl_step() -> Step:
+    return Step("curl", build_curl, shared=True, files=third_party("curl"),
+                values=[compiler_version("aarch64-linux-gnu-gcc", "--version"), fetch.identity("curl")])
+
+
+def build_checked_curl(step: Step, out: Path) -> None:
+    """The same for this host and with sanitizers, for tests."""
+    make_curl(step, out, curl.make_checked)
+
+
+def checked_curl_step() -> Step:
+    return Step("curl-checked", build_checked_curl, shared=True, files=third_party("curl"),
+                values=[compiler_version("gcc", "--version"), fetch.identity("curl")])
 
 
 # ---- OP-TEE -----------------------------------------------------------------------------------
@@ -372,18 +402,18 @@ def sysroot_step() -> Step:
                 values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
 
 
-PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel")
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel", "update")
 
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
-    qcbor, sysroot = (need.out for need in step.needs)
+    qcbor, sysroot, libcurl = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
                 "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot",
                 "gateway/lab-channel/kapu-lab-channel")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
                          "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
-                         targets=programs)
+                         f"-Dcurl={libcurl}", targets=programs)
     for program in programs:
         step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
@@ -522,6 +552,7 @@ class Release:
     allow: Step
     operator: Step
     reference: Step
+    curl: Step
 
     def build(self, say: Progress) -> None:
         for step in (self.firmware, self.profile, self.allow, self.operator, self.reference):
@@ -612,8 +643,8 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     seed = os.environ.get("KAPU_RANDSTRUCT_SEED")
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
-    sysroot = sysroot_step()
-    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot], values=[cross_gcc],
+    sysroot, libcurl = sysroot_step(), curl_step()
+    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
                            ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[programs],
@@ -636,7 +667,7 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],
                   values=[flavour, release_version, counter, public_identity(keys, REFERENCE_ROLE)])
     return Release(flavour, release_version, counter, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
-                   allow_list, operator_step(), values)
+                   allow_list, operator_step(), values, libcurl)
 
 
 def link_results(built: Release) -> Path:
