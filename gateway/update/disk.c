@@ -45,14 +45,15 @@ static int write_at(void *ctx, uint64_t at, const uint8_t *from, size_t n)
     return 0;
 }
 
-/* What Linux holds of it in memory is given up, so that the medium is read. */
-static int sync_all(void *ctx)
+/* To forget: Linux gives up what it holds of it in memory, so that the medium is read. */
+static int sync_all(void *ctx, bool forget)
 {
     const struct disk *d = ctx;
 
     if (fsync(d->fd) != 0)
         return KAPU_EIO;
-    (void)posix_fadvise(d->fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (forget)
+        (void)posix_fadvise(d->fd, 0, 0, POSIX_FADV_DONTNEED);
     return 0;
 }
 

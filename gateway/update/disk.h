@@ -15,8 +15,8 @@ struct disk_port {
     uint64_t size; /* bytes */
     int (*read)(void *ctx, uint64_t at, uint8_t *to, size_t n);
     int (*write)(void *ctx, uint64_t at, const uint8_t *from, size_t n);
-    /* All that was written is on the medium, and is read from there afterwards. */
-    int (*sync)(void *ctx);
+    /* All that was written is on the medium; `forget`: and is read from there afterwards. */
+    int (*sync)(void *ctx, bool forget);
 };
 
 struct disk {

@@ -117,8 +117,6 @@ int flash_write(struct flash *f, uint64_t at, const uint8_t *from, size_t n)
     for (; err == 0 && n > 0; at += some, from += some, n -= some) {
         some = in_sector(f, at, n);
         err = write_in_sector(f, at, from, some);
-        if (err == 0 && (at + some) % f->port.sector == 0)
-            err = flash_flush(f); /* written from front to back: it is full */
     }
     return err;
 }

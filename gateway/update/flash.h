@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * NOR flash behind a cache of one erase sector, so that blocks can be written one after another.
- * The sector is read when the first block in it is written, and written back when its last one is,
- * when another one is begun, or by flash_flush: erased unless it was blank, written, read back and
- * compared. One that did not change is left alone: flash wears out.
+ * The sector is read when the first block in it is written, and written back when another one is
+ * begun, or by flash_flush: erased unless it was blank, written, read back and compared. One that
+ * did not change is left alone: flash wears out.
  *
  * A power cut loses at most that sector: what is there afterwards are bits of neither. The
  * installer finds its blocks to be wrong, and makes them anew: with sectors of 256 KiB and frames

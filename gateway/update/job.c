@@ -364,6 +364,11 @@ static int after_fault(struct job *j, int err)
     return ask(j) != 0 ? -1 : rest(j);
 }
 
+static uint64_t reached(const struct job *j)
+{
+    return (uint64_t)j->install.next * j->x.frame_blocks * RELEASE_BLOCK;
+}
+
 static int do_frames(struct job *j)
 {
     for (;;) {
@@ -372,6 +377,8 @@ static int do_frames(struct job *j)
         j->of_server = false;
         left = install_step(&j->install);
         count(j);
+        if (left >= 0 && slot_other_reach(&j->other, reached(j)) != 0)
+            return other_failed(j);
         if (left < 0 && after_fault(j, left) != 0)
             return -1;
         if (left >= 0)

@@ -6,6 +6,9 @@
 #include "digest.h"
 
 #define ASK_EACH 16u /* blocks between two questions whether to go on */
+/* Stretches: none was written by this job, and the firmware package, which comes after all. */
+#define NO_STRETCH UINT64_MAX
+#define AFTER_ROOT (UINT64_MAX - 1)
 
 static uint32_t blocks_of(uint64_t bytes)
 {
@@ -65,6 +68,7 @@ int slot_other_begin(struct slot_other *s, const struct disk_port *root,
     memset(s, 0, sizeof(*s));
     s->m = m;
     s->root = *root;
+    s->stretch = NO_STRETCH;
     if (blocks == 0 || blocks > VERITY_BLOCKS_MAX ||
         (blocks + verity_tree_blocks(blocks)) * RELEASE_BLOCK > root->size) {
         s->failing = SLOT_ROOT;
@@ -98,17 +102,40 @@ int slot_other_read(struct slot_other *s, uint64_t at, uint8_t *to, size_t n)
     return err;
 }
 
+/* What was written before is made lasting; of an earlier job too. */
+static int enter(struct slot_other *s, uint64_t stretch)
+{
+    if (s->stretch == stretch)
+        return 0;
+    s->stretch = stretch;
+    return s->root.sync(s->root.ctx, false);
+}
+
 int slot_other_write(struct slot_other *s, uint64_t at, const uint8_t *from, size_t n)
 {
     const size_t root = of_root(s, at, n);
-    int err = 0;
+    int err = failed(s, SLOT_ROOT, enter(s, root > 0 ? at / s->flash.port.sector : AFTER_ROOT));
 
-    if (root > 0)
+    if (err == 0 && root > 0)
         err = failed(s, SLOT_ROOT, s->root.write(s->root.ctx, at, from, root));
     if (err == 0 && n > root)
         err = failed(s, SLOT_FIRMWARE,
                      flash_write(&s->flash, at + root - s->m->root.size, from + root, n - root));
     return err;
+}
+
+int slot_other_reach(struct slot_other *s, uint64_t at)
+{
+    const uint64_t root = s->m->root.size;
+    const struct flash *f = &s->flash;
+
+    if (s->stretch == NO_STRETCH)
+        return 0;
+    if (at < root)
+        return failed(s, SLOT_ROOT, enter(s, at / f->port.sector));
+    if (f->held && f->at + f->port.sector <= at - root)
+        return failed(s, SLOT_FIRMWARE, flash_flush(&s->flash));
+    return failed(s, SLOT_ROOT, enter(s, AFTER_ROOT));
 }
 
 /* ---- the end ---- */
@@ -201,7 +228,7 @@ int slot_other_finish(struct slot_other *s, const struct kapu_sha256 *sha,
     if (err == 0)
         err = go_through(s, sha, put_tree, &a);
     if (err == 0)
-        err = failed(s, SLOT_ROOT, s->root.sync(s->root.ctx));
+        err = failed(s, SLOT_ROOT, s->root.sync(s->root.ctx, true));
     if (err == 0)
         err = go_through(s, sha, same_tree, &a);
     return err == 0 ? check_firmware(s, &a) : err;

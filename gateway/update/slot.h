@@ -5,6 +5,11 @@
  * other one the hash tree of dm-verity is written too, where the file system ends, and all is read
  * back and held against the manifest.
  *
+ * The disk holds back what is written until it is synced. This is done whenever the writing leaves
+ * a stretch as long as a sector of the flash, so that a power cut loses of the root image no more
+ * than of the firmware package (flash.h); never both, as the one is synced before the other begins.
+ * slot_other_reach tells as soon as a stretch is done, before more is fetched.
+ *
  * Errors: 0 or KAPU_E*; of the other slot's media, struct slot_other.failed has them too, so that a
  * caller knows whose they are.
  */
@@ -42,6 +47,7 @@ struct slot_other {
     const struct release_manifest *m;
     struct disk_port root;
     struct flash flash;
+    uint64_t stretch; /* of the root image, that is being written */
     int failed;            /* the first error of a medium, and of which */
     enum slot_part failing;
     struct verity verity;
@@ -56,6 +62,9 @@ KAPU_MUST_CHECK int slot_other_begin(struct slot_other *s, const struct disk_por
 KAPU_MUST_CHECK int slot_other_read(struct slot_other *s, uint64_t at, uint8_t *to, size_t n);
 KAPU_MUST_CHECK int slot_other_write(struct slot_other *s, uint64_t at, const uint8_t *from,
                                      size_t n);
+
+/* All before this offset of the content is written, as far as it was lacking. */
+KAPU_MUST_CHECK int slot_other_reach(struct slot_other *s, uint64_t at);
 
 /*
  * After the last block: writes the hash tree, makes all of it lasting, and reads it back.
