@@ -169,8 +169,7 @@ static int forget_halted(struct writer *w, const uint8_t release[RELEASE_DIGEST_
 {
     int err = order_load(&w->store, ORDER_FILE, &w->asked);
 
-    if (err == 0 && w->asked.there &&
-        memcmp(w->asked.digest, release, RELEASE_DIGEST_SIZE) == 0) {
+    if (err == 0 && w->asked.there && memcmp(w->asked.digest, release, RELEASE_DIGEST_SIZE) == 0) {
         err = order_forget(&w->store);
         w->in_job = false;
         w->work = PROTOCOL_RESTING;

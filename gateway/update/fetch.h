@@ -23,8 +23,8 @@ struct fetch_limits {
     uint32_t connect_s, least_bytes_s, slow_s, most_s;
 };
 
-struct fetch *fetch_open(const char *base, const struct fetch_limits *l,
-                         bool (*goes_on)(void *ctx), void *ctx);
+struct fetch *fetch_open(const char *base, const struct fetch_limits *l, bool (*goes_on)(void *ctx),
+                         void *ctx);
 void fetch_close(struct fetch *f);
 /* Exactly n bytes. 0, KAPU_EIO, KAPU_ETIMEOUT, KAPU_EARG. */
 int fetch_range(struct fetch *f, const char *folder, const char *file, uint64_t at, uint8_t *to,

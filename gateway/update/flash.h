@@ -51,7 +51,8 @@ struct flash_device {
     int fd;
 };
 
-/* KAPU_EIO: errno says why. KAPU_EUNSUPPORTED: it is not NOR flash, or its sectors are too large. */
+/* KAPU_EIO: errno says why. KAPU_EUNSUPPORTED: it is not NOR flash, or its sectors are too large.
+ */
 KAPU_MUST_CHECK int flash_device_open(struct flash_device *d, const char *path, bool writable,
                                       struct flash_port *port);
 void flash_device_close(struct flash_device *d);

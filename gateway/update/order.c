@@ -42,8 +42,8 @@ static int take_files(struct order *o)
 static int decode(struct order *o, size_t n)
 {
     struct protocol_request *r = &o->request;
-    int err = protocol_request_decode((struct bytes){o->file + 1, n - 1}, r, o->work,
-                                      sizeof(o->work));
+    int err =
+        protocol_request_decode((struct bytes){o->file + 1, n - 1}, r, o->work, sizeof(o->work));
 
     o->trials = o->file[0];
     o->n = n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the server of releases is: a line of the operator's settings, in the verified root image. */
+/* Where the server of releases is: a line of the operator's settings, in the verified root image.
+ */
 #ifndef KAPU_UPDATE_SETTINGS_H
 #define KAPU_UPDATE_SETTINGS_H
 

@@ -20,8 +20,7 @@ static uint32_t blocks_of(uint64_t bytes)
 void slot_running_begin(struct slot_running *s, const struct disk_port *root,
                         const struct flash_port *firmware, const struct release_manifest *m)
 {
-    const bool fits =
-        m != NULL && m->root.size <= root->size && m->firmware.size <= firmware->size;
+    const bool fits = m != NULL && m->root.size <= root->size && m->firmware.size <= firmware->size;
 
     *s = (struct slot_running){.root = *root, .firmware = *firmware};
     s->root_blocks = (uint32_t)((fits ? m->root.size : root->size) / RELEASE_BLOCK);
@@ -157,8 +156,8 @@ static int same_tree(void *ctx, uint64_t number, const uint8_t block[VERITY_BLOC
 {
     struct slot_other *s = ctx;
     uint8_t is[VERITY_BLOCK];
-    int err = failed(s, SLOT_ROOT,
-                     s->root.read(s->root.ctx, number * VERITY_BLOCK, is, sizeof(is)));
+    int err =
+        failed(s, SLOT_ROOT, s->root.read(s->root.ctx, number * VERITY_BLOCK, is, sizeof(is)));
 
     return err == 0 && memcmp(is, block, sizeof(is)) != 0 ? KAPU_EAUTH : err;
 }

@@ -48,7 +48,7 @@ struct slot_other {
     struct disk_port root;
     struct flash flash;
     uint64_t stretch; /* of the root image, that is being written */
-    int failed;            /* the first error of a medium, and of which */
+    int failed;       /* the first error of a medium, and of which */
     enum slot_part failing;
     struct verity verity;
 };

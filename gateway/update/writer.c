@@ -8,9 +8,9 @@
 
 #include "internal.h"
 
-#define AGAIN_MS 10000u   /* when TA or state folder cannot be used */
-#define CLEAN_MS 60000u   /* between two deep checks of a trial that is not confirmed yet */
-#define FOREVER 3600000u  /* nothing is to do until something is asked */
+#define AGAIN_MS 10000u  /* when TA or state folder cannot be used */
+#define CLEAN_MS 60000u  /* between two deep checks of a trial that is not confirmed yet */
+#define FOREVER 3600000u /* nothing is to do until something is asked */
 
 /* ---- what is done next ---- */
 
@@ -151,7 +151,8 @@ static void secure_world_fails(struct writer *w)
 
 static void stay_up(struct writer *w)
 {
-    settle(w, PROTOCOL_STOPPED, UPDATE_DONE, "the gateway was reset, and its update is %s as before",
+    settle(w, PROTOCOL_STOPPED, UPDATE_DONE,
+           "the gateway was reset, and its update is %s as before",
            update_stage_name(w->state.stage));
     (void)rest(w, FOREVER);
 }

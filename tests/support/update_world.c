@@ -161,15 +161,14 @@ static void make_patch(struct world_release *r, const struct world_release *from
     memcpy(r->patch_from, p.from, sizeof(p.from));
     wr_init(&rows, table, sizeof(table));
     for (uint32_t i = 0; i < WORLD_FRAMES; i++) {
-        const uint32_t first = i * WORLD_FRAME < WORLD_BLOCKS - WINDOW ? i * WORLD_FRAME
-                                                                      : WORLD_BLOCKS - WINDOW;
+        const uint32_t first =
+            i * WORLD_FRAME < WORLD_BLOCKS - WINDOW ? i * WORLD_FRAME : WORLD_BLOCKS - WINDOW;
         const struct bytes b = before(r, i);
 
         memcpy(prefix, from->content[first], (size_t)WINDOW * RELEASE_BLOCK);
         memcpy(prefix + (size_t)WINDOW * RELEASE_BLOCK, b.p, b.n);
-        r->patch_n +=
-            pack((struct bytes){prefix, (size_t)WINDOW * RELEASE_BLOCK + b.n}, frame_of(r, i),
-                 r->patch + r->patch_n, sizeof(r->patch) - r->patch_n);
+        r->patch_n += pack((struct bytes){prefix, (size_t)WINDOW * RELEASE_BLOCK + b.n},
+                           frame_of(r, i), r->patch + r->patch_n, sizeof(r->patch) - r->patch_n);
         wr_be32(&rows, i);
         wr_be32(&rows, first);
         wr_be32(&rows, (uint32_t)r->patch_n);
@@ -833,11 +832,11 @@ struct bytes world_install(uint32_t release)
 
     folder[8] = (char)('0' + release);
     sign_order(release, RELEASE_INSTALL, &order);
-    return encode(&(struct protocol_request){
-        .kind = PROTOCOL_INSTALL,
-        .folder = text(folder),
-        .manifest = update_file_bytes(&world_releases[release].manifest),
-        .order = update_file_bytes(&order)});
+    return encode(
+        &(struct protocol_request){.kind = PROTOCOL_INSTALL,
+                                   .folder = text(folder),
+                                   .manifest = update_file_bytes(&world_releases[release].manifest),
+                                   .order = update_file_bytes(&order)});
 }
 
 struct bytes world_halt(uint32_t release)
@@ -845,8 +844,8 @@ struct bytes world_halt(uint32_t release)
     static struct update_file order;
 
     sign_order(release, RELEASE_HALT, &order);
-    return encode(&(struct protocol_request){.kind = PROTOCOL_HALT,
-                                             .order = update_file_bytes(&order)});
+    return encode(
+        &(struct protocol_request){.kind = PROTOCOL_HALT, .order = update_file_bytes(&order)});
 }
 
 struct bytes world_approve(void)
@@ -897,8 +896,8 @@ static bool has_order(void)
 
 bool world_settled(void)
 {
-    return w->u.stage == UPDATE_IDLE && w->release == w->target &&
-           world_slot_is(0, w->target) && world_slot_is(1, w->target);
+    return w->u.stage == UPDATE_IDLE && w->release == w->target && world_slot_is(0, w->target) &&
+           world_slot_is(1, w->target);
 }
 
 bool world_operator(struct world *unused, uint32_t ms)

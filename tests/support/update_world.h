@@ -18,7 +18,7 @@
 #include "update_files.h"
 #include "writer.h"
 
-#define WORLD_ROOT 24u     /* blocks */
+#define WORLD_ROOT 24u /* blocks */
 #define WORLD_TREE 1u
 #define WORLD_FIRMWARE 21u /* the last is not whole */
 #define WORLD_FIRMWARE_SIZE (WORLD_FIRMWARE * RELEASE_BLOCK - 100u)
@@ -30,7 +30,7 @@
 #define WORLD_DISK ((WORLD_ROOT + WORLD_TREE + 2u) * RELEASE_BLOCK)
 #define WORLD_RELEASES 3u /* 0 runs first; counters rise */
 #define WORLD_PAYLOAD (WORLD_FRAMES * 2u * WORLD_FRAME * RELEASE_BLOCK)
-#define WORLD_COUNTER 7u /* of release 0 */
+#define WORLD_COUNTER 7u      /* of release 0 */
 #define WORLD_FRAMES_A_CUT 4u /* that one power cut may have fetched again */
 
 struct world_release {
@@ -62,8 +62,8 @@ struct world {
     uint8_t was_disk[WORLD_DISK], was_flash[WORLD_FLASH];
     uint32_t boots, polls;
     uint64_t now;
-    bool dirty; /* the monitor's deep check finds something */
-    bool hangs; /* a trial never comes up */
+    bool dirty;        /* the monitor's deep check finds something */
+    bool hangs;        /* a trial never comes up */
     bool never_starts; /* BL1 starts no trial */
     int fail_tee;
     uint32_t confirmations, requests, checks;
@@ -75,7 +75,7 @@ struct world {
     long writes;
     bool stuck; /* flash bits that stay clear */
     /* server */
-    const char *url; /* what it was asked for last */
+    const char *url;                     /* what it was asked for last */
     uint32_t fetches, fail_at, fail_for; /* the first that fails, and how many */
     enum fetch_fault fault, fault_now;
     uint32_t of_frame[WORLD_FRAMES]; /* fetches of the payload */
@@ -85,7 +85,7 @@ struct world {
     /* operator */
     uint32_t target;
     uint64_t number;
-    bool no_approval; /* the manifest says so */
+    bool no_approval;                               /* the manifest says so */
     bool (*operates)(struct world *w, uint32_t ms); /* false: the program is to end */
     const char *wrong;
 };

@@ -360,12 +360,9 @@ static const struct {
     enum fetch_fault fault;
     enum update_answer answer;
 } fault_row[] = {
-    {FETCH_NO_ANSWER, UPDATE_DONE},
-    {FETCH_REFUSED, UPDATE_DONE},
-    {FETCH_MOVED, UPDATE_DONE},
-    {FETCH_WRONG_RANGE, UPDATE_DONE},
-    {FETCH_SHORT, UPDATE_DONE},
-    {FETCH_ENDLESS, UPDATE_ENDLESS_DATA},
+    {FETCH_NO_ANSWER, UPDATE_DONE},      {FETCH_REFUSED, UPDATE_DONE},
+    {FETCH_MOVED, UPDATE_DONE},          {FETCH_WRONG_RANGE, UPDATE_DONE},
+    {FETCH_SHORT, UPDATE_DONE},          {FETCH_ENDLESS, UPDATE_ENDLESS_DATA},
     {FETCH_SLOW, UPDATE_SLOW_RETRIEVAL},
 };
 static enum update_answer expected_answer;
@@ -569,7 +566,8 @@ static void an_order_that_never_fits_is_dropped(void **state)
     world.operates = install_once;
     expect_ended();
     u = world_state();
-    assert_true(u.work == PROTOCOL_STOPPED && says(&u, "firmware package: is larger than the slot"));
+    assert_true(u.work == PROTOCOL_STOPPED &&
+                says(&u, "firmware package: is larger than the slot"));
     assert_false(is_there(ORDER_FILE));
     assert_true(other_is_untouched() && world.fetches == 0);
     world_end();
@@ -674,11 +672,11 @@ static void a_reset_that_brings_nothing_is_asked_for_once(void **state)
     assert_true(says(&u, "waiting as before"));
     assert_int_equal(store_open(&s, world.folder), 0);
     assert_int_equal(order_restarts(&s, UPDATE_WAITING, &world.u.record, world.boot.name), 0);
-    assert_int_equal(
-        order_restarted(&s, UPDATE_WAITING, &world.u.record, world.boot.name, &before), 0);
-    assert_false(before); /* the program was started again, the gateway was not */
-    assert_int_equal(order_restarted(&s, UPDATE_OVER, &world.u.record, world.boot.identity, &before),
+    assert_int_equal(order_restarted(&s, UPDATE_WAITING, &world.u.record, world.boot.name, &before),
                      0);
+    assert_false(before); /* the program was started again, the gateway was not */
+    assert_int_equal(
+        order_restarted(&s, UPDATE_OVER, &world.u.record, world.boot.identity, &before), 0);
     assert_false(before); /* for another reason */
     assert_int_equal(
         order_restarted(&s, UPDATE_WAITING, &world.u.record, world.boot.identity, &before), 0);
