@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "answer.h"
+#include "http_answer.h"
 #include "base.h"
 
 #define TURN_MS 500   /* between two looks at clock and caller */

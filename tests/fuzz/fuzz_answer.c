@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "answer.h"
+#include "http_answer.h"
 #include "fuzz.h"
 
 #define ASKED 12

@@ -388,7 +388,7 @@ def build_operator(step: Step, out: Path) -> None:
 
 
 SYSROOT_PACKAGES = ("libssl-dev", "libssl3t64", "libmosquitto-dev", "libmosquitto1",
-                    "libp11-kit-dev", "libckteec0t64")
+                    "libp11-kit-dev", "libckteec0t64", "libzstd-dev", "libzstd1")
 
 
 def build_sysroot(step: Step, out: Path) -> None:
@@ -410,7 +410,7 @@ def build_programs(step: Step, out: Path) -> None:
     qcbor, sysroot, libcurl = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
                 "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot",
-                "gateway/lab-channel/kapu-lab-channel")
+                "gateway/lab-channel/kapu-lab-channel", "gateway/update/kapu-update")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
                          "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
                          f"-Dcurl={libcurl}", targets=programs)
@@ -438,7 +438,7 @@ def build_root(step: Step, out: Path) -> None:
         for file in fetch.files_of(name):
             (debs / file.name).symlink_to(file)
     added = [*(f"{programs / name}:/usr/bin/{name}:0755"
-               for name in ("kapu-status", "kapu-agent", "kapu-link")),
+               for name in ("kapu-status", "kapu-agent", "kapu-link", "kapu-update")),
              f"{operator_ca()}:/etc/kapu/operator-ca.pem:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":

@@ -3,8 +3,8 @@
  * What the headers of a server's answer say: whether its body is the bytes that were asked for.
  * Trust: each line is hostile. RFC 9110, 14.4 and 15.3.7; nothing is allocated or kept elsewhere.
  */
-#ifndef KAPU_UPDATE_ANSWER_H
-#define KAPU_UPDATE_ANSWER_H
+#ifndef KAPU_UPDATE_HTTP_ANSWER_H
+#define KAPU_UPDATE_HTTP_ANSWER_H
 
 #include "fetch.h"
 
