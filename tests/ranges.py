@@ -5,6 +5,7 @@
 of an `Asked`, which writes what it wants to the connection.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ import native
 from kapu import build, releases
 from kapu.curl import COMMON, SANITIZERS
 from kapu.paths import BUILD, ROOT
-from kapu.steps import Quiet
+from kapu.steps import Quiet, Step
 
 FAULT = "fault"  # what a log has instead of a status
 
@@ -140,10 +141,19 @@ INCLUDES = (UPDATE, ROOT / "lib/base/include")
 PROGRAM = ROOT / "tests/support/fetch_ranges.c"
 
 
-def program() -> Path:
-    """The program with the gateway's libcurl, built for this host, all of it with sanitizers."""
+def libcurl() -> Step:
+    """The gateway's, for this host and with sanitizers."""
     step = build.checked_curl_step()
-    step.build(Quiet())
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / "curl-checked.lock", "w", encoding="ascii") as one_at_a_time:  # it takes minutes
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        step.build(Quiet())
+    return step
+
+
+def program() -> Path:
+    """The program with that library, all of it with sanitizers."""
+    step = libcurl()
     sources = [PROGRAM, *(UPDATE / name for name in (UPDATE / "fetch.list").read_text().split())]
     key = hashlib.sha256(step.key().encode())
     for file in sorted([*sources, *UPDATE.glob("*.h"), *INCLUDES[1].rglob("*.h")]):
