@@ -244,7 +244,7 @@ void world_make(uint32_t seed, bool approval)
     memset(w, 0, sizeof(*w));
     memset(world_releases, 0, sizeof(world_releases));
     w->seed = seed * 2654435761u + 1;
-    w->cut_at = w->fail_write_at = -1;
+    w->cut_at = w->fail_write_at = w->lose_write_at = -1;
     w->fail_at = UINT32_MAX;
     w->counter = WORLD_COUNTER;
     w->target = 1;
@@ -378,6 +378,8 @@ static int write_disk(void *ctx, uint64_t at, const uint8_t *from, size_t n)
 
     if (write_fails() || at > WORLD_DISK || n > WORLD_DISK - at)
         return KAPU_EIO;
+    if (w->disk_writes++ == w->lose_write_at)
+        return 0;
     f = fate();
     if (f == DONE || f == NOT_TOLD)
         memcpy(disk + at, from, n);

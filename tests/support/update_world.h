@@ -72,6 +72,8 @@ struct world {
     long operations, cut_at; /* -1: the power stays */
     enum world_how how;
     long fail_write_at; /* writes of disk and flash; -1: none fails */
+    long lose_write_at; /* of the disk: told as done */
+    long disk_writes;
     long writes;
     bool stuck; /* flash bits that stay clear */
     /* server */
