@@ -237,6 +237,17 @@ static void put_in_slot(uint8_t slot, const struct world_release *r)
     memcpy(w->flash[slot], r->content[WORLD_ROOT], WORLD_FIRMWARE_SIZE);
 }
 
+void world_replace(uint32_t release)
+{
+    struct update_record r;
+
+    must(update_record_decode(w->record, &r));
+    memcpy(r.identity, world_releases[release].m.identity, sizeof(r.identity));
+    memcpy(w->state.confirmed, r.identity, sizeof(r.identity));
+    update_record_encode(&r, w->record);
+    put_in_slot(w->boot.slot, &world_releases[release]);
+}
+
 void world_make(uint32_t seed, bool approval)
 {
     static const struct update_record first;
@@ -394,7 +405,8 @@ static int sync_disk(void *ctx, bool forget)
     enum fate f = fate();
 
     (void)ctx;
-    (void)forget;
+    if (w->rots && forget)
+        w->flash[other()][WORLD_SECTOR + 7] ^= 0x20;
     if (f == DONE || f == NOT_TOLD)
         memcpy(w->synced[other()], w->disk[other()], WORLD_DISK);
     after(f);

@@ -76,6 +76,7 @@ struct world {
     long disk_writes;
     long writes;
     bool stuck; /* flash bits that stay clear */
+    bool rots;  /* and one that is another, when all was written */
     /* server */
     const char *url;                     /* what it was asked for last */
     uint32_t fetches, fail_at, fail_for; /* the first that fails, and how many */
@@ -102,6 +103,8 @@ void world_make(uint32_t seed, bool approval);
 void world_again(void);
 void world_end(void);
 
+/* It runs, and is confirmed, without the writer's doing. */
+void world_replace(uint32_t release);
 /* Its manifest names a firmware package that is larger than the flash. */
 void world_large_firmware(uint32_t release);
 

@@ -321,6 +321,8 @@ static void a_halt_stops_a_download_at_any_frame_and_the_order_is_gone(void **st
         expect_ended();
         assert_int_equal(world.fetches, halt_at);
         assert_int_equal(world.requests, 1); /* the halt */
+        assert_int_equal(world_state().work, PROTOCOL_RESTING);
+        assert_int_equal(world_state().answer, UPDATE_DONE);
         assert_false(is_there(ORDER_FILE));
         world.operates = world_operator; /* a new rollout takes it up */
         expect_settled();
@@ -528,6 +530,93 @@ static void flash_that_does_not_keep_what_is_written_is_found_out(void **state)
     world_again();
     expect_settled();
     world_end();
+}
+
+static void flash_that_changes_after_it_was_written_is_found_out(void **state)
+{
+    struct protocol_update u;
+
+    (void)state;
+    world_make(11, true);
+    world.rots = true;
+    world.operates = until_it_stops;
+    expect_ended();
+    u = world_state();
+    assert_true(u.work == PROTOCOL_STOPPED &&
+                says(&u, "firmware package: is not what was written"));
+    assert_int_equal(world.requests, 0);
+    world_end();
+}
+
+static uint8_t small_flash[2 * WORLD_SECTOR];
+static unsigned int erases, writes;
+
+static int read_small(void *ctx, uint64_t at, uint8_t *to, size_t n)
+{
+    (void)ctx;
+    memcpy(to, small_flash + at, n);
+    return 0;
+}
+
+static int erase_small(void *ctx, uint64_t at)
+{
+    (void)ctx;
+    memset(small_flash + at, 0xff, WORLD_SECTOR);
+    erases++;
+    return 0;
+}
+
+static int write_small(void *ctx, uint64_t at, const uint8_t *from, size_t n)
+{
+    const uint8_t stuck = *(const uint8_t *)ctx;
+
+    for (size_t i = 0; i < n; i++)
+        small_flash[at + i] &= from[i];
+    small_flash[at + 5] &= (uint8_t)~stuck;
+    writes++;
+    return 0;
+}
+
+static void a_sector_is_written_once_when_it_changed_and_held_against_the_flash(void **state)
+{
+    static uint8_t buffer[WORLD_SECTOR], block[RELEASE_BLOCK];
+    uint8_t stuck = 0, is[RELEASE_BLOCK];
+    const struct flash_port port = {.ctx = &stuck,
+                                    .size = sizeof(small_flash),
+                                    .sector = WORLD_SECTOR,
+                                    .read = read_small,
+                                    .erase = erase_small,
+                                    .write = write_small};
+    struct flash f;
+
+    (void)state;
+    memset(small_flash, 0xff, sizeof(small_flash));
+    memset(block, 0x3c, sizeof(block));
+    assert_int_equal(flash_begin(&f, &port, buffer), 0);
+    for (uint64_t at = 0; at < WORLD_SECTOR; at += RELEASE_BLOCK)
+        assert_int_equal(flash_write(&f, at, block, sizeof(block)), 0);
+    assert_int_equal(flash_read(&f, 0, is, sizeof(is)), 0);
+    assert_memory_equal(is, block, sizeof(is));
+    assert_int_equal(small_flash[0], 0xff); /* not yet */
+    assert_int_equal(flash_flush(&f), 0);
+    assert_true(erases == 0 && writes == 1); /* it was blank */
+    assert_memory_equal(small_flash, block, sizeof(block));
+    assert_int_equal(flash_write(&f, RELEASE_BLOCK, block, sizeof(block)), 0); /* as it is */
+    assert_int_equal(flash_flush(&f), 0);
+    assert_true(erases == 0 && writes == 1);
+    memset(block, 0xc3, sizeof(block)); /* across both sectors */
+    assert_int_equal(flash_write(&f, WORLD_SECTOR - 1000, block, sizeof(block)), 0);
+    assert_int_equal(flash_flush(&f), 0);
+    assert_true(erases == 1 && writes == 3);
+    assert_memory_equal(small_flash + WORLD_SECTOR - 1000, block, sizeof(block));
+    stuck = 0x40;
+    block[0] = block[5] = 0xff;
+    assert_int_equal(flash_write(&f, 0, block, sizeof(block)), 0);
+    assert_int_equal(flash_flush(&f), KAPU_EIO);
+    assert_int_equal(flash_read(&f, 5, is, 1), 0);
+    assert_int_equal(is[0], 0xbf); /* as it is in the flash, not as it was wanted */
+    assert_int_equal(flash_write(&f, sizeof(small_flash), block, 1), KAPU_ERANGE);
+    assert_int_equal(flash_read(&f, sizeof(small_flash) - 1, block, 2), KAPU_ERANGE);
 }
 
 /* In the end, or when a frame refers to what was lost: then it is written again. */
@@ -749,7 +838,39 @@ static void an_order_whose_trial_failed_is_dropped_and_may_come_again(void **sta
     world.operates = world_operator;
     expect_settled();
     assert_true(world.fetches <= 1); /* its blocks were there */
+    assert_int_equal(world.number, 1);
     world_end();
+}
+
+static bool until_rest(struct world *w, uint32_t ms)
+{
+    (void)w;
+    return ms == 0;
+}
+
+/* What the state folder says of the running release may be another one's: of a lab, or of a disk
+ * that was put back. */
+static void a_release_that_does_not_run_is_not_copied(void **state)
+{
+    static const uint8_t mark[] = {'1'};
+    struct store s;
+
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        world_make(15, true);
+        expect_settled();
+        memset(world.disk[1 - world.boot.slot], 0, WORLD_DISK);
+        if (other)
+            world_replace(2);
+        assert_int_equal(store_open(&s, world.folder), 0);
+        assert_int_equal(store_write(&s, ORDER_COPYING, BYTES_OF(mark)), 0);
+        store_close(&s);
+        world.operates = until_rest;
+        expect_ended();
+        assert_int_equal(world_slot_is((uint8_t)(1 - world.boot.slot), 1), !other);
+        assert_int_equal(world.disk[1 - world.boot.slot][1] == 0, other);
+        world_end();
+    }
 }
 
 static bool clean_later(struct world *w, uint32_t ms)
@@ -914,6 +1035,8 @@ int main(void)
         cmocka_unit_test(what_does_not_verify_is_said_never_written_and_asked_for_again),
         cmocka_unit_test(a_medium_that_fails_at_any_write_stops_the_work_until_the_next_boot),
         cmocka_unit_test(flash_that_does_not_keep_what_is_written_is_found_out),
+        cmocka_unit_test(flash_that_changes_after_it_was_written_is_found_out),
+        cmocka_unit_test(a_sector_is_written_once_when_it_changed_and_held_against_the_flash),
         cmocka_unit_test(a_disk_that_loses_any_write_is_found_out_before_the_trial),
         cmocka_unit_test(a_release_that_is_larger_than_the_slot_is_given_up_for_good),
         cmocka_unit_test(an_order_that_never_fits_is_dropped),
@@ -921,6 +1044,7 @@ int main(void)
         cmocka_unit_test(an_index_that_cannot_be_kept_stops_the_work),
         cmocka_unit_test(a_reset_that_brings_nothing_is_asked_for_once),
         cmocka_unit_test(an_order_whose_trial_failed_is_dropped_and_may_come_again),
+        cmocka_unit_test(a_release_that_does_not_run_is_not_copied),
         cmocka_unit_test(without_need_of_approval_a_clean_check_is_asked_for_until_it_is_one),
         cmocka_unit_test(an_approval_is_brought_and_its_refusal_told),
         cmocka_unit_test(a_secure_world_that_cannot_be_asked_is_asked_again),
