@@ -97,12 +97,15 @@ static int get(struct job *j, const char *file, uint64_t at, uint8_t *to, uint32
 /* Until it is there. */
 static int get_at_last(struct job *j, const char *file, uint64_t at, uint8_t *to, uint32_t n)
 {
-    while (get(j, file, at, to, n) != 0) {
+    bool failed = false;
+
+    for (; get(j, file, at, to, n) != 0; failed = true) {
         say_fault(j, file);
         if (ask(j) != 0 || rest(j) != 0)
             return -1;
     }
-    all_is_well(j);
+    if (failed)
+        all_is_well(j);
     return ask(j);
 }
 
@@ -156,6 +159,7 @@ static int open_index(struct job *j, bool copy)
         return no_index(j, "that of the running release was not kept");
     if (fetch_index(j, (uint32_t)size) != 0 || decode_index(j, (size_t)size) != 0)
         return -1;
+    all_is_well(j);
     if (order_keep_index(j->store, (struct bytes){j->index, (size_t)size}) == 0)
         return 0;
     say_why(j, UPDATE_DONE, "state folder: index: %s", strerror(errno));
@@ -342,7 +346,7 @@ static int look_at_running(struct job *j)
     return 0;
 }
 
-/* What a step that failed says, and whether it is to be repeated. */
+/* Says what a step that failed is, and whether it is to be repeated. */
 static int after_fault(struct job *j, int err)
 {
     if (j->other.failed != 0)
@@ -354,6 +358,7 @@ static int after_fault(struct job *j, int err)
                 j->install.next);
         return give_up(j, JOB_FAILED);
     }
+    j->anew = err == KAPU_EAUTH;
     if (err == KAPU_EAUTH)
         say_why(j, UPDATE_ARBITRARY_SOFTWARE,
                 "payload: frame %u does not give the blocks that the index names", j->install.next);
@@ -372,6 +377,7 @@ static uint64_t reached(const struct job *j)
 static int do_frames(struct job *j)
 {
     for (;;) {
+        const uint32_t frames = j->install.figures.frames;
         int left;
 
         j->of_server = false;
@@ -381,13 +387,26 @@ static int do_frames(struct job *j)
             return other_failed(j);
         if (left < 0 && after_fault(j, left) != 0)
             return -1;
-        if (left >= 0)
+        if (left == 0 || (left > 0 && j->install.figures.frames > frames))
             all_is_well(j);
-        if (left == 0)
+        if (left == 0 || j->anew)
             return 0;
         if (ask(j) != 0)
             return -1;
     }
+}
+
+/* A frame that is not right may be the server's fault, or that of a medium which lost what the
+ * frame refers to: so all is looked at again. */
+static int do_all(struct job *j, const struct release_patch *patch)
+{
+    do {
+        j->anew = false;
+        if (begin(j, patch) != 0 || look_at_target(j) != 0 || look_at_running(j) != 0 ||
+            do_frames(j) != 0)
+            return -1;
+    } while (j->anew);
+    return 0;
 }
 
 static int finish(struct job *j)
@@ -430,8 +449,7 @@ enum job_end job_run(struct job *j, const struct job_port *port, const struct st
 
     prepare(j, port, store, o, running, copy);
     if (place(j) != 0 || open_index(j, copy) != 0 || open_patch(j, running, &patch) != 0 ||
-        begin(j, patch) != 0 || look_at_target(j) != 0 || look_at_running(j) != 0 ||
-        do_frames(j) != 0 || finish(j) != 0)
+        do_all(j, patch) != 0 || finish(j) != 0)
         return j->end;
     return JOB_DONE;
 }

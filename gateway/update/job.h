@@ -82,6 +82,7 @@ struct job {
     struct release_patch patch;
     bool patch_gone; /* the server had one, and does not any more */
     bool of_server;  /* the last fault */
+    bool anew;       /* target and running slot are to be looked at again */
     uint32_t rest_ms;
     char patch_name[80];
     enum job_end end; /* of what cannot go on */

@@ -237,6 +237,17 @@ static void put_in_slot(uint8_t slot, const struct world_release *r)
     memcpy(w->flash[slot], r->content[WORLD_ROOT], WORLD_FIRMWARE_SIZE);
 }
 
+void world_replace(uint32_t release)
+{
+    struct update_record r;
+
+    must(update_record_decode(w->record, &r));
+    memcpy(r.identity, world_releases[release].m.identity, sizeof(r.identity));
+    memcpy(w->state.confirmed, r.identity, sizeof(r.identity));
+    update_record_encode(&r, w->record);
+    put_in_slot(w->boot.slot, &world_releases[release]);
+}
+
 void world_make(uint32_t seed, bool approval)
 {
     static const struct update_record first;
@@ -244,7 +255,7 @@ void world_make(uint32_t seed, bool approval)
     memset(w, 0, sizeof(*w));
     memset(world_releases, 0, sizeof(world_releases));
     w->seed = seed * 2654435761u + 1;
-    w->cut_at = w->fail_write_at = -1;
+    w->cut_at = w->fail_write_at = w->lose_write_at = -1;
     w->fail_at = UINT32_MAX;
     w->counter = WORLD_COUNTER;
     w->target = 1;
@@ -378,6 +389,8 @@ static int write_disk(void *ctx, uint64_t at, const uint8_t *from, size_t n)
 
     if (write_fails() || at > WORLD_DISK || n > WORLD_DISK - at)
         return KAPU_EIO;
+    if (w->disk_writes++ == w->lose_write_at)
+        return 0;
     f = fate();
     if (f == DONE || f == NOT_TOLD)
         memcpy(disk + at, from, n);
@@ -392,7 +405,8 @@ static int sync_disk(void *ctx, bool forget)
     enum fate f = fate();
 
     (void)ctx;
-    (void)forget;
+    if (w->rots && forget)
+        w->flash[other()][WORLD_SECTOR + 7] ^= 0x20;
     if (f == DONE || f == NOT_TOLD)
         memcpy(w->synced[other()], w->disk[other()], WORLD_DISK);
     after(f);

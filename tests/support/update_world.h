@@ -72,8 +72,11 @@ struct world {
     long operations, cut_at; /* -1: the power stays */
     enum world_how how;
     long fail_write_at; /* writes of disk and flash; -1: none fails */
+    long lose_write_at; /* of the disk: told as done */
+    long disk_writes;
     long writes;
     bool stuck; /* flash bits that stay clear */
+    bool rots;  /* and one that is another, when all was written */
     /* server */
     const char *url;                     /* what it was asked for last */
     uint32_t fetches, fail_at, fail_for; /* the first that fails, and how many */
@@ -100,6 +103,8 @@ void world_make(uint32_t seed, bool approval);
 void world_again(void);
 void world_end(void);
 
+/* It runs, and is confirmed, without the writer's doing. */
+void world_replace(uint32_t release);
 /* Its manifest names a firmware package that is larger than the flash. */
 void world_large_firmware(uint32_t release);
 

@@ -265,6 +265,18 @@ def test_a_server_that_is_down_is_waited_for_and_a_halt_stops_a_download(gateway
     assert gateway.slot_is_new(1)
 
 
+def test_a_caller_that_asks_nothing_holds_nobody_up(gateway):
+    gateway.start()
+    gateway.state()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.connect(str(gateway.folder / "run/kapu-update/socket"))
+        begin = time.monotonic()
+        assert gateway.state()["work"] == RESTING
+        assert time.monotonic() - begin < 2
+    assert gateway.ask({0: 99}) == {0: 0, 1: "the request is malformed"}
+    assert gateway.ask({0: 1}) == {0: 0, 1: "the request is not for the writer of updates"}
+
+
 def test_what_cannot_be_opened_is_named(gateway):
     (gateway.folder / "dev/kapu/other-root").unlink()
     gateway.start()
