@@ -158,6 +158,11 @@ static void take_end(struct drive *d, struct update_gateway *g, const struct pro
         ask_for_evidence(g, true);
         return;
     }
+    if (u->last == UPDATE_OTHER_RAN) {
+        (void)drive_turn(d, g, STORE_REFUSED, update_answer_name(UPDATE_CHANGED),
+                         update_answer_says(UPDATE_CHANGED));
+        return;
+    }
     if (u->reset != 0)
         snprintf(why, sizeof(why), "the monitor had reset the gateway: %s",
                  verifier_reset_name((enum evidence_reset)u->reset));
@@ -395,6 +400,7 @@ static int begin_wave(struct drive *d)
     uint8_t(*ueid)[EVIDENCE_UEID_SIZE] = calloc(d->n + 1, sizeof(*ueid));
     uint64_t *number = calloc(d->n + 1, sizeof(*number));
     size_t n = 0, at = 0;
+    char why[32];
     int status = ueid != NULL && number != NULL ? EXIT_DONE : fail("no memory");
 
     for (size_t i = 0; status == EXIT_DONE && i < d->n; i++) {
@@ -414,7 +420,8 @@ static int begin_wave(struct drive *d)
             continue;
         g->m.number = number[at++];
         g->want = WANT_INSTALL;
-        if (drive_turn(d, g, STORE_ASKED, "", "") != 0)
+        snprintf(why, sizeof(why), "rollout %llu", (unsigned long long)g->m.number);
+        if (drive_turn(d, g, STORE_ASKED, "", why) != 0)
             status = EXIT_FAILED;
     }
     free(ueid);
