@@ -144,9 +144,10 @@ class Updates:
         return self.fleet.start_kapu("update", *words)
 
     def status(self, release: Release, *words) -> dict:
+        """Of its latest rollout; before there is any, of none."""
         done = self.kapu("status", release.version, "--json", *words)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)[0]
+        return (json.loads(done.stdout) or [{"gateways": []}])[0]
 
     def states(self, release: Release) -> dict[str, dict]:
         return {row["label"]: row for row in self.status(release)["gateways"]}
@@ -156,7 +157,7 @@ class Updates:
 
     def wait(self, release: Release, label: str, *states: str, seconds: float = 30) -> dict:
         end = time.monotonic() + seconds
-        while (row := self.states(release)[label])["state"] not in states:
+        while (row := self.states(release).get(label, {"state": "none"}))["state"] not in states:
             assert time.monotonic() < end, row
             time.sleep(0.1)
         return row

@@ -9,16 +9,21 @@
 #include "update.h"
 
 #define TURN_MS 50
-#define TOGETHER_MS 2500u /* then those that are hidden are asked one by one */
-#define AGAIN_MS 500u
+/* The broker keeps few messages for a client and drops more (docs/transport.md), so replies that
+ * were dropped are asked for by a few at a time. */
+#define WINDOW 12u
+#define AGAIN_MS 700u
+#define QUIET_MS 1500u /* nothing is heard: then those that are hidden are asked one by one */
 #define ALONE_MS 1000u
+#define STILL_MS 2000u /* not given up when somebody was heard so shortly before */
 
 struct ask_all {
     const struct operator* o;
     struct update_asked *a;
     size_t n;
     struct exchange *x;
-    uint64_t end_ms;
+    uint64_t end_ms, heard_ms; /* heard_ms: when somebody was, last */
+    uint64_t *posted_ms;       /* to each */
     struct transport_message reply;
     uint8_t work[PROTOCOL_BODY_MAX];
 };
@@ -52,6 +57,7 @@ static void take(struct ask_all *all, struct update_asked *a, struct bytes body)
              r.update.stage >= UPDATE_STAGES)
         return;
     a->reach = UPDATE_HEARD;
+    all->heard_ms = update_ticks_ms();
     a->said = r.update;
     snprintf(a->why, sizeof(a->why), "%.*s", (int)r.update.why.n,
              r.update.why.n > 0 ? (const char *)r.update.why.p : "");
@@ -87,41 +93,52 @@ static struct bytes state_request(uint8_t *to, size_t n)
     return protocol_request_encode(&q, &w) == 0 ? wr_done(&w) : (struct bytes){NULL, 0};
 }
 
-static void send_all(struct ask_all *all)
+static void post(struct ask_all *all, size_t i, struct bytes body)
 {
-    for (size_t i = 0; i < all->n; i++) {
-        if (exchange_post(all->x, i, all->a[i].name, all->a[i].body, PROTOCOL_HELLO_S) != 0)
-            all->a[i].reach = UPDATE_UNSENT;
-    }
+    struct update_asked *a = &all->a[i];
+
+    all->posted_ms[i] = update_ticks_ms();
+    if (exchange_post(all->x, i, a->name, body, PROTOCOL_HELLO_S) != 0 && a->reach != UPDATE_HEARD)
+        a->reach = UPDATE_UNSENT;
 }
 
-/* What takes the secure world's time is asked for again. */
-static void poll_all(struct ask_all *all)
+/* Those again of whom nothing was heard, and those whose secure world takes its time. */
+static void post_again(struct ask_all *all, struct bytes state)
 {
-    uint8_t body[16];
-    const struct bytes state = state_request(body, sizeof(body));
+    const uint64_t now = update_ticks_ms();
+    size_t young = 0;
 
-    for (size_t i = 0; i < all->n; i++) {
-        const bool works = all->a[i].reach == UPDATE_HEARD && !is_done(&all->a[i]);
+    for (size_t i = 0; i < all->n; i++)
+        young += !is_done(&all->a[i]) && now < all->posted_ms[i] + AGAIN_MS;
+    for (size_t i = 0; i < all->n && young < WINDOW; i++) {
+        const struct update_asked *a = &all->a[i];
 
-        if (works && exchange_post(all->x, i, all->a[i].name, state, PROTOCOL_HELLO_S) != 0)
-            return; /* the broker is gone: later */
+        if (is_done(a) || a->reach == UPDATE_NOT_HERE || now < all->posted_ms[i] + AGAIN_MS)
+            continue;
+        post(all, i, a->reach == UPDATE_HEARD ? state : a->body);
+        young++;
     }
 }
 
 static void together(struct ask_all *all)
 {
-    const uint64_t began = update_ticks_ms(), end = began + TOGETHER_MS;
-    uint64_t again = began + AGAIN_MS;
+    uint8_t body[16];
+    const struct bytes state = state_request(body, sizeof(body));
 
-    send_all(all);
-    while (left(all) > 0 && update_ticks_ms() < end && update_ticks_ms() < all->end_ms) {
+    all->heard_ms = update_ticks_ms();
+    for (size_t i = 0; i < all->n; i++)
+        post(all, i, all->a[i].body);
+    while (left(all) > 0 && update_ticks_ms() < all->heard_ms + QUIET_MS) {
         exchange_turn(all->x, TURN_MS);
-        if (update_ticks_ms() >= again) {
-            poll_all(all);
-            again = update_ticks_ms() + AGAIN_MS;
-        }
+        post_again(all, state);
     }
+}
+
+static bool goes_on(const struct ask_all *all)
+{
+    const uint64_t now = update_ticks_ms();
+
+    return left(all) > 0 && (now < all->end_ms || now < all->heard_ms + STILL_MS);
 }
 
 /* The request itself again for one that was not heard: it does nothing the second time. */
@@ -130,8 +147,8 @@ static void alone(struct ask_all *all, struct transport *t)
     uint8_t body[16];
     const struct bytes state = state_request(body, sizeof(body));
 
-    while (left(all) > 0 && update_ticks_ms() < all->end_ms) {
-        for (size_t i = 0; i < all->n && update_ticks_ms() < all->end_ms; i++) {
+    while (goes_on(all)) {
+        for (size_t i = 0; i < all->n && goes_on(all); i++) {
             struct update_asked *a = &all->a[i];
 
             if (is_done(a) || a->reach == UPDATE_NOT_HERE)
@@ -152,8 +169,12 @@ int update_ask_all(const struct operator* o, struct update_asked *a, size_t n, u
 
     if (all == NULL)
         return -1;
-    *all = (struct ask_all){.o = o, .a = a, .n = n, .end_ms = update_ticks_ms() + ms};
-    all->x = operator_exchange(o, n, heard, all);
+    all->o = o;
+    all->a = a;
+    all->n = n;
+    all->end_ms = update_ticks_ms() + ms;
+    all->posted_ms = calloc(n + 1, sizeof(*all->posted_ms));
+    all->x = all->posted_ms != NULL ? operator_exchange(o, n, heard, all) : NULL;
     if (all->x != NULL) {
         err = 0;
         together(all);
@@ -164,6 +185,7 @@ int update_ask_all(const struct operator* o, struct update_asked *a, size_t n, u
     }
     transport_close(t);
     exchange_close(all->x);
+    free(all->posted_ms);
     free(all);
     return err;
 }

@@ -23,8 +23,8 @@ struct update_asked {
     char error[PROTOCOL_ERROR_MAX + 1]; /* it answered with an error */
 };
 
-/* Sends all, then waits at most `ms`. Replies that others hide are asked for alone. 0, or -1 after
- * saying that nothing could be sent. */
+/* Sends to all at once, then waits `ms`, and longer only while replies come in. Replies that others
+ * hide are asked for alone. 0, or -1 after saying that nothing could be sent. */
 int update_ask_all(const struct operator* o, struct update_asked *a, size_t n, uint32_t ms);
 
 #endif

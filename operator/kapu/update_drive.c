@@ -21,10 +21,14 @@
 #define ALONE_MS 3000u
 #define ALONE_EVIDENCE_MS 30000u
 #define ALONE_REST_MS 5000u /* others have their turn */
-#define ALONE_FROM 2u       /* replies that did not come: others may hide them */
-#define INSTALL_MS 30000u   /* an install that came to a halt is asked for again */
-#define APPROVE_MS 60000u   /* an approval that changed nothing is given again */
-#define CHECK_MS 500u       /* whether somebody halted it */
+/* The broker drops what it cannot queue for a client (docs/transport.md): so many are asked at
+ * once. */
+#define WINDOW 12u
+#define YOUNG_MS 1000u
+#define ALONE_FROM 2u     /* replies that did not come: others may hide them */
+#define INSTALL_MS 30000u /* an install that came to a halt is asked for again */
+#define APPROVE_MS 60000u /* an approval that changed nothing is given again */
+#define CHECK_MS 500u     /* whether somebody halted it */
 #define TELL_MS 30000u
 #define KEEP_MS 2000u /* how often progress is kept */
 
@@ -122,6 +126,7 @@ static bool is_refusal(const struct protocol_update *u)
 static void ask_for_evidence(struct update_gateway *g, bool proving)
 {
     g->proving = proving;
+    g->rolls_back = false;
     g->want = WANT_EVIDENCE;
     g->next_ms = 0;
 }
@@ -183,6 +188,13 @@ static void take_progress(struct drive *d, struct update_gateway *g,
         g->want = WANT_INSTALL;
 }
 
+/* In the boot in which it was confirmed, the counter of a release is the gateway's own. */
+static void look_whether_it_runs(struct update_gateway *g)
+{
+    ask_for_evidence(g, true);
+    g->rolls_back = true;
+}
+
 static void take_state(struct drive *d, struct update_gateway *g, const struct protocol_update *u,
                        const char *why)
 {
@@ -194,6 +206,8 @@ static void take_state(struct drive *d, struct update_gateway *g, const struct p
         take_end(d, g, u);
     else if (ours && !works(u) && u->answer == UPDATE_RUNS_ALREADY)
         ask_for_evidence(g, true);
+    else if (ours && !works(u) && u->answer == UPDATE_ROLLBACK)
+        look_whether_it_runs(g);
     else if (ours && !works(u) && is_refusal(u))
         refuse(d, g, u, why);
     else if (ours || works(u) || u->stage != UPDATE_IDLE)
@@ -350,8 +364,21 @@ static void step(struct drive *d, struct update_gateway *g)
         g->misses++;
         g->want = g->want == WANT_INSTALL ? WANT_INSTALL : WANT_STATE;
     }
-    if (g->waits == 0 && now >= g->next_ms)
+    if (g->waits == 0 && now >= g->next_ms && d->young < WINDOW) {
+        d->young++;
         ask(d, g);
+    }
+}
+
+/* How many were asked just now, and have not answered. */
+static size_t young(const struct drive *d)
+{
+    const uint64_t now = update_ticks_ms();
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++)
+        n += d->gateway[i].waits != 0 && now < d->gateway[i].sent_ms + YOUNG_MS;
+    return n;
 }
 
 /* ---- waves ---- */
@@ -434,6 +461,7 @@ static int run_wave(struct drive *d, struct wave *w)
 {
     *w = count(d);
     while (!stops(d) && w->over < w->all && w->failed <= allowed(d->c, w->all)) {
+        d->young = young(d);
         for (size_t i = 0; i < d->n && !stops(d); i++) {
             struct update_gateway *g = &d->gateway[i];
 

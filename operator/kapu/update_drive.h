@@ -15,6 +15,7 @@ struct update_gateway {
     enum protocol_kind waits; /* for the reply to that; 0: for none */
     bool delivered;           /* what was sent last */
     bool proving;             /* the evidence shall show that the release is confirmed */
+    bool rolls_back;          /* or else it refused the release as a rollback */
     unsigned misses;          /* replies that did not come, one after another */
     unsigned bad;             /* pieces of evidence that proved nothing, one after another */
     uint64_t sent_ms, next_ms, progress_ms, installed_ms, approved_ms, kept_ms;
@@ -31,6 +32,7 @@ struct drive {
     struct release_file_read release_set;
     struct update_gateway *gateway;
     size_t n;
+    size_t young; /* asked just now, and without an answer yet */
     struct exchange *x;
     struct transport *alone;
     struct transport_message reply;

@@ -3,11 +3,13 @@
  * and says that this release is on trial in this boot. Nothing else that a gateway says counts. */
 #include <string.h>
 
+#include <kapu/update.h>
+
 #include "commands.h"
 #include "release_order.h"
 #include "update_drive.h"
 
-#define AGAIN_MS 2000u
+#define AGAIN_MS 1000u
 
 int trial_ask(struct drive *d, struct update_gateway *g, struct wr *body)
 {
@@ -63,7 +65,10 @@ static void take_proof(struct drive *d, struct update_gateway *g, const struct v
 {
     const char *why = not_confirmed(d, r);
 
-    if (why != NULL)
+    if (why != NULL && g->rolls_back)
+        (void)drive_turn(d, g, STORE_REFUSED, update_answer_name(UPDATE_ROLLBACK),
+                         update_answer_says(UPDATE_ROLLBACK));
+    else if (why != NULL)
         ask_again(d, g, why);
     else
         (void)drive_turn(d, g, STORE_CONFIRMED, "", "");
