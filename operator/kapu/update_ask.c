@@ -12,9 +12,10 @@
 /* The broker keeps few messages for a client and drops more (docs/transport.md), so replies that
  * were dropped are asked for by a few at a time. */
 #define WINDOW 12u
-#define AGAIN_MS 700u
-#define QUIET_MS 1500u /* nothing is heard: then those that are hidden are asked one by one */
-#define ALONE_MS 1000u
+#define AGAIN_MS 1000u
+#define QUIET_MS 2500u /* nothing is heard: then those that are hidden are asked one by one */
+#define ALONE_MS 3000u
+#define ALONE_LEAST_MS 500u
 #define STILL_MS 2000u /* not given up when somebody was heard so shortly before */
 
 struct ask_all {
@@ -93,17 +94,25 @@ static struct bytes state_request(uint8_t *to, size_t n)
     return protocol_request_encode(&q, &w) == 0 ? wr_done(&w) : (struct bytes){NULL, 0};
 }
 
-static void post(struct ask_all *all, size_t i, struct bytes body)
+/* Again for one of whom nothing was heard: the first reply counts, to whichever it is. */
+static void post_again(struct ask_all *all, size_t i, struct bytes state)
 {
     struct update_asked *a = &all->a[i];
+    int err;
 
     all->posted_ms[i] = update_ticks_ms();
-    if (exchange_post(all->x, i, a->name, body, PROTOCOL_HELLO_S) != 0 && a->reach != UPDATE_HEARD)
+    if (a->reach == UPDATE_HEARD)
+        err = exchange_post(all->x, i, a->name, state, PROTOCOL_HELLO_S);
+    else if (a->reach == UPDATE_UNSENT)
+        err = exchange_post(all->x, i, a->name, a->body, PROTOCOL_HELLO_S);
+    else
+        err = exchange_post_again(all->x, i, a->body, PROTOCOL_HELLO_S);
+    if (err != 0 && a->reach != UPDATE_HEARD)
         a->reach = UPDATE_UNSENT;
 }
 
-/* Those again of whom nothing was heard, and those whose secure world takes its time. */
-static void post_again(struct ask_all *all, struct bytes state)
+/* Those of whom nothing was heard, and those whose secure world takes its time. */
+static void ask_again(struct ask_all *all, struct bytes state)
 {
     const uint64_t now = update_ticks_ms();
     size_t young = 0;
@@ -115,8 +124,18 @@ static void post_again(struct ask_all *all, struct bytes state)
 
         if (is_done(a) || a->reach == UPDATE_NOT_HERE || now < all->posted_ms[i] + AGAIN_MS)
             continue;
-        post(all, i, a->reach == UPDATE_HEARD ? state : a->body);
+        post_again(all, i, state);
         young++;
+    }
+}
+
+static void send_all(struct ask_all *all)
+{
+    all->heard_ms = update_ticks_ms();
+    for (size_t i = 0; i < all->n; i++) {
+        all->posted_ms[i] = all->heard_ms;
+        if (exchange_post(all->x, i, all->a[i].name, all->a[i].body, PROTOCOL_HELLO_S) != 0)
+            all->a[i].reach = UPDATE_UNSENT;
     }
 }
 
@@ -125,12 +144,10 @@ static void together(struct ask_all *all)
     uint8_t body[16];
     const struct bytes state = state_request(body, sizeof(body));
 
-    all->heard_ms = update_ticks_ms();
-    for (size_t i = 0; i < all->n; i++)
-        post(all, i, all->a[i].body);
+    send_all(all);
     while (left(all) > 0 && update_ticks_ms() < all->heard_ms + QUIET_MS) {
         exchange_turn(all->x, TURN_MS);
-        post_again(all, state);
+        ask_again(all, state);
     }
 }
 
@@ -139,6 +156,15 @@ static bool goes_on(const struct ask_all *all)
     const uint64_t now = update_ticks_ms();
 
     return left(all) > 0 && (now < all->end_ms || now < all->heard_ms + STILL_MS);
+}
+
+static uint32_t patience(const struct ask_all *all)
+{
+    const uint64_t now = update_ticks_ms();
+
+    if (now + ALONE_LEAST_MS >= all->end_ms)
+        return ALONE_LEAST_MS;
+    return all->end_ms - now < ALONE_MS ? (uint32_t)(all->end_ms - now) : ALONE_MS;
 }
 
 /* The request itself again for one that was not heard: it does nothing the second time. */
@@ -153,8 +179,8 @@ static void alone(struct ask_all *all, struct transport *t)
 
             if (is_done(a) || a->reach == UPDATE_NOT_HERE)
                 continue;
-            if (transport_request(t, a->name, a->reach == UPDATE_HEARD ? state : a->body, ALONE_MS,
-                                  &all->reply) == 0)
+            if (transport_request(t, a->name, a->reach == UPDATE_HEARD ? state : a->body,
+                                  patience(all), &all->reply) == 0)
                 take(all, a, (struct bytes){all->reply.body, all->reply.n});
         }
         transport_idle(t, TURN_MS);

@@ -135,16 +135,22 @@ int exchange_post(struct exchange *x, size_t who, const char *name, struct bytes
                   uint32_t expiry_s)
 {
     struct slot *s = &x->slot[who];
-    char topic[PROTOCOL_TOPIC_SIZE];
 
     s->waits = s->unacknowledged = false;
+    snprintf(s->name, sizeof(s->name), "%s", name);
     if (RAND_bytes(s->correlation, sizeof(s->correlation)) != 1)
         return KAPU_ECRYPTO;
-    if (!x->out.connected)
-        return KAPU_EIO;
-    snprintf(s->name, sizeof(s->name), "%s", name);
-    protocol_topic(PROTOCOL_ENROLLED, name, PROTOCOL_REQUEST, topic);
-    if (link_publish(&x->out, topic, BYTES_OF(s->correlation), expiry_s, body) != 0)
+    return exchange_post_again(x, who, body, expiry_s);
+}
+
+int exchange_post_again(struct exchange *x, size_t who, struct bytes body, uint32_t expiry_s)
+{
+    struct slot *s = &x->slot[who];
+    char topic[PROTOCOL_TOPIC_SIZE];
+
+    protocol_topic(PROTOCOL_ENROLLED, s->name, PROTOCOL_REQUEST, topic);
+    if (!x->out.connected ||
+        link_publish(&x->out, topic, BYTES_OF(s->correlation), expiry_s, body) != 0)
         return KAPU_EIO;
     s->mid = x->out.published_mid;
     s->waits = s->unacknowledged = true;

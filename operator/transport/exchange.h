@@ -36,6 +36,10 @@ void exchange_close(struct exchange *x);
 KAPU_MUST_CHECK int exchange_post(struct exchange *x, size_t who, const char *name,
                                   struct bytes body, uint32_t expiry_s);
 
+/* The same request again, for whoever may not have got it: a reply to either counts. */
+KAPU_MUST_CHECK int exchange_post_again(struct exchange *x, size_t who, struct bytes body,
+                                        uint32_t expiry_s);
+
 /* Waits at most `ms` for something to happen, and says what did. */
 void exchange_turn(struct exchange *x, int ms);
 

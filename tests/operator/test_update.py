@@ -114,7 +114,7 @@ def test_one_that_runs_the_release_already_is_confirmed_and_not_approved(updates
 
 
 def test_progress_of_a_fetch_is_seen_by_others(updates):
-    updates.gateways["pump"].behave("update takes 4000")
+    updates.gateways["pump"].behave("update takes 2500")
     release = updates.published()
     driver = updates.start("rollout", release.version, "--gateway", "pump", "--json")
     row = updates.wait(release, "pump", "fetching")
@@ -523,7 +523,7 @@ def twenty(tmp_path_factory):
         fleet.end()
 
 
-def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_and_one_floods(twenty):
+def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_one_floods_and_one_hangs(twenty):
     """And the driver, which sees it in the store, stops."""
     for gateway in twenty.gateways.values():
         gateway.behave("update takes 60000")
@@ -533,12 +533,13 @@ def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_and_one
     while list(twenty.state(release).values()).count("fetching") < 20:
         assert time.monotonic() < end, twenty.state(release)
         time.sleep(0.2)
-    off, floods = twenty.gateways["g3"], twenty.gateways["g4"]
+    off, floods, hangs = (twenty.gateways[f"g{n}"] for n in (3, 4, 5))
     off.process.kill()
     off.process.wait()
     floods.tell("flood-large")
     floods.wait_for("flooding")
-    time.sleep(0.5)
+    hangs.behave("withhold")
+    time.sleep(0.5)  # the flood has filled what it can
     for gateway in twenty.gateways.values():
         heard(gateway)
     began = time.monotonic()
@@ -547,11 +548,17 @@ def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_and_one
     print(f"halt took {took:.1f} s")
     assert took < 10
     reached = [label for label, gateway in twenty.gateways.items() if "halt done" in heard(gateway)]
-    assert sorted(reached) == sorted(label for label in twenty.gateways if label != "g3")
+    assert sorted(reached) == sorted(label for label in twenty.gateways if label not in ("g3", "g5"))
     driver.communicate(timeout=10)
     assert driver.returncode == 1 and time.monotonic() - began < 13
     told = {line["label"]: line["what"] for line in map(json.loads, done.stdout.splitlines()) if line["label"]}
-    assert told["g3"] == "not connected" and list(told.values()).count("halt taken") >= 18
+    assert told["g3"] == "not connected" and told["g5"] == "no answer to the halt"
+    assert list(told.values()).count("halt taken") >= 17  # all but these, and maybe the flooding one
     states = twenty.states(release)
     assert states["g3"]["halt"] == "halt not taken"
-    assert done.returncode == (told["g4"] != "halt taken")
+    assert done.returncode == 1  # g5 is connected
+    hangs.behave("good")
+    again = twenty.kapu("halt", release.version, "--json")  # only those that have not taken it are asked
+    assert again.returncode == 0 and "halt done" in heard(hangs)
+    told = {line["label"]: line["what"] for line in map(json.loads, again.stdout.splitlines()) if line["label"]}
+    assert told["g5"] == "halt taken" and told["g3"] == "not connected" and len(told) <= 3
