@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest_ask.h"
 #include "commands.h"
 #include "factory.h"
 #include "operator.h"
 
 #define TIMEOUT_S 120u
-#define TRIES 5u
 #define MIN_REST_MS 100u /* between two questions, however long an answer took */
 
 struct options {
@@ -31,15 +31,6 @@ struct attest {
     uint8_t work[PROTOCOL_BODY_MAX];
 };
 
-/* What came of one question. */
-struct outcome {
-    int status; /* EXIT_DONE, EXIT_FAILED: not trusted, EXIT_NO_ANSWER */
-    char why[512];
-    size_t bytes; /* of the evidence */
-    bool judged;  /* `result` is filled in */
-    struct verifier_result result;
-};
-
 static volatile sig_atomic_t ended;
 
 static void on_signal(int number)
@@ -50,103 +41,47 @@ static void on_signal(int number)
 
 /* ---- asking ---- */
 
-static void no_answer(struct outcome *out, const char *what, const char *why)
+static void ask_once(struct attest *a, struct attested *out, uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
-    out->status = EXIT_NO_ANSWER;
-    snprintf(out->why, sizeof(out->why), "%s%s", what, why);
-}
-
-static void judge(struct attest *a, struct bytes message, struct outcome *out)
-{
-    int err = fleet_answer(&a->o.fleet, a->gateway.gateway.name, message, &out->result);
-
-    if (err != 0) {
-        no_answer(out, "the answer could not be judged or recorded: ",
-                  err == KAPU_EIO ? a->o.fleet.store->said : "the verifier failed");
-        return;
-    }
-    out->judged = true;
-    out->status = out->result.status == VERIFIER_AFFIRMING || out->result.status == VERIFIER_WARNING
-                      ? EXIT_DONE
-                      : EXIT_FAILED;
-}
-
-static void take_reply(struct attest *a, struct outcome *out)
-{
-    const struct bytes body = {a->reply.body, a->reply.n};
-    struct protocol_reply r;
-    char text[PROTOCOL_ERROR_MAX + 1];
-
-    if (protocol_reply_decode(body, &r, a->work, sizeof(a->work)) != 0) {
-        judge(a, body, out); /* it is no evidence: the verifier says so, and it is recorded */
-    } else if (r.kind == PROTOCOL_ATTEST) {
-        out->bytes = r.message.n;
-        judge(a, r.message, out);
-    } else if (r.kind == PROTOCOL_ERROR) {
-        snprintf(text, sizeof(text), "%.*s", (int)r.error.n, (const char *)r.error.p);
-        no_answer(out, "the gateway says: ", text);
-    } else {
-        no_answer(out, "the gateway answers another question", "");
-    }
-}
-
-static void ask_once(struct attest *a, struct outcome *out, uint8_t nonce[EVIDENCE_NONCE_SIZE])
-{
-    struct protocol_request q = {.kind = PROTOCOL_ATTEST,
-                                 .wants_log = a->options.log || a->o.fleet.policy.log_required};
+    const char *of = a->gateway.gateway.name;
     uint8_t body[PROTOCOL_REQUEST_MAX];
     char name[PROTOCOL_NAME_SIZE];
     struct wr w;
-    int err;
 
     memset(out, 0, sizeof(*out));
     protocol_name(a->gateway.gateway.ueid, name);
-    err = fleet_challenge(&a->o.fleet, a->gateway.gateway.name, q.nonce);
     wr_init(&w, body, sizeof(body));
-    if (err == 0)
-        err = protocol_request_encode(&q, &w);
-    if (err != 0) {
-        no_answer(out, "no question can be made: ",
-                  err == KAPU_ENOENT ? "the gateway was removed" : a->o.fleet.store->said);
+    if (attest_question(&a->o.fleet, of, a->options.log, &w, nonce, out) != 0)
         return;
-    }
-    memcpy(nonce, q.nonce, sizeof(q.nonce));
     if (transport_request(a->t, name, wr_done(&w), a->options.timeout_s * 1000, &a->reply) != 0)
-        no_answer(out, transport_said(a->t), "");
+        attest_no_answer(out, transport_said(a->t), "");
     else
-        take_reply(a, out);
+        attest_judge(&a->o.fleet, of, (struct bytes){a->reply.body, a->reply.n}, a->work, out);
 }
 
-/* Whether somebody else asked after us, and was answered before: then our answer counts no more,
- * but that says nothing against the gateway. What is replayed is older than our question. */
-static bool was_overtaken(struct attest *a, const struct outcome *out,
+static bool was_overtaken(struct attest *a, const struct attested *out,
                           const uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
-    struct store *store = a->o.fleet.store;
-    struct store_state now;
-
-    return out->judged && !out->result.authentic &&
-           store->ops->gateway_named(store, a->gateway.gateway.name, &now) == 0 && now.appraised &&
-           memcmp(now.sequence, nonce, NONCE_SEQUENCE) > 0;
+    return attest_was_overtaken(&a->o.fleet, a->gateway.gateway.name, out, nonce);
 }
 
-static void ask(struct attest *a, struct outcome *out)
+static void ask(struct attest *a, struct attested *out)
 {
     uint8_t nonce[EVIDENCE_NONCE_SIZE] = {0};
     unsigned tries = 0;
 
     do
         ask_once(a, out, nonce);
-    while (++tries < TRIES && was_overtaken(a, out, nonce));
+    while (++tries < ATTEST_TRIES && was_overtaken(a, out, nonce));
     if (was_overtaken(a, out, nonce)) {
         memset(out, 0, sizeof(*out));
-        no_answer(out, "others ask this gateway, and are answered first", "");
+        attest_no_answer(out, "others ask this gateway, and are answered first", "");
     }
 }
 
 /* ---- showing ---- */
 
-static const char *verdict_of(const struct outcome *out)
+static const char *verdict_of(const struct attested *out)
 {
     if (out->status == EXIT_NO_ANSWER)
         return "no answer";
@@ -187,7 +122,7 @@ static void print_said(const struct verifier_result *r)
         printf("  %s\n", why);
 }
 
-static void print_text(struct attest *a, const struct outcome *out)
+static void print_text(struct attest *a, const struct attested *out)
 {
     const struct verifier_result *r = &out->result;
     char label[LABEL_MAX], when[32];
@@ -212,7 +147,7 @@ static void print_text(struct attest *a, const struct outcome *out)
 }
 
 /* The result in the terms of EAR, without the end of its line. */
-static void print_ear(struct attest *a, const struct outcome *out)
+static void print_ear(struct attest *a, const struct attested *out)
 {
     char *ear = NULL;
     size_t n = 0;
@@ -228,7 +163,7 @@ static void print_ear(struct attest *a, const struct outcome *out)
 }
 
 /* One line a question. */
-static void print_json(struct attest *a, const struct outcome *out)
+static void print_json(struct attest *a, const struct attested *out)
 {
     char label[LABEL_MAX], when[32];
     struct trust_now now;
@@ -259,7 +194,7 @@ static uint32_t rest_ms(const struct attest *a, uint64_t begin_ms)
 
 static int run(struct attest *a)
 {
-    struct outcome *out = calloc(1, sizeof(*out));
+    struct attested *out = calloc(1, sizeof(*out));
     int status = EXIT_NO_ANSWER;
 
     if (out == NULL)

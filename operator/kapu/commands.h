@@ -27,6 +27,7 @@ int command_reference(int argc, char **argv);
 int command_release(int argc, char **argv);
 int command_board(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_update(int argc, char **argv);
 
 /* Says on stderr what is wrong, with the program's name before it. Returns EXIT_FAILED. */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

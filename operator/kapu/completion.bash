@@ -11,20 +11,21 @@ _kapu() {
     local words='' files=''
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='attest audit board enroll evidence factory fleet forget inspect reference release --help --version'
+        words='attest audit board enroll evidence factory fleet forget inspect reference release update --help --version'
     else
         case $before in
-        --operator | --extract | --release | --out)
+        --operator | --extract | --release | --out | --to)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
         --key | --ak | --profile | --allow | --picture | --tpm | --fuses | --ek-certificate | --record | --factory-key | \
-            --keys | --next | --firmware | --root)
+            --keys | --next | --firmware | --root | --release-keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
         --timeout | --interval | --name | --id | --root-key-hash | --live | --reason | --platform | --version | --hardware | --product | \
-            --expires | --from-counter | --level | --threshold | --set | --number | --gateway | --group | --days | --boot) return ;;
+            --expires | --from-counter | --level | --threshold | --set | --number | --gateway | --group | --days | --boot | \
+            --folder | --waves | --limit) return ;;
         --role)
             mapfile -t COMPREPLY < <(compgen -W 'release rollout approval' -- "$cur")
             return
@@ -53,6 +54,11 @@ _kapu() {
             words='make keys rollout approve sign show verify patch rebuild --firmware --root --version --hardware'
             words+=' --product --out --expires --from-counter --no-approval --level --role --threshold --set --number'
             words+=' --gateway --group --halt --days --boot --key --keys --next --json --help'
+            files=yes
+            ;;
+        update)
+            words='publish rollout resume halt status --to --folder --release-keys --all --gateway --waves --limit --days'
+            words+=' --timeout --number --ask --history --json --operator --help'
             files=yes
             ;;
         esac

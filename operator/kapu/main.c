@@ -22,6 +22,7 @@ static const struct {
     {"inspect", command_inspect, "look into a gateway's memory: a dump, or one that runs"},
     {"reference", command_reference, "which releases the verifier knows"},
     {"release", command_release, "make a release, say who gets it, sign and verify both"},
+    {"update", command_update, "bring releases to gateways in waves, and halt them"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -99,9 +99,39 @@ static bool set_port(uint16_t *to, const char *value)
     return true;
 }
 
+static const char *const update_setting[OPERATOR_UPDATE_FILES] = {
+    [OPERATOR_RELEASE_SET] = "release-set",   [OPERATOR_ROLLOUT_SET] = "rollout-set",
+    [OPERATOR_APPROVAL_SET] = "approval-set", [OPERATOR_ROLLOUT_KEY] = "rollout-key",
+    [OPERATOR_APPROVAL_KEY] = "approval-key",
+};
+
+const char *operator_update_setting(enum operator_update_file which)
+{
+    return update_setting[which];
+}
+
+const char *operator_update_file(const struct operator* o, enum operator_update_file which,
+                                 char to[OPERATOR_PATH])
+{
+    const char *value = o->update_file[which];
+
+    if (value[0] == '\0')
+        return NULL;
+    if (value[0] == '/' || strncmp(value, "pkcs11:", 7) == 0)
+        snprintf(to, OPERATOR_PATH, "%s", value);
+    else if (snprintf(to, OPERATOR_PATH, "%s/%s", o->folder, value) >= OPERATOR_PATH)
+        return NULL;
+    return to;
+}
+
 static bool set(struct operator* o, const char *key, const char *value)
 {
     const uint32_t seconds = operator_seconds(value);
+
+    for (size_t i = 0; i < OPERATOR_UPDATE_FILES; i++) {
+        if (strcmp(key, update_setting[i]) == 0)
+            return snprintf(o->update_file[i], OPERATOR_VALUE, "%s", value) < OPERATOR_VALUE;
+    }
 
     if (strcmp(key, "host") == 0)
         return snprintf(o->host, sizeof(o->host), "%s", value) < (int)sizeof(o->host);
@@ -200,23 +230,46 @@ void operator_close(struct operator* o)
     kapu_wipe(&o->fleet.key, sizeof(o->fleet.key));
 }
 
-struct transport *operator_connect(const struct operator* o, enum protocol_place place)
+/* Paths of a connection's files. */
+struct paths {
+    char ca[OPERATOR_PATH], certificate[OPERATOR_PATH], key[OPERATOR_PATH];
+};
+
+static struct transport_options connection(const struct operator* o, enum protocol_place place,
+                                           struct paths *p)
 {
-    char ca[OPERATOR_PATH], certificate[OPERATOR_PATH], key[OPERATOR_PATH], why[512];
-    const struct transport_options options = {
+    signal(SIGPIPE, SIG_IGN);
+    return (struct transport_options){
         .host = o->host,
         .port = o->port[place],
-        .ca = operator_path(o, "ca.pem", ca),
-        .certificate = operator_path(o, "kapu.pem", certificate),
-        .key = operator_path(o, "kapu.key", key),
+        .ca = operator_path(o, "ca.pem", p->ca),
+        .certificate = operator_path(o, "kapu.pem", p->certificate),
+        .key = operator_path(o, "kapu.key", p->key),
     };
-    struct transport *t;
+}
 
-    signal(SIGPIPE, SIG_IGN);
-    t = transport_open(&options, place, CONNECT_MS, why, sizeof(why));
+struct transport *operator_connect(const struct operator* o, enum protocol_place place)
+{
+    struct paths paths;
+    const struct transport_options options = connection(o, place, &paths);
+    char why[512];
+    struct transport *t = transport_open(&options, place, CONNECT_MS, why, sizeof(why));
+
     if (t == NULL)
         (void)fail("%s", why);
     return t;
+}
+
+struct exchange *operator_exchange(const struct operator* o, size_t n, exchange_fn heard, void *ctx)
+{
+    struct paths paths;
+    const struct transport_options options = connection(o, PROTOCOL_ENROLLED, &paths);
+    char why[512];
+    struct exchange *x = exchange_open(&options, n, heard, ctx, CONNECT_MS, why, sizeof(why));
+
+    if (x == NULL)
+        (void)fail("%s", why);
+    return x;
 }
 
 /* ---- which gateway ---- */

@@ -6,12 +6,24 @@
 #ifndef KAPU_OPERATOR_H
 #define KAPU_OPERATOR_H
 
+#include "exchange.h"
 #include "fleet.h"
-#include "transport.h"
 
 #define OPERATOR_PATH 4096
 #define OPERATOR_FILE 32 /* the longest name of a file in the folder, with a slash and an end */
 #define LABEL_MAX 64u    /* what people call a gateway; bytes with the terminating zero */
+
+/* What updates are signed by, and whose signatures gateways believe: settings of operator.conf. */
+enum operator_update_file {
+    OPERATOR_RELEASE_SET, /* sets of keys, as kapu release keys makes them, by role - 1 */
+    OPERATOR_ROLLOUT_SET,
+    OPERATOR_APPROVAL_SET,
+    OPERATOR_ROLLOUT_KEY, /* private keys: PEM files or pkcs11: URIs */
+    OPERATOR_APPROVAL_KEY,
+    OPERATOR_UPDATE_FILES,
+};
+
+#define OPERATOR_VALUE 300 /* of a setting, with its end */
 
 struct operator
 {
@@ -20,6 +32,7 @@ struct operator
     char host[256];
     uint16_t port[2]; /* of the brokers, by enum protocol_place */
     uint32_t interval_s;
+    char update_file[OPERATOR_UPDATE_FILES][OPERATOR_VALUE]; /* empty: not said */
 };
 
 /* `folder` is --operator's value, or NULL: KAPU_OPERATOR, build/operator, ~/.config/kapu. 0 or -1;
@@ -29,7 +42,16 @@ void operator_close(struct operator* o);
 /* The path of a file in the folder. */
 const char *operator_path(const struct operator* o, const char *name, char to[OPERATOR_PATH]);
 
+/* Where one of the files of updates is, or its URI; the name of the setting. NULL: not said. */
+const char *operator_update_file(const struct operator* o, enum operator_update_file which,
+                                 char to[OPERATOR_PATH]);
+const char *operator_update_setting(enum operator_update_file which);
+
 struct transport *operator_connect(const struct operator* o, enum protocol_place place);
+
+/* The same for many gateways at once (exchange.h). */
+struct exchange *operator_exchange(const struct operator* o, size_t n, exchange_fn heard,
+                                   void *ctx);
 
 /*
  * The gateway that a person means: its name, the beginning of it (at least 4 characters) that no

@@ -150,20 +150,10 @@ static int keys(const struct options *o, char **path, int n)
 
 /* ---- sign ---- */
 
-static bool has_signed(const struct release_signed *s, const uint8_t kid[EVIDENCE_KID_SIZE])
-{
-    for (size_t i = 0; i < s->signatures; i++) {
-        if (memcmp(s->by[i].kid, kid, EVIDENCE_KID_SIZE) == 0)
-            return true;
-    }
-    return false;
-}
-
 static int sign(const struct options *o, char **path, int n)
 {
     struct release_file_read f;
     struct signer by = {0};
-    uint8_t digest[32], signature[EVIDENCE_SIGNATURE_SIZE];
     int status = EXIT_FAILED;
 
     if (n != 1 || o->key == NULL)
@@ -172,18 +162,9 @@ static int sign(const struct options *o, char **path, int n)
         return EXIT_FAILED;
     if (signer_open(&by, "the key", o->key) != 0)
         goto out;
-    if (has_signed(&f.seen, by.kid))
-        status = fail("%s: is signed by this key already", path[0]);
-    else if (release_signed_digest(SHA, release_about[f.what].kind, by.kid, f.seen.content,
-                                   digest) != 0)
-        status = fail("%s: SHA-256 failed", path[0]);
-    else if (signer_sign(&by, digest, signature) != 0)
+    status = release_file_sign(path[0], f.what, &f.seen, &by);
+    if (status == EXIT_DONE && release_file_write(path[0], f.what, &f.seen) != 0)
         status = EXIT_FAILED;
-    else if (release_signed_add(&f.seen, by.kid, signature) != 0)
-        status = fail("%s: has %u signatures, which is all that it can have", path[0],
-                      RELEASE_SIGNATURES_MAX);
-    else if (release_file_write(path[0], f.what, &f.seen) == 0)
-        status = EXIT_DONE;
     if (status == EXIT_DONE)
         printf("%s: %s, signed by %zu\n", path[0], release_about[f.what].name, f.seen.signatures);
 out:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "crypto_openssl.h"
 #include "factory.h"
 
 const struct release_about release_about[RELEASE_WHATS] = {
@@ -80,6 +81,33 @@ int release_file_read_a(const char *path, enum release_what what, struct release
     (void)fail("%s: is %s, not %s", path, release_about[f->what].a_name,
                release_about[what].a_name);
     return -1;
+}
+
+static bool has_signed(const struct release_signed *s, const uint8_t kid[EVIDENCE_KID_SIZE])
+{
+    for (size_t i = 0; i < s->signatures; i++) {
+        if (memcmp(s->by[i].kid, kid, EVIDENCE_KID_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+int release_file_sign(const char *name, enum release_what what, struct release_signed *s,
+                      struct signer *by)
+{
+    uint8_t digest[32], signature[EVIDENCE_SIGNATURE_SIZE];
+
+    if (has_signed(s, by->kid))
+        return fail("%s: is signed by this key already", name);
+    if (release_signed_digest(&crypto_openssl.sha256, release_about[what].kind, by->kid, s->content,
+                              digest) != 0)
+        return fail("%s: SHA-256 failed", name);
+    if (signer_sign(by, digest, signature) != 0)
+        return EXIT_FAILED;
+    if (release_signed_add(s, by->kid, signature) != 0)
+        return fail("%s: has %u signatures, which is all that it can have", name,
+                    RELEASE_SIGNATURES_MAX);
+    return EXIT_DONE;
 }
 
 int release_file_write(const char *path, enum release_what what, const struct release_signed *s)

@@ -6,6 +6,8 @@
 
 #include <kapu/release.h>
 
+#include "signer.h"
+
 enum release_what { RELEASE_A_MANIFEST, RELEASE_A_SET, RELEASE_A_ROLLOUT, RELEASE_AN_APPROVAL };
 #define RELEASE_WHATS 4
 
@@ -35,6 +37,9 @@ struct release_file_read {
 int release_file_read(const char *path, struct release_file_read *f);
 /* The same, of that kind. */
 int release_file_read_a(const char *path, enum release_what what, struct release_file_read *f);
+/* Adds a signature; `name` is for messages. A status of commands.h. */
+int release_file_sign(const char *name, enum release_what what, struct release_signed *s,
+                      struct signer *by);
 /* Whole or not at all. 0 or -1. */
 int release_file_write(const char *path, enum release_what what, const struct release_signed *s);
 

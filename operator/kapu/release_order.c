@@ -17,7 +17,7 @@
 #define SHA (&crypto_openssl.sha256)
 #define DAY_MS 86400000ull
 
-static uint64_t now_ms(void)
+uint64_t release_order_now_ms(void)
 {
     return (uint64_t)time(NULL) * 1000;
 }
@@ -64,9 +64,20 @@ static int compare_ueids(const void *a, const void *b)
     return memcmp(a, b, EVIDENCE_UEID_SIZE);
 }
 
+int release_order_sort(struct release_rollout *r)
+{
+    qsort(r->gateway, r->gateways, sizeof(r->gateway[0]), compare_ueids);
+    for (size_t i = 1; i < r->gateways; i++) {
+        if (compare_ueids(r->gateway[i - 1], r->gateway[i]) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 static int take_gateways(const struct release_order *o, struct release_rollout *r)
 {
     char text[HEX_MAX];
+    int twice;
 
     if (o->gateways > RELEASE_GATEWAYS_MAX)
         return fail("a rollout names at most %u gateways, not %zu: name a group, or make several "
@@ -76,13 +87,10 @@ static int take_gateways(const struct release_order *o, struct release_rollout *
         if (take_ueid(o->gateway[r->gateways], r->gateway[r->gateways]) != EXIT_DONE)
             return EXIT_FAILED;
     }
-    qsort(r->gateway, r->gateways, sizeof(r->gateway[0]), compare_ueids);
-    for (size_t i = 1; i < r->gateways; i++) {
-        if (compare_ueids(r->gateway[i - 1], r->gateway[i]) == 0)
-            return fail("--gateway %s is given twice",
-                        hex(r->gateway[i], EVIDENCE_UEID_SIZE, text));
-    }
-    return EXIT_DONE;
+    twice = release_order_sort(r);
+    return twice < 0 ? EXIT_DONE
+                     : fail("--gateway %s is given twice",
+                            hex(r->gateway[twice], EVIDENCE_UEID_SIZE, text));
 }
 
 static int take_targets(const struct release_order *o, struct release_rollout *r)
@@ -98,16 +106,26 @@ static int take_targets(const struct release_order *o, struct release_rollout *r
     return EXIT_DONE;
 }
 
+static uint64_t most_days(const struct release_rollout *r)
+{
+    return (RELEASE_TIME_MAX - r->issued_ms) / DAY_MS;
+}
+
+bool release_order_days(struct release_rollout *r, uint64_t days)
+{
+    if (days < 1 || days > most_days(r))
+        return false;
+    r->until_ms = r->issued_ms + days * DAY_MS;
+    return true;
+}
+
 static int take_days(const struct release_order *o, struct release_rollout *r)
 {
-    const uint64_t most = (RELEASE_TIME_MAX - r->issued_ms) / DAY_MS;
-
-    if (o->days < 1 || o->days > most)
-        return fail("--days takes a number from 1 to %" PRIu64
-                    ", with which the rollout ends in the year 9999",
-                    most);
-    r->until_ms = r->issued_ms + o->days * DAY_MS;
-    return EXIT_DONE;
+    if (release_order_days(r, o->days))
+        return EXIT_DONE;
+    return fail("--days takes a number from 1 to %" PRIu64
+                ", with which the rollout ends in the year 9999",
+                most_days(r));
 }
 
 static void say_rollout(const char *path, const struct release_rollout *r,
@@ -129,7 +147,7 @@ int release_order_rollout(const struct release_order *o, const char *manifest, c
 {
     struct release_rollout r = {.action = o->halt ? RELEASE_HALT : RELEASE_INSTALL,
                                 .number = o->number,
-                                .issued_ms = now_ms()};
+                                .issued_ms = release_order_now_ms()};
     uint8_t content[RELEASE_CONTENT_MAX];
     struct release_file_read m;
     struct wr w;
@@ -162,7 +180,7 @@ static int take_trial(const struct release_order *o, struct release_approval *a)
 
 int release_order_approval(const struct release_order *o, const char *manifest, const char *out)
 {
-    struct release_approval a = {.issued_ms = now_ms()};
+    struct release_approval a = {.issued_ms = release_order_now_ms()};
     uint8_t content[RELEASE_CONTENT_MAX];
     struct release_file_read m;
     char gateway[HEX_MAX];

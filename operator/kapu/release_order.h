@@ -18,4 +18,12 @@ struct release_order {
 int release_order_rollout(const struct release_order *o, const char *manifest, const char *out);
 int release_order_approval(const struct release_order *o, const char *manifest, const char *out);
 
+/* What campaigns of updates (update.h) make by the same rules. */
+
+/* Gateways in the order of the format. The number of one that is there twice, or -1. */
+int release_order_sort(struct release_rollout *r);
+/* Ends so many days after it was issued. false: there is no such time. */
+bool release_order_days(struct release_rollout *r, uint64_t days);
+uint64_t release_order_now_ms(void);
+
 #endif

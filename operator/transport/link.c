@@ -98,6 +98,8 @@ static void on_publish(struct mosquitto *m, void *ctx, int mid, int reason,
 
     (void)m;
     (void)properties;
+    if (l->published != NULL)
+        l->published(l->ctx, mid, reason);
     if (mid != l->published_mid)
         return;
     l->acknowledged = true;

@@ -24,6 +24,8 @@ struct link {
     int published_mid;
     bool acknowledged;
     int ack_code;
+    /* An answer to any of what was published; may be NULL. */
+    void (*published)(void *ctx, int mid, int reason);
     /* A message came; correlation data may be absent. */
     void (*message)(void *ctx, const char *topic, struct bytes correlation, struct bytes body);
     void *ctx;

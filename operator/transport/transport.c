@@ -22,6 +22,8 @@ struct transport {
     bool listening;    /* a hello is waited for */
     bool taken;        /* what was waited for is in *to */
     struct transport_message *to;
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
     char said[320];
 };
 
@@ -134,6 +136,17 @@ static bool is_due(struct transport *t, uint32_t sent_in, uint64_t sent_ms)
     return t->link.acknowledged && t->link.ack_code != 0 && link_now_ms() >= sent_ms + AGAIN_MS;
 }
 
+void transport_stop_when(struct transport *t, bool (*stop)(void *ctx), void *ctx)
+{
+    t->stop = stop;
+    t->stop_ctx = ctx;
+}
+
+static bool is_stopped(const struct transport *t)
+{
+    return t->stop != NULL && t->stop(t->stop_ctx);
+}
+
 int transport_request(struct transport *t, const char *name, struct bytes body, uint32_t timeout_ms,
                       struct transport_message *reply)
 {
@@ -158,7 +171,7 @@ int transport_request(struct transport *t, const char *name, struct bytes body, 
         if (link_publish(&t->link, topic, BYTES_OF(t->correlation),
                          (uint32_t)((end - now) / 1000 + 1), body) != 0)
             sent_in = 0;
-    } while (!t->taken && !t->link.refused && turn_until(t, end));
+    } while (!t->taken && !t->link.refused && !is_stopped(t) && turn_until(t, end));
     t->asked = NULL;
     return t->taken ? 0 : nothing_came(t, sent_in != 0);
 }

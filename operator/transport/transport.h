@@ -52,6 +52,10 @@ KAPU_MUST_CHECK int transport_request(struct transport *t, const char *name, str
 KAPU_MUST_CHECK int transport_listen(struct transport *t, uint32_t timeout_ms,
                                      struct transport_message *hello);
 
+/* While a reply is waited for, `stop` is asked several times a second; when it says so, there is
+ * none (KAPU_ETIMEOUT). NULL: nobody is asked. */
+void transport_stop_when(struct transport *t, bool (*stop)(void *ctx), void *ctx);
+
 /* Keeps the connection alive for that time. */
 void transport_idle(struct transport *t, uint32_t ms);
 

@@ -162,6 +162,8 @@ static void remember(struct appraisal *a)
     snprintf(r->version, sizeof(r->version), "%.*s", TEXT_OF(a->claims.software.version));
     memcpy(r->release_identity, a->claims.software.identity, sizeof(r->release_identity));
     memcpy(r->boot_name, a->claims.software.boot_name, sizeof(r->boot_name));
+    r->trial = a->claims.software.trial;
+    r->counter_tpm = a->claims.software.counter_tpm;
     r->last_update = a->claims.software.last_update;
     r->last_update_reset = a->claims.software.last_update_reset;
     r->counter = a->claims.software.counter_release;

@@ -12,6 +12,7 @@
 #define KAPU_STORE_H
 
 #include "nonce.h"
+#include "store_updates.h"
 #include "verifier.h"
 
 /* A gateway and what is known of it now. */
@@ -125,6 +126,7 @@ struct store_ops {
                                 struct verifier_reference *out);
     /* Gives the kernel of a release with that PCR 8 to `use`, and gives back what `use` did. */
     int (*kernel_find)(struct store *s, const uint8_t pcr[32], verifier_kernel_fn use, void *ctx);
+    const struct store_update_ops *updates; /* store_updates.h */
     void (*close)(struct store *s);
 };
 

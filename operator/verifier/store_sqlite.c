@@ -58,7 +58,8 @@ static const char schema_board[] =
     " subject TEXT NOT NULL, why TEXT NOT NULL);";
 
 /* What brings a file from each version to the next; a new file is of version 0. */
-static const char *const migrations[] = {schema, schema_kernel, schema_board};
+static const char *const migrations[] = {schema, schema_kernel, schema_board,
+                                         store_sqlite_updates_schema};
 #define SCHEMA_VERSION (int)(sizeof(migrations) / sizeof(migrations[0]))
 
 #define GATEWAY                                                                                    \
@@ -177,6 +178,16 @@ static int said(struct sqlite_store *s)
 {
     snprintf(s->store.said, sizeof(s->store.said), "%s", sqlite3_errmsg(s->db));
     return KAPU_EIO;
+}
+
+struct sqlite3 *store_sqlite_db(struct store *s)
+{
+    return of(s)->db;
+}
+
+int store_sqlite_said(struct store *s)
+{
+    return said(of(s));
 }
 
 /* Ready for its values; never NULL: all are prepared when the store is opened. */
@@ -1039,6 +1050,7 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
         .reference_find = reference_find,
         .reference_of_release = reference_of_release,
         .kernel_find = kernel_find,
+        .updates = &store_sqlite_updates,
         .close = close_store,
     };
     struct sqlite_store *s = calloc(1, sizeof(*s));

@@ -77,6 +77,8 @@ struct verifier_result {
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     char version[EVIDENCE_VERSION_MAX + 1];
     uint8_t release_identity[32], boot_name[32]; /* what an approval names */
+    bool trial;                                  /* it runs on trial */
+    uint32_t counter_tpm;                        /* security counter in the TPM */
     enum evidence_update last_update;            /* changes no tier: docs/verifier.md */
     enum evidence_reset last_update_reset;
     uint32_t counter, check_number, alarms, warnings;

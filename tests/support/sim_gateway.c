@@ -28,6 +28,7 @@
  *   give-up            an update was tried in vain, and the watchdog reset the board in it
  *   upgrade            the factory makes another attestation key; tells its name: "ak HEX"
  *   drop-certificate   certificates are not taken
+ *   update WORDS       see sim_update.h
  */
 #include <fcntl.h>
 #include <mosquitto.h>
@@ -45,6 +46,7 @@
 #include <kapu/protocol.h>
 
 #include "crypto_openssl.h"
+#include "sim_update.h"
 #include "soft_board.h"
 
 #define OTHER_NAME "00000000000000000000000000000000"
@@ -187,13 +189,17 @@ static void evidence(const struct protocol_request *q, struct protocol_reply *r)
     find_something();
     g->with_log = q->wants_log;
     wr_init(&w, message, sizeof(message));
+    sim_update_lie(&board);
     soft_gateway_message(g, q->nonce, &w);
+    sim_update_be_true(&board);
     r->kind = q->kind;
     r->message = wr_done(&w);
 }
 
 static void reply_to(const struct protocol_request *q, struct protocol_reply *r)
 {
+    if (sim_update_answer(&board, q, r))
+        return;
     switch (q->kind) {
     case PROTOCOL_IDENTIFY:
         identity(r);
@@ -202,9 +208,11 @@ static void reply_to(const struct protocol_request *q, struct protocol_reply *r)
     case PROTOCOL_ATTEST:
         evidence(q, r);
         break;
-    default:
+    case PROTOCOL_CERTIFY:
         r->kind = PROTOCOL_CERTIFY;
         keep_certificate(q);
+        break;
+    default: /* it knows no updates */
         break;
     }
 }
@@ -311,8 +319,16 @@ static bool enrolled; /* leave this broker after the answer went out */
 static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_message *message,
                        const mosquitto_property *properties)
 {
-    static const char *const asked[] = {"", "asked identify", "asked enrol", "asked certify",
-                                        "asked attest"};
+    static const char *const asked[] = {"",
+                                        "asked identify",
+                                        "asked enrol",
+                                        "asked certify",
+                                        "asked attest",
+                                        "asked update",
+                                        "asked install",
+                                        "asked halt",
+                                        "asked approve",
+                                        "asked keys"};
     static uint8_t work[PROTOCOL_BODY_MAX];
     struct protocol_request q;
     void *correlation = NULL;
@@ -448,6 +464,7 @@ static void turn(void)
         usleep(100000);
         (void)mosquitto_reconnect(sim.client);
     }
+    sim_update_turn(&board);
     if (enrolled) {
         enrolled = false;
         move_to(PROTOCOL_ENROLLED);
@@ -488,6 +505,8 @@ static void obey(char *line)
         printf("ak ");
         print_hex(board.ak.name.b, board.ak.name.n);
         say("");
+    } else if (strncmp(line, "update ", 7) == 0) {
+        say(sim_update_tell(&board, line) ? "ok" : "not understood");
     } else if (strcmp(line, "drop-certificate") == 0) {
         sim.drops_certificate = true;
         say("ok");

@@ -27,7 +27,7 @@ static void digest_of(const char *one, const char *two, uint8_t out[32])
     need(SHA->hash(SHA->ctx, (struct bytes[]){text_of(one), text_of(two)}, 2, out) == 0);
 }
 
-static void boot(struct soft_gateway *g, const char *release)
+void soft_gateway_boot(struct soft_gateway *g, const char *release)
 {
     static const struct {
         uint32_t pcr, type;
@@ -111,7 +111,7 @@ void soft_gateway_init(struct soft_gateway *g, const char *name, const char *rel
     digest_of(name, " boot", c->software.boot_name);
     c->tee = text_of("OP-TEE 4.10.0-2");
     c->monitor = &g->monitor;
-    boot(g, release);
+    soft_gateway_boot(g, release);
     watch(&g->monitor);
 }
 

@@ -37,6 +37,8 @@ struct soft_gateway {
 
 /* `release` says whose software it boots: the PCRs follow from it. */
 void soft_gateway_init(struct soft_gateway *g, const char *name, const char *release);
+/* Boots another release: PCRs and event log follow; nothing else does. */
+void soft_gateway_boot(struct soft_gateway *g, const char *release);
 /* Adds a finding and counts it. */
 void soft_gateway_finding(struct soft_gateway *g, enum evidence_severity severity, const char *id,
                           const char *object, uint64_t address, const char *detail);

@@ -520,13 +520,15 @@ static void store_of_version(const char *name)
 /* Made by those versions of kapu, with the gateway of these tests in it (tests/vectors/store). */
 static void a_store_of_an_older_kapu_is_taken_over(void **state)
 {
-    static const char *const versions[] = {STORES "/version-1.sql", STORES "/version-2.sql"};
+    static const char *const versions[] = {STORES "/version-1.sql", STORES "/version-2.sql",
+                                           STORES "/version-3.sql"};
     const struct verifier_reference ref = with_kernel("1", 1, 0x1000);
 
     (void)state;
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
         struct store_state s;
         uint32_t size, day;
+        uint64_t number;
 
         store_of_version(versions[i]);
         assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &s), 0);
@@ -539,11 +541,13 @@ static void a_store_of_an_older_kapu_is_taken_over(void **state)
         assert_int_equal(day, 0);
         assert_int_equal(fleet.store->ops->references_add(fleet.store, &ref, 1), 0);
         assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
+        assert_int_equal(fleet.store->ops->updates->numbers(fleet.store, 0, 1, &number), 0);
+        assert_int_equal(number, 1);
     }
     store_close(fleet.store);
-    assert_int_equal(exec("PRAGMA user_version = 4"), SQLITE_OK);
+    assert_int_equal(exec("PRAGMA user_version = 5"), SQLITE_OK);
     assert_null(store_sqlite_open(path, (char[256]){0}, 256)); /* of one that is to come */
-    assert_int_equal(exec("PRAGMA user_version = 3"), SQLITE_OK);
+    assert_int_equal(exec("PRAGMA user_version = 4"), SQLITE_OK);
     fleet.store = open_store();
 }
 

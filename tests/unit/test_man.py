@@ -35,7 +35,7 @@ def options(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("command", ["attest", "audit", "board", "enroll", "evidence", "factory", "fleet", "forget",
-                                     "inspect", "reference", "release"])
+                                     "inspect", "reference", "release", "update"])
 def test_options_are_the_same_everywhere(command):
     told = options(output(command, "--help")) - {"--help"}
     page = (MAN / f"kapu-{command}.1").read_text().replace("\\-", "-").replace("\\fB", " ")

@@ -6,6 +6,8 @@
     staff-ca.pem, .key     issues certificates of the operator's programs, and nothing else
     broker.pem, .key       the brokers', as TLS servers
     kapu.pem, .key         kapu's, as their client
+    release.keys, rollout.keys, approval.keys
+                           whose manifests, rollouts and approvals gateways believe
     release-keys.pem       whose reference values of releases are believed: public keys
     factory-keys.pem       whose board records are believed: public keys
     ek-cas.pem             who may have made TPMs: certificates of endorsement keys lead there
@@ -34,7 +36,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from . import keys, tpm
+from . import keys, tpm, update_keys
 from .errors import KapuError
 from .paths import BUILD, ROOT, host_environment
 from .processes import end_process, read_pid
@@ -124,6 +126,22 @@ def trust_tpms(folder: Path, authorities: list[Path]) -> None:
     path.write_text(known)
 
 
+def put_update_keys(folder: Path) -> str:
+    """The sets of keys of updates; what operator.conf says of them and of the operator's own keys. With
+    KAPU_KEYS these are whatever file or token the operator names there."""
+    text = ""
+    for role in update_keys.UPDATE_ROLES:
+        (folder / f"{role}.keys").write_bytes(update_keys.set_file(role))
+        text += f"{role}-set {role}.keys\n"
+    for role in ("rollout", "approval"):
+        if os.environ.get("KAPU_KEYS"):
+            text += f"# {role}-key FILE, or a pkcs11: URI\n"
+        else:
+            write_private(folder / f"{role}.key", update_keys.development_key(role).read_bytes())
+            text += f"{role}-key {role}.key\n"
+    return text
+
+
 def own_tpm_authorities() -> list[Path]:
     """The authority that stands for the TPMs' maker in this checkout."""
     return [path for path in (tpm.CA / "swtpm-localca-rootca-cert.pem", tpm.CA / "issuercert.pem")
@@ -189,6 +207,7 @@ class Operator:
             for broker in BROKERS:
                 (temporary / "brokers" / broker).mkdir(parents=True)
                 text += "".join(f"{broker}-{side} {next(ports)}\n" for side in SIDES)
+            text += put_update_keys(temporary)
             (temporary / "operator.conf").write_text(text)
             temporary.rename(folder)
         finally:

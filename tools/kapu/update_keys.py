@@ -22,6 +22,7 @@ UPDATE_ROLES = {"release": (1, 2, ("release-1", "release-2", "release-3")),
                 "approval": (3, 1, ("approval",))}
 COSE_SIGN = b"\xd8\x62\x84"  # tag 98, an array of four
 BYTES, EMPTY_MAP = 2, b"\xa0"
+TYPE, SET_TYPE = 16, "application/x.kapu.keys+cose"  # RFC 9596
 
 
 def development_key(name: str) -> Path:
@@ -82,6 +83,11 @@ def first_set(role: str) -> bytes:
     if not path.exists():
         raise KapuError(f"the set of {role} keys is missing: {path} (kapu release keys --role {role} ...)")
     return content(path, role)
+
+
+def set_file(role: str) -> bytes:
+    """The first set as a file of `kapu release keys` that nobody has signed."""
+    return COSE_SIGN + cbor(cbor({TYPE: SET_TYPE})) + EMPTY_MAP + cbor(first_set(role)) + cbor([])
 
 
 def first_sets_identity() -> str:

@@ -1,0 +1,564 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kapu update as an operator meets it: gateways in software whose secure world is the real code decide, evidence
+is of real TPMs, and a broker is between.
+"""
+
+import json
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+
+import pytest
+
+from kapu.paths import ROOT
+from kapu.update_keys import development_key
+from releases import RELEASE_KEYS, Release, Updates, know
+from simulated import Fleet
+
+LABELS = ("pump", "tank", "valve")
+TRIES_GONE, BOOT_REFUSED = 3, 4  # enum update_outcome
+BENIGN = ("done", "runs already", "not approved")  # what an install is answered with that is no refusal
+
+
+def answers() -> dict[str, int]:
+    """Name and number of every answer of the secure world."""
+    header = (ROOT / "lib/update/include/kapu/update.h").read_text()
+    body = re.search(r"enum update_answer \{(.*?)UPDATE_ANSWERS", header, re.DOTALL).group(1)
+    constants = re.findall(r"^\s*(UPDATE_\w+),", body, re.MULTILINE)
+    names = dict(re.findall(r"\[(UPDATE_\w+)\] = *\{\s*\"([^\"]+)\"", (ROOT / "lib/update/record.c").read_text()))
+    return {names[constant]: number for number, constant in enumerate(constants)}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """For tests in which no gateway is asked anything."""
+    fleet = Fleet(tmp_path_factory.mktemp("updates"))
+    try:
+        yield Updates(fleet, LABELS)
+    finally:
+        fleet.end()
+
+
+@pytest.fixture
+def updates(published):
+    """Its gateways are trusted, and have nothing left to say."""
+    for gateway in published.gateways.values():
+        for words in ("good", "update lie nothing", "update takes 200"):
+            gateway.behave(words)
+    _, rows = published.fleet.kapu_json("fleet")
+    for row in rows:
+        if row["trust"] == "not trusted":
+            assert published.fleet.kapu("attest", row["label"]).returncode == 0
+    for gateway in published.gateways.values():
+        heard(gateway)
+    return published
+
+
+def heard(gateway) -> list[str]:
+    """What the gateway has told since the last time."""
+    lines = []
+    while not gateway.heard.empty():
+        lines.append(gateway.heard.get())
+    return lines
+
+
+def begun(lines: list[str], word: str) -> list[str]:
+    return [line for line in lines if line.startswith(word + " ")]
+
+
+def store(updates):
+    return sqlite3.connect(updates.fleet.operator.folder / "kapu.db")
+
+
+# ---- the whole way ----
+
+def test_a_release_comes_to_all_gateways_in_waves(updates):
+    release = updates.published()
+    done = updates.rollout(release, "--all", "--waves", "30,60,100")
+    assert done.returncode == 0, done.stdout + done.stderr
+    status = updates.status(release, "--history")
+    rows = status["gateways"]
+    assert status["state"] == "done" and [row["state"] for row in rows] == ["confirmed"] * 3
+    assert sorted(row["gateway"] for row in rows) == [row["gateway"] for row in rows]  # waves follow the names
+    assert [row["wave"] for row in rows] == [1, 2, 3] and len({row["number"] for row in rows}) == 3
+    what = [(event["label"], event["what"]) for event in status["history"]]
+    order = [what.index((row["label"], "confirmed")) for row in rows]
+    asked = [what.index((row["label"], f"asked: rollout {row['number']}")) for row in rows]
+    assert asked[0] < order[0] < asked[1] < order[1] < asked[2] < order[2]  # a wave after the other
+    for gateway in updates.gateways.values():
+        lines = heard(gateway)
+        approvals = begun(lines, "approval")
+        assert len(approvals) == 1 and approvals[0].endswith(" done")
+        assert f"boots {release.version} on trial" in lines
+    assert all(row["state"] == "confirmed" for row in updates.states(release).values())
+    now = updates.status(release, "--ask")["gateways"][0]["now"]
+    assert (now["stage"], now["last"]) == ("idle", "confirmed")
+
+
+def test_one_that_runs_the_release_already_is_confirmed_and_not_approved(updates):
+    release = updates.published()
+    assert updates.rollout(release, "--gateway", "pump").returncode == 0
+    heard(updates.gateways["pump"])
+    for _ in range(2):  # in the boot in which it was confirmed, and in the next
+        done = updates.rollout(release, "--gateway", "pump")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert updates.state(release) == {"pump": "confirmed"}
+        updates.gateways["pump"].tell("update power")
+        updates.gateways["pump"].wait_for("ok")
+    assert begun(heard(updates.gateways["pump"]), "approval") == []
+
+
+def test_progress_of_a_fetch_is_seen_by_others(updates):
+    updates.gateways["pump"].behave("update takes 2500")
+    release = updates.published()
+    driver = updates.start("rollout", release.version, "--gateway", "pump", "--json")
+    row = updates.wait(release, "pump", "fetching")
+    end = time.monotonic() + 10
+    while not 0 < row["blocks"] < row["of"]:
+        assert time.monotonic() < end, row
+        row = updates.states(release)["pump"]
+    lines = [json.loads(line) for line in driver.communicate(timeout=60)[0].splitlines()]
+    assert driver.returncode == 0
+    told = [line["what"] for line in lines if line["label"] == "pump"]
+    assert told[0] == "asked" and told[-3:] == ["on trial", "approved", "confirmed"]
+
+
+# ---- refusals ----
+
+def test_each_refusal_is_told_by_the_name_of_its_attack(updates):
+    rest = [(name, number) for name, number in answers().items() if name not in BENIGN]
+    assert {"rollback", "freeze", "mix-and-match", "wrong hardware", "arbitrary software", "fast-forward",
+            "partial bundle", "replayed rollout", "TOCTOU", "revoked key"} <= {name for name, _ in rest}
+    release = updates.published()
+    while rest:
+        told = dict(zip(LABELS, rest))
+        rest = rest[len(LABELS):]
+        for label, (_, number) in told.items():
+            updates.gateways[label].behave(f"update answer {number}")
+        words = [word for label in told for word in ("--gateway", label)]
+        done = updates.rollout(release, *words, "--waves", "100", "--limit", "100%")
+        assert done.returncode == 0, done.stdout + done.stderr
+        states = updates.states(release)
+        assert {label: states[label]["answer"] for label in told} == {label: name for label, (name, _) in told.items()}
+        text = updates.kapu("status", release.version).stdout
+        for name, _ in told.values():
+            assert f"refused: {name}" in text
+        assert all(row["why"] and row["state"] == "refused" for row in states.values())
+
+
+# ---- halts ----
+
+@pytest.mark.parametrize("limit, status", [("0", "halted"), ("1", "done"), ("32%", "halted"), ("34%", "done")])
+def test_a_wave_with_too_many_failures_is_halted_and_one_with_as_many_as_may_is_not(updates, limit, status):
+    updates.gateways["tank"].behave("update answer 1")
+    for label in ("pump", "valve"):
+        updates.gateways[label].behave("update takes 1500")
+    release = updates.published()
+    done = updates.rollout(release, "--all", "--waves", "100", "--limit", limit)
+    assert done.returncode == (status == "halted"), done.stdout + done.stderr
+    assert updates.status(release)["state"] == status
+    states = updates.states(release)
+    assert (states["tank"]["state"], states["tank"]["answer"]) == ("refused", "rollback")
+    others = {states["pump"]["state"], states["valve"]["state"]}
+    if status == "done":
+        assert others == {"confirmed"}
+    else:
+        assert "confirmed" not in others
+        assert {row["halt"] for row in states.values()} == {"halt taken"}
+        assert "1 of wave 1 failed" in updates.status(release)["why"]
+
+
+def test_a_later_wave_does_not_begin_after_a_halt(updates):
+    release = updates.published()
+    first = min(updates.gateways.values(), key=lambda gateway: gateway.name)
+    first.behave("update answer 2")
+    assert updates.rollout(release, "--all", "--waves", "30,100").returncode == 1
+    states = updates.states(release)
+    assert states[first.label]["answer"] == "freeze"
+    for label, row in states.items():
+        if label != first.label:
+            assert row["state"] == "waiting" and not begun(heard(updates.gateways[label]), "rollout")
+
+
+@pytest.mark.parametrize("outcome, name", [(TRIES_GONE, "tries gone"), (BOOT_REFUSED, "refused")])
+def test_a_trial_that_failed_counts_with_its_outcome(updates, outcome, name):
+    updates.gateways["pump"].behave(f"update fail {outcome}")
+    release = updates.published()
+    assert updates.rollout(release, "--gateway", "pump").returncode == 1
+    row = updates.states(release)["pump"]
+    assert (row["state"], row["answer"]) == ("failed", name)
+    assert begun(heard(updates.gateways["pump"]), "approval") == []
+
+
+def test_a_gateway_that_says_nothing_fails_in_time(updates):
+    updates.gateways["pump"].behave("withhold")
+    release = updates.published()
+    began = time.monotonic()
+    assert updates.rollout(release, "--gateway", "pump", "--timeout", "3", "--limit", "1").returncode == 0
+    assert updates.states(release)["pump"]["state"] == "silent" and time.monotonic() - began < 20
+
+
+# ---- approvals ----
+
+def test_no_approval_for_evidence_that_is_not_that_of_the_trial(updates):
+    """One gateway says that it is another release, one that it is not on trial, one names another boot."""
+    for label, lie in zip(LABELS, ("identity", "trial", "boot")):
+        updates.gateways[label].behave(f"update lie {lie}")
+    release = updates.published()
+    done = updates.rollout(release, "--all", "--waves", "100", "--limit", "100%")
+    assert done.returncode == 0, done.stdout + done.stderr
+    states = updates.states(release)
+    assert {row["state"] for row in states.values()} == {"not trusted"}
+    assert "identity of another release" in states["pump"]["why"]
+    assert "not on trial" in states["tank"]["why"] and "another boot" in states["valve"]["why"]
+    for gateway in updates.gateways.values():
+        assert begun(heard(gateway), "approval") == []
+        gateway.behave("update lie nothing")
+    again = updates.rollout(release, "--all", "--waves", "100")  # the same trials, without the lies
+    assert again.returncode == 0, again.stdout + again.stderr
+    for gateway in updates.gateways.values():
+        assert len(begun(heard(gateway), "approval")) == 1
+
+
+@pytest.mark.parametrize("how, why", [("finding", "text"), ("other", "")])
+def test_no_approval_for_a_verdict_that_is_bad_and_then_a_halt(updates, how, why):
+    pump = updates.gateways["pump"]
+    pump.behave("update takes 1500")
+    release = updates.published()
+    driver = updates.start("rollout", release.version, "--gateway", "pump")
+    updates.wait(release, "pump", "fetching")
+    pump.behave(how)
+    out = driver.communicate(timeout=60)
+    assert driver.returncode == 1, out
+    row = updates.states(release)["pump"]
+    assert row["state"] == "not trusted" and why in row["why"] and row["halt"] == "halt taken"
+    assert begun(heard(pump), "approval") == []
+    pump.behave("good")
+    assert updates.fleet.kapu("attest", "pump").returncode == 0
+    resumed = updates.kapu("resume", release.version)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert updates.state(release) == {"pump": "confirmed"} and len(begun(heard(pump), "approval")) == 1
+
+
+def test_no_approval_once_it_is_halted_though_the_evidence_is_good(updates):
+    pump = updates.gateways["pump"]
+    release = updates.published()
+    driver = updates.start("rollout", release.version, "--gateway", "pump")
+    pump.wait_for(f"boots {release.version} on trial")
+    pump.behave("slow")  # its answers take a second
+    with store(updates) as db:  # what `kapu update halt` does first
+        db.execute("UPDATE update_campaign SET state = 1 WHERE id = (SELECT max(id) FROM update_campaign)")
+    began = time.monotonic()
+    driver.communicate(timeout=30)
+    assert driver.returncode == 1 and time.monotonic() - began < 3
+    time.sleep(1.5)
+    assert begun(heard(pump), "approval") == []
+    assert updates.kapu("halt", release.version).returncode == 0
+    assert "halt done" in heard(pump)
+
+
+def test_a_trial_that_starts_again_is_approved_for_the_boot_that_runs(updates):
+    pump = updates.gateways["pump"]
+    release = updates.published()
+    driver = updates.start("rollout", release.version, "--gateway", "pump")
+    pump.wait_for(f"boots {release.version} on trial")
+    pump.tell("update power")
+    driver.communicate(timeout=60)
+    assert driver.returncode == 0
+    assert begun(heard(pump), "approval")[-1].endswith(" done")
+
+
+# ---- interruptions ----
+
+def test_a_driver_killed_at_any_time_leaves_nothing_that_counts_twice(updates):
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    release = updates.published()
+    lines = {label: [] for label in LABELS}
+    driver = updates.start("rollout", release.version, "--all", "--waves", "50,100")
+    for _ in range(10):
+        time.sleep(chance.uniform(0.05, 1.2))
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate(timeout=10)
+        driver = updates.start("resume", release.version)
+    out = driver.communicate(timeout=60)
+    assert driver.returncode == 0 or "is done" in out[1], out
+    assert set(updates.state(release).values()) == {"confirmed"}
+    for label, gateway in updates.gateways.items():
+        lines[label] += heard(gateway)
+        boots = {line.split()[1] for line in begun(lines[label], "approval")}
+        assert len(boots) == 1, lines[label]
+        assert len(begun(lines[label], "rollout")) == 1  # one trial each
+    with store(updates) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        numbers = [number for number, in db.execute("SELECT number FROM update_order ORDER BY number")]
+        last = db.execute("SELECT last FROM update_number").fetchone()[0]
+        campaigns = db.execute("SELECT count(*) FROM update_campaign WHERE release = ?",
+                               (bytes.fromhex(release.digest),)).fetchone()[0]
+    assert len(set(numbers)) == len(numbers) and max(numbers) <= last and campaigns == 1
+
+
+def test_a_second_driver_is_refused_and_one_that_was_interrupted_can_be_resumed(updates):
+    updates.gateways["pump"].behave("update takes 3000")
+    release = updates.published()
+    driver = updates.start("rollout", release.version, "--gateway", "pump")
+    updates.wait(release, "pump", "fetching")
+    second = updates.kapu("resume", release.version)
+    assert second.returncode == 1 and "another kapu update drives this rollout" in second.stderr
+    other = updates.published()
+    busy = updates.rollout(other, "--gateway", "pump")
+    assert busy.returncode == 1 and "is in rollout" in busy.stderr
+    driver.send_signal(signal.SIGTERM)
+    assert "kapu update resume" in driver.communicate(timeout=10)[1] and driver.returncode == 1
+    assert updates.kapu("resume", release.version).returncode == 0
+    done = updates.kapu("resume", release.version)
+    assert done.returncode == 1 and "is done" in done.stderr
+
+
+def test_one_that_was_halted_goes_on_with_new_numbers(updates):
+    updates.gateways["pump"].behave("update takes 3000")
+    release = updates.published()
+    driver = updates.start("rollout", release.version, "--gateway", "pump")
+    before = updates.wait(release, "pump", "fetching")["number"]
+    began = time.monotonic()
+    halted = updates.kapu("halt", release.version)
+    assert halted.returncode == 0, halted.stdout + halted.stderr
+    out = driver.communicate(timeout=10)[0]
+    assert driver.returncode == 1 and "halted: by " in out and time.monotonic() - began < 4
+    updates.gateways["pump"].behave("update takes 200")
+    assert updates.kapu("resume", release.version).returncode == 0
+    row = updates.states(release)["pump"]
+    assert row["state"] == "confirmed" and row["number"] > before + 1  # the halt has one too
+
+
+# ---- who gets it ----
+
+def test_gateways_that_are_not_trusted_are_left_out(updates):
+    updates.gateways["tank"].behave("finding")
+    assert updates.fleet.kapu("attest", "tank").returncode == 1
+    release = updates.published()
+    done = updates.rollout(release, "--all", "--waves", "100")
+    assert done.returncode == 0 and "tank: skipped: not trusted" in done.stdout
+    states = updates.states(release)
+    assert (states["tank"]["state"], states["pump"]["state"]) == ("skipped", "confirmed")
+    assert "text" in states["tank"]["why"]
+    alone = updates.rollout(release, "--gateway", "tank")
+    assert alone.returncode == 1 and "no gateway that is trusted" in alone.stderr
+
+
+def test_a_release_whose_reference_values_are_not_known_is_not_rolled_out(updates):
+    release = updates.make()
+    assert updates.kapu("publish", release.folder).returncode == 0
+    done = updates.rollout(release)
+    assert done.returncode == 1 and "no reference values of release" in done.stderr
+    know(updates.fleet, release)
+    assert updates.rollout(release, "--all", "--waves", "100").returncode == 0
+
+
+# ---- publishing ----
+
+def test_publishing_copies_all_and_tells_it_in_json(published):
+    release = published.make()
+    patch = release.folder / ("patch-" + "ab" * 16)
+    patch.write_bytes(b"a patch")
+    patch.with_name(patch.name + ".index").write_bytes(b"its index")
+    (release.folder / "notes.txt").write_text("not for gateways")
+    done = published.kapu("publish", release.folder, "--to", published.web, "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["release"], said["folder"], said["known"]) == (release.digest, f"gateway-{release.version}", False)
+    there = published.web / said["folder"]
+    assert {path.name for path in there.iterdir()} == {"manifest", "index", "payload", patch.name, patch.name + ".index"}
+    assert all(path.read_bytes() == (release.folder / path.name).read_bytes() for path in there.iterdir())
+    again = published.kapu("publish", release.folder, "--to", published.web, "--json")
+    assert again.returncode == 0 and json.loads(again.stdout)["known"]
+
+
+def flip(path, at=-1):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def one_signature(release):
+    return Release(release.folder.with_name("one"), release.version, release.counter, signers=RELEASE_KEYS[:1])
+
+
+def signed_by_strangers(release):
+    return Release(release.folder.with_name("strangers"), release.version, release.counter,
+                   signers=("rollout", "approval"))
+
+
+def other_manifest(release):
+    """Changed after it was signed."""
+    data = (release.folder / "manifest").read_bytes()
+    (release.folder / "manifest").write_bytes(data.replace(b"simulated", b"simulatex"))
+    return release
+
+
+def changed(name, at=-1):
+    def change(release):
+        flip(release.folder / name, at)
+        return release
+    return change
+
+
+def longer(release):
+    with open(release.folder / "payload", "ab") as file:
+        file.write(b"more")
+    return release
+
+
+def without(name):
+    def remove(release):
+        (release.folder / name).unlink()
+        return release
+    return remove
+
+
+@pytest.mark.parametrize("spoil, why", [
+    (one_signature, "1 of the release keys signed it, of which 2 must"), (signed_by_strangers, "0 of the release keys"),
+    (other_manifest, "0 of the release keys"), (changed("payload"), "payload"), (changed("payload", 40), "payload"),
+    (longer, "has other bytes than the index says"), (changed("index"), "is not the index of this release"),
+    (without("payload"), "payload"), (without("index"), "index"), (without("manifest"), "manifest")],
+    ids=["one-signature", "strangers", "manifest", "payload", "payload-middle", "longer", "index", "no-payload",
+         "no-index", "no-manifest"])
+def test_a_release_that_is_not_what_was_signed_is_not_published(published, tmp_path, spoil, why):
+    good = Release(tmp_path / "good", f"spoilt-{random.randrange(1 << 40)}", 9)
+    bad = spoil(Release(tmp_path / "bad", good.version, 9))
+    done = published.kapu("publish", bad.folder, "--to", published.web)
+    assert (done.returncode, done.stdout) == (1, "") and why in done.stderr, done.stderr
+    assert not (published.web / f"gateway-{good.version}").exists()
+    assert published.kapu("status", good.version).returncode == 1  # it is not known either
+    assert published.kapu("publish", good.folder, "--to", published.web).returncode == 0
+
+
+def test_a_folder_that_is_there_with_other_content_is_not_touched(published):
+    release = published.make()
+    there = published.web / f"gateway-{release.version}"
+    shutil.copytree(release.folder, there)
+    flip(there / "payload")
+    before = {path.name: path.read_bytes() for path in there.iterdir()}
+    done = published.kapu("publish", release.folder, "--to", published.web)
+    assert done.returncode == 1 and "is there, with another payload" in done.stderr
+    assert {path.name: path.read_bytes() for path in there.iterdir()} == before
+    assert published.kapu("publish", release.folder, "--to", published.web, "--folder", "another").returncode == 0
+
+
+def test_publishing_that_was_killed_leaves_all_or_nothing(published):
+    release = published.make()
+    there = published.web / f"gateway-{release.version}"
+    for i in range(25):
+        running = published.start("publish", str(release.folder), "--to", str(published.web))
+        time.sleep(0.0015 * i)
+        running.send_signal(signal.SIGKILL)
+        running.communicate(timeout=10)
+        known = published.kapu("status", release.version).returncode == 0
+        assert not known or there.exists()
+        if there.exists():
+            assert all((there / name).read_bytes() == (release.folder / name).read_bytes()
+                       for name in ("manifest", "index", "payload"))
+    assert published.kapu("publish", release.folder, "--to", published.web).returncode == 0
+    assert not list(published.web.glob(".*"))
+
+
+# ---- usage ----
+
+@pytest.mark.parametrize("words", [
+    (), ("publish",), ("publish", "a", "b"), ("rollout",), ("rollout", "1"), ("rollout", "1", "--all", "--gateway", "pump"),
+    ("resume",), ("halt",), ("halt", "1", "--all"), ("status", "1", "2"), ("frobnicate",), ("rollout", "1", "--all", "--days", "0"),
+    ("rollout", "1", "--all", "--timeout", "x"), ("rollout", "1", "--all", "--number", "0"), ("status", "--nonsense")])
+def test_wrong_usage_is_told(published, words):
+    done = published.kapu(*words)
+    assert done.returncode == 2 and "usage: kapu update" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("words, why", [
+    (("rollout", "no-such", "--all"), "no release 'no-such' was published"),
+    (("rollout", "no-such", "--all", "--waves", "5,5,100"), "--waves"), (("rollout", "x", "--all", "--waves", "5"), "--waves"),
+    (("rollout", "x", "--all", "--waves", "5,,100"), "--waves"), (("rollout", "x", "--all", "--limit", "101%"), "--limit"),
+    (("rollout", "x", "--all", "--limit", "-1"), "--limit"), (("halt", "no-such"), "no release"),
+    (("publish", "/nonexistent"), "manifest"), (("resume", "no-such"), "no release")])
+def test_what_cannot_be_done_is_told_in_a_line(published, words, why):
+    done = published.kapu(*words)
+    assert done.returncode == 1 and why in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_keys_that_no_gateway_would_believe_are_found_out_before_anything_begins(updates, tmp_path):
+    release = updates.published()
+    folder = tmp_path / "operator"
+    shutil.copytree(updates.fleet.operator.folder, folder)
+    for role in ("rollout", "approval"):
+        key = folder / f"{role}.key"
+        good = key.read_bytes()
+        key.write_bytes(development_key("release-1").read_bytes())
+        done = subprocess.run([updates.fleet.kapu_program, "update", "rollout", release.version, "--all",
+                               "--operator", folder], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and f"is not in the set of {role} keys" in done.stderr
+        key.write_bytes(good)
+
+
+# ---- a manual halt ----
+
+@pytest.fixture(scope="module")
+def twenty(tmp_path_factory):
+    fleet = Fleet(tmp_path_factory.mktemp("twenty"))
+    try:
+        made = Updates(fleet, ())
+        threads = [threading.Thread(target=lambda part: [made.add(f"g{n}") for n in part], args=(range(first, 20, 2),))
+                   for first in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made.gateways) == 20
+        yield made
+    finally:
+        fleet.end()
+
+
+def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_one_floods_and_one_hangs(twenty):
+    """And the driver, which sees it in the store, stops."""
+    for gateway in twenty.gateways.values():
+        gateway.behave("update takes 60000")
+    release = twenty.published()
+    driver = twenty.start("rollout", release.version, "--all", "--waves", "100", "--limit", "100%")
+    end = time.monotonic() + 60
+    while list(twenty.state(release).values()).count("fetching") < 20:
+        assert time.monotonic() < end, twenty.state(release)
+        time.sleep(0.2)
+    off, floods, hangs = (twenty.gateways[f"g{n}"] for n in (3, 4, 5))
+    off.process.kill()
+    off.process.wait()
+    floods.tell("flood-large")
+    floods.wait_for("flooding")
+    hangs.behave("withhold")
+    time.sleep(0.5)  # the flood has filled what it can
+    for gateway in twenty.gateways.values():
+        heard(gateway)
+    began = time.monotonic()
+    done = twenty.kapu("halt", "--all", "--json")
+    took = time.monotonic() - began
+    print(f"halt took {took:.1f} s")
+    assert took < 10
+    reached = [label for label, gateway in twenty.gateways.items() if "halt done" in heard(gateway)]
+    assert sorted(reached) == sorted(label for label in twenty.gateways if label not in ("g3", "g5"))
+    driver.communicate(timeout=10)
+    assert driver.returncode == 1 and time.monotonic() - began < 13
+    told = {line["label"]: line["what"] for line in map(json.loads, done.stdout.splitlines()) if line["label"]}
+    assert told["g3"] == "not connected" and told["g5"] == "no answer to the halt"
+    assert list(told.values()).count("halt taken") >= 17  # all but these, and maybe the flooding one
+    states = twenty.states(release)
+    assert states["g3"]["halt"] == "halt not taken"
+    assert done.returncode == 1  # g5 is connected
+    hangs.behave("good")
+    again = twenty.kapu("halt", release.version, "--json")  # only those that have not taken it are asked
+    assert again.returncode == 0 and "halt done" in heard(hangs)
+    told = {line["label"]: line["what"] for line in map(json.loads, again.stdout.splitlines()) if line["label"]}
+    assert told["g5"] == "halt taken" and told["g3"] == "not connected" and len(told) <= 3
