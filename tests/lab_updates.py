@@ -9,6 +9,9 @@ from types import SimpleNamespace
 import snapshots
 import updates
 from board import Firmware
+from kapu import build, certs, reference
+from kapu.keys import key_set
+from kapu.paths import version
 from shell import Shell
 from watched import LIGHT_CPU, watched_instance
 
@@ -35,11 +38,24 @@ def _marked(image: Path, to: Path) -> Path:
     return to
 
 
-def save_gateway(folder: Path, releases: dict[int, updates.Release]) -> Path:
-    """A lab gateway that has come up with NOW from slot A; NEXT lies in slot B. To go on from: snapshots.restored()."""
+def reference_of(release: updates.Release, to: Path) -> Path:
+    """Signed reference values of it. Its OP-TEE, which says the version, is that of the build."""
+    built = Firmware("lab").release
+    said = reference.release(version(), "lab", release.counter, reference.pcrs_of(built.tfa.out, release.images))
+    to.write_bytes(reference.sign(reference.encode(build.PLATFORM.name, [said]),
+                                  certs.Signer(built.native.out / "kapu-sign", key_set())))
+    return to
+
+
+def save_gateway(folder: Path, releases: dict[int, updates.Release], other: int | None = NEXT) -> Path:
+    """A lab gateway that has come up with NOW from slot A; NEXT lies in slot B, or nothing. To go on from:
+    snapshots.restored()."""
     instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
     instance.write_firmware("a", releases[NOW].package)
-    instance.write_firmware("b", releases[NEXT].package)
+    if other:
+        instance.write_firmware("b", releases[other].package)
+    else:
+        instance.erase_slot("b")
     try:
         instance.machine.start()
         snapshots.come_up(instance.machine, "lab")

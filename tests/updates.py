@@ -50,7 +50,7 @@ class Release:
 
     def __init__(self, firmware, package: Path, counter: int):
         data, now = package.read_bytes(), now_ms()
-        self.package = package
+        self.package, self.images, self.counter = package, firmware.images, counter
         self.said = {"identity": certs.release_identity(firmware.images, counter), "version": f"test {counter}",
                      "hardware": HARDWARE, "product": "lab", "counter": counter, "from": 0, "made": now - DAY_MS,
                      "expires": now + 100 * DAY_MS, "firmware": [len(data), hashlib.sha256(data).digest()],

@@ -38,5 +38,8 @@
  * and the gateway's UEID. VO: a = enum update_stage. */
 #define UPDATE_TA_STATE 3
 #define UPDATE_TA_NAMES_SIZE 65
+/* What UPDATE_TA_REQUEST would say if the other slot held the manifest's firmware package;
+ * parameters as there. Nothing changes. */
+#define UPDATE_TA_CHECK 4
 
 #endif

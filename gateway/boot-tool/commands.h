@@ -7,6 +7,7 @@
 /* update.c. Words are files; "-": nothing. 0: done; 3: refused; 1: it could not be asked. */
 int update_state(char **unused);
 int update_request_files(char **words); /* release keys, rollout keys, manifest, rollout */
+int update_check_files(char **words);   /* the same */
 int update_next_keys(char **words);     /* present set, next set */
 int update_confirm_trial(char **words); /* approval, approval keys */
 

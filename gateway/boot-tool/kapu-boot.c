@@ -123,6 +123,7 @@ static const struct {
     {"update", 0, update_state, "what the update TA knows"},
     {"request", 4, update_request_files,
      "RELEASE-KEYS ROLLOUT-KEYS MANIFEST ROLLOUT: \"-\" for what is not given"},
+    {"check", 4, update_check_files, "the same words: what a request would be answered"},
     {"keys", 2, update_next_keys, "KEYS NEXT-KEYS: the next set of a role"},
     {"confirm", 2, update_confirm_trial,
      "APPROVAL KEYS: confirm the trial that runs, by the update TA"},

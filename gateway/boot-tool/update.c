@@ -75,7 +75,7 @@ static int ask(struct session *x, uint32_t command, struct tee_param v[TEE_PARAM
     return answer->a == UPDATE_DONE ? 0 : 3;
 }
 
-int update_request_files(char **words)
+static int four_files(char **words, uint32_t command)
 {
     struct session x;
     size_t at = 0;
@@ -96,10 +96,20 @@ int update_request_files(char **words)
         struct tee_param v[TEE_PARAMS] = {{TEE_MEMORY_INPUT, 0, (uint32_t)at, &x.m},
                                           {.kind = TEE_OUTPUT}};
 
-        err = ask(&x, UPDATE_TA_REQUEST, v, &v[1]);
+        err = ask(&x, command, v, &v[1]);
     }
     session_close(&x);
     return err;
+}
+
+int update_request_files(char **words)
+{
+    return four_files(words, UPDATE_TA_REQUEST);
+}
+
+int update_check_files(char **words)
+{
+    return four_files(words, UPDATE_TA_CHECK);
 }
 
 static int two_files(char **words, uint32_t command)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Each request is passed on to the secure world, whose answer goes back. Whether a request is from
+ * Each request is passed on to the secure world, or to the writer of updates, and the answer goes
+ * back. Whether a request is from
  * the operator the broker knows; evidence may go to anybody: it is signed, and for one nonce.
  */
 #include <openssl/evp.h>
@@ -134,6 +135,13 @@ static struct bytes certify(struct gateway *g, const struct protocol_request *re
     return encode(&r);
 }
 
+static struct bytes update(struct bytes request)
+{
+    const size_t n = updates_ask(request, answer, sizeof(answer));
+
+    return n > 0 ? (struct bytes){answer, n} : refuse("the writer of updates does not answer");
+}
+
 struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct bytes request)
 {
     struct protocol_request r;
@@ -151,6 +159,12 @@ struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct
         return evidence(g, &r);
     case PROTOCOL_CERTIFY:
         return certify(g, &r);
+    case PROTOCOL_UPDATE:
+    case PROTOCOL_INSTALL:
+    case PROTOCOL_HALT:
+    case PROTOCOL_APPROVE:
+    case PROTOCOL_KEYS:
+        return update(request);
     default:
         return refuse("the request is not known");
     }

@@ -73,6 +73,48 @@ int release_patch_encode(const struct release_patch *p, struct wr *out)
     return enc_end(&e);
 }
 
+/* Head of a CBOR item (RFC 8949, 3) of a major type: its number or length. */
+static uint32_t head_of(struct rd *r, uint8_t major)
+{
+    const uint8_t first = rd_u8(r), more = first & 31u;
+
+    if (first >> 5 != major || more > 26)
+        rd_fail(r, KAPU_EINVAL);
+    switch (more) {
+    case 24:
+        return rd_u8(r);
+    case 25:
+        return rd_be16(r);
+    case 26:
+        return rd_be32(r);
+    default:
+        return more;
+    }
+}
+
+int release_patch_size(const uint8_t head[RELEASE_PATCH_HEAD], size_t *n)
+{
+    enum { UINT = 0, BSTR = 2, MAP = 5 };
+    struct rd r;
+    uint32_t table;
+
+    rd_init(&r, (struct bytes){head, RELEASE_PATCH_HEAD});
+    if (head_of(&r, MAP) != ITEMS)
+        rd_fail(&r, KAPU_EINVAL);
+    (void)rd_bytes(&r, 3); /* version; label of the next */
+    (void)rd_bytes(&r, head_of(&r, BSTR));
+    (void)head_of(&r, UINT); /* label, value */
+    (void)head_of(&r, UINT);
+    (void)head_of(&r, UINT);
+    (void)head_of(&r, UINT);
+    (void)head_of(&r, UINT); /* label of the table */
+    table = head_of(&r, BSTR);
+    if (r.err != 0 || table > RELEASE_PATCH_FRAMES_MAX * ROW)
+        return KAPU_EINVAL;
+    *n = r.at + table;
+    return *n < RELEASE_PATCH_HEAD ? KAPU_EINVAL : 0;
+}
+
 int release_patch_decode(struct bytes in, struct release_patch *p)
 {
     struct dec d;

@@ -117,6 +117,8 @@ static const struct {
     [UPDATE_NO_TRIAL] = {"no trial", "no trial runs"},
     [UPDATE_NOT_CLEAN] = {"not clean", "no deep check of this boot has ended without alarms"},
     [UPDATE_NOT_APPROVED] = {"not approved", "the release needs the operator's approval"},
+    [UPDATE_ENDLESS_DATA] = {"endless data", "the server sends more than was asked for"},
+    [UPDATE_SLOW_RETRIEVAL] = {"slow retrieval", "the server sends too slowly to ever end"},
 };
 
 const char *update_answer_name(enum update_answer a)

@@ -91,6 +91,13 @@ static enum update_answer judge_release(const struct update *u)
     return m->counter_from > u->counter ? UPDATE_BETWEEN : UPDATE_DONE;
 }
 
+/* The trial that waits is of this rollout: it is asked for again. */
+static bool is_set_already(const struct update *u)
+{
+    return u->stage == UPDATE_WAITING && is_last_release(u) &&
+           u->rollout.number == u->record.rollout;
+}
+
 /* A trial falls back to the slot that runs, which must have been confirmed by then. */
 static enum update_answer judge_trials(const struct update *u)
 {
@@ -134,10 +141,10 @@ static int begin_trial(struct update *u, uint8_t slot)
     return err;
 }
 
-static int install(struct update *u, const struct update_request *request,
-                   enum update_answer *answer)
+/* All but the slot. */
+static int judge_install(struct update *u, const struct update_request *request,
+                         enum update_answer *answer)
 {
-    const uint8_t slot = other_slot(u->boot->slot);
     uint8_t digest[RELEASE_DIGEST_SIZE];
     int err = take_manifest(u, request, digest, answer);
 
@@ -149,13 +156,20 @@ static int install(struct update *u, const struct update_request *request,
         *answer = judge_order(u);
     if (*answer == UPDATE_DONE)
         *answer = judge_release(u);
-    if (*answer == UPDATE_DONE && u->stage == UPDATE_WAITING && is_last_release(u) &&
-        u->rollout.number == u->record.rollout)
-        return 0; /* asked for again */
-    if (*answer == UPDATE_DONE)
+    if (*answer == UPDATE_DONE && !is_set_already(u))
         *answer = judge_trials(u);
-    if (*answer == UPDATE_DONE)
-        err = judge_slot(u, slot, answer);
+    return 0;
+}
+
+static int install(struct update *u, const struct update_request *request,
+                   enum update_answer *answer)
+{
+    const uint8_t slot = other_slot(u->boot->slot);
+    int err = judge_install(u, request, answer);
+
+    if (err != 0 || *answer != UPDATE_DONE || is_set_already(u))
+        return err;
+    err = judge_slot(u, slot, answer);
     return err == 0 && *answer == UPDATE_DONE ? begin_trial(u, slot) : err;
 }
 
@@ -177,6 +191,17 @@ static int halt(struct update *u, enum update_answer *answer)
     r.trial = false;
     r.last = UPDATE_HALTED;
     return update_end_trial(u, &r);
+}
+
+int update_check(struct update *u, const struct update_request *r, enum update_answer *answer)
+{
+    int err = u->stage == UPDATE_CLOSED ? KAPU_ESESSION : take_rollout(u, r, answer);
+
+    if (err == 0 && *answer == UPDATE_DONE && u->rollout.action == RELEASE_HALT)
+        *answer = judge_order(u);
+    else if (err == 0 && *answer == UPDATE_DONE)
+        err = judge_install(u, r, answer);
+    return update_done(u, err);
 }
 
 int update_request(struct update *u, const struct update_request *r, enum update_answer *answer)

@@ -67,7 +67,7 @@ def test_root_is_the_verified_device(booted):
 
 
 def test_the_signed_device_tree_names_only_known_devices():
-    """No TPM, no flash, nothing secure: what is not in the tree does not exist for Linux."""
+    """No TPM, no ROM, nothing secure: what is not in the tree does not exist for Linux."""
     tree = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts",
                            release("gateway").device_tree.out / "gateway.dtb"],
                           check=True, capture_output=True, text=True).stdout
@@ -75,7 +75,11 @@ def test_the_signed_device_tree_names_only_known_devices():
              for kind in re.findall(r'"(.*?)"', line.replace("\\0", '", "'))}
     assert kinds == {"kapu,qemu-virt", "linux,dummy-virt", "arm,psci-1.0", "arm,psci-0.2",
                      "linaro,optee-tz", "arm,armv8", "arm,armv8-timer", "fixed-clock",
-                     "arm,gic-v3", "arm,pl011", "arm,primecell", "arm,pl031", "virtio,mmio"}
+                     "arm,gic-v3", "arm,pl011", "arm,primecell", "arm,pl031", "virtio,mmio",
+                     "cfi-flash", "fixed-partitions"}
+    slots = re.findall(r'label = "(.*)";\s+reg = <(.*)>;', tree)
+    assert slots == [("kapu-firmware-a", "0x00 0x2000000"), ("kapu-firmware-b", "0x2000000 0x2000000")]
+    assert re.search(r"flash@4000000 {[^}]*reg = <0x00 0x4000000 0x00 0x4000000>;", tree)  # not flash 0, at 0
 
 
 def test_no_service_failed(booted):

@@ -56,9 +56,15 @@ static void patch_of(struct bytes in)
     struct release_patch p;
     struct release_patch_frame f;
     struct wr w;
+    size_t size = 0;
+    int err = in.n < RELEASE_PATCH_HEAD ? KAPU_EINVAL : release_patch_size(in.p, &size);
 
+    if (err == 0 && (size < RELEASE_PATCH_HEAD || size > RELEASE_PATCH_INDEX_MAX))
+        abort();
     if (release_patch_decode(in, &p) != 0)
         return;
+    if (size != in.n)
+        abort();
     wr_init(&w, again, sizeof(again));
     if (release_patch_encode(&p, &w) != 0 && w.err != KAPU_ESPACE)
         abort();

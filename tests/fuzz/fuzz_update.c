@@ -121,12 +121,16 @@ static void ask(struct update *u, struct rd *in)
 {
     const uint8_t running = u->boot->slot;
     struct update_request r = {.manifest = rd_2b(in)};
-    enum update_answer answer;
+    enum update_answer checked, answer;
 
     r.rollout = rd_bytes(in, in->n - in->at);
     if (in->err != 0)
         return;
+    if (update_check(u, &r, &checked) != 0)
+        abort();
     if (update_request(u, &r, &answer) != 0 || answer >= UPDATE_ANSWERS)
+        abort();
+    if (checked != (answer == UPDATE_PARTIAL_BUNDLE ? UPDATE_DONE : answer))
         abort();
     if (answer == UPDATE_DONE && state.trial && u->stage == UPDATE_WAITING && state.slot == running)
         abort();

@@ -595,6 +595,9 @@ static bool linux_works(struct gateway *g, uint32_t release)
             write_slot(g, (uint8_t)(1 - g->boot.slot), release);
         return true;
     }
+    must(update_check(&u, &request, &answer));
+    if (answer != UPDATE_DONE)
+        wrong(g, "a good request was refused before the slot was written");
     write_slot(g, (uint8_t)(1 - g->boot.slot), g->target);
     must(update_request(&u, &request, &answer));
     if (answer == UPDATE_DONE)

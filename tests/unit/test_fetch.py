@@ -211,6 +211,15 @@ def test_a_pinned_source_that_left_the_archive_says_what_is_there(archive):
         fetch.fetch_all()
 
 
+def test_the_newest_version_of_a_source_is_taken_in_whatever_order_apt_lists_them(archive):
+    versions = ["1-2+deb13u5", "1-2+deb13u10", "1-2+deb13u7"]
+    archive.answer("madison", "src", "".join(f" src | {version} | http://mirror.example trixie-security/main Sources\n"
+                                             for version in versions))
+    archive.answer("showsrc", "src", "".join(f"Package: src\nVersion: {version}\nChecksums-Sha256:\n 11 5 src.dsc\n\n"
+                                             for version in versions))
+    assert fetch.resolve_source(fetch.PrivateApt(), "src", "trixie")["version"] == "1-2+deb13u10"
+
+
 def test_a_name_that_the_archive_no_longer_has_is_said(archive):
     archive.lock("packages", "hello", "1", HELLO)
     with pytest.raises(KapuError, match="trixie has no hello any more"):

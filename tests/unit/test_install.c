@@ -506,6 +506,7 @@ static void the_index_of_a_patch_is_read_back_and_found_in(void **state)
 {
     uint8_t buf[1024];
     struct release_patch is;
+    size_t size;
     struct wr out;
 
     (void)state;
@@ -517,6 +518,11 @@ static void the_index_of_a_patch_is_read_back_and_found_in(void **state)
     assert_int_equal(release_patch_decode(wr_done(&out), &is), 0);
     assert_memory_equal(is.from, w.p.from, sizeof(is.from));
     assert_int_equal(is.frames, w.p.frames);
+    assert_int_equal(release_patch_size(buf, &size), 0);
+    assert_int_equal(size, out.at);
+    buf[0] ^= 0x40;
+    assert_int_equal(release_patch_size(buf, &size), KAPU_EINVAL);
+    buf[0] ^= 0x40;
     for (uint32_t f = 0; f < FRAMES + 2; f++) {
         struct release_patch_frame found;
         const int expected = f < FRAMES && f % 2 == 0 ? 0 : KAPU_ENOENT;

@@ -204,11 +204,32 @@ static void sign(bool other)
     q.request.rollout = update_file_bytes(&q.rollout_file);
 }
 
+/* What a check says before: the same, but of the slot; and nothing is another one after it. */
+static enum update_answer check(void)
+{
+    const struct update_record record = b.u.record;
+    const struct bootstate state = b.state, next = b.u.next;
+    const enum update_stage stage = b.u.stage;
+    const unsigned int writes = b.record_writes + b.state_writes;
+    enum update_answer answer = UPDATE_ANSWERS;
+
+    assert_int_equal(update_check(&b.u, &q.request, &answer), 0);
+    assert_memory_equal(&b.u.record, &record, sizeof(record));
+    assert_memory_equal(&b.state, &state, sizeof(state));
+    assert_memory_equal(&b.u.next, &next, sizeof(next));
+    assert_int_equal(b.u.stage, stage);
+    assert_int_equal(b.record_writes + b.state_writes, writes);
+    return answer;
+}
+
+/* Each request of these tests is checked first. */
 static enum update_answer ask(void)
 {
+    const enum update_answer checked = check();
     enum update_answer answer = UPDATE_ANSWERS;
 
     assert_int_equal(update_request(&b.u, &q.request, &answer), 0);
+    assert_int_equal(checked, answer == UPDATE_PARTIAL_BUNDLE ? UPDATE_DONE : answer);
     return answer;
 }
 
@@ -943,10 +964,33 @@ static void a_port_that_fails_is_an_error_and_can_be_asked_again(void **state)
         assert_int_equal(update_request(&b.u, &q.request, &answer), KAPU_ESESSION);
         assert_int_equal(update_keys(&b.u, q.request.keys[0], q.request.manifest, &answer),
                          KAPU_ESESSION);
+        assert_int_equal(update_check(&b.u, &q.request, &answer), KAPU_ESESSION);
         open_it();
         assert_int_equal(ask(), UPDATE_DONE);
         assert_true(b.state.trial);
     }
+}
+
+/* The slot may fail to be read, and hold anything: a check does not look. */
+static void a_check_needs_no_slot(void **state)
+{
+    enum update_answer answer;
+
+    (void)state;
+    make_gateway();
+    make_ask();
+    sign(false);
+    b.fail_hash = KAPU_EIO;
+    assert_int_equal(check(), UPDATE_DONE);
+    assert_int_equal(update_request(&b.u, &q.request, &answer), KAPU_EIO);
+    b.fail_hash = 0;
+    open_it();
+    q.r.action = RELEASE_HALT;
+    sign(false);
+    assert_int_equal(check(), UPDATE_DONE); /* of a halt too */
+    q.r.gateway[0][0] ^= 1;
+    sign(false);
+    assert_int_equal(check(), UPDATE_REPLAYED_ROLLOUT);
 }
 
 /* The state may be written and the counter raised by then: nothing is done by what was known
@@ -1019,6 +1063,7 @@ int main(void)
         cmocka_unit_test(what_came_of_the_last_trial_is_read_from_the_beginning_of_a_record),
         cmocka_unit_test(a_record_survives_its_encoding_and_nothing_else_is_one),
         cmocka_unit_test(a_port_that_fails_is_an_error_and_can_be_asked_again),
+        cmocka_unit_test(a_check_needs_no_slot),
         cmocka_unit_test(a_confirmation_that_failed_half_way_is_finished_and_not_undone_by_a_halt),
         cmocka_unit_test(every_answer_has_a_name_of_its_own),
     };

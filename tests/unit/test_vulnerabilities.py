@@ -47,7 +47,7 @@ def test_every_pinned_source_is_listed(data, built):
     assert {e["name"] for e in fetch.read_lock()["sources"]} < listed and "linux-source-6.12" in listed
 
 
-@pytest.mark.parametrize("name", ["arm-trusted-firmware", "mbedtls", "optee-os", "linux-source-6.12",
+@pytest.mark.parametrize("name", ["arm-trusted-firmware", "curl", "mbedtls", "optee-os", "linux-source-6.12",
                                   "libssl3t64"])
 def test_a_pin_that_moved_must_be_gone_through_again(data, built, monkeypatch, name):
     was = vulnerabilities.pinned
@@ -71,6 +71,13 @@ def test_a_pin_that_moved_must_be_gone_through_again(data, built, monkeypatch, n
      "is not so: `CFG_CORE_FFA=y`"),
     ("TFV-15", {"proofs": [{"option": "CONFIG_ARM64", "is": "n", "of": "linux"}]},
      "is not so: `CONFIG_ARM64=n`"),
+    ("CVE-2026-8932", {"proofs": [{"symbol": "curl_multi_perform", "absent_from": ["libcurl"]}]},
+     "is not so: no `curl_multi_perform` in libcurl"),
+    ("CVE-2026-8926", {"proofs": [{"option": "USE_IPV6", "is": "n", "of": "curl"}]}, "is not so: `USE_IPV6=n`"),
+    ("CVE-2026-8926", {"proofs": [{"option": "CURL_DISABLE_HTTP", "is": "1", "of": "curl"}]},
+     "is not so: `CURL_DISABLE_HTTP=1`"),
+    ("CVE-2026-9080", {"proofs": [{"folder": "gateway", "lacks": "curl_multi_perform"}]},
+     "is not so: no `curl_multi_perform` in `gateway`"),
     ("TFV-15", {"ids": ["TFV-14"]}, "is listed twice"),
 ])
 def test_a_claim_that_is_not_so_is_named(data, built, identifier, change, said):

@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import allow, certs, fetch, kernelimage, profile, reference, symbols, windows
+from . import allow, certs, curl, fetch, kernelimage, profile, reference, symbols, windows
 from .errors import KapuError
 from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, development_folder, key_set, operator_ca,
                    reference_public)
@@ -103,6 +103,36 @@ def qcbor_step() -> Step:
                 values=[fetch.identity("optee-os")])
 
 
+# ---- libcurl ----------------------------------------------------------------------------------
+
+def make_curl(step: Step, out: Path, make) -> None:
+    tree = unpack_source(step, "curl", out)
+    make(step, tree, out)
+    shutil.rmtree(tree)
+    for copy in out.glob("*.orig.tar.*"):  # dpkg-source left it
+        copy.unlink()
+
+
+def build_curl(step: Step, out: Path) -> None:
+    """What the gateway's writer of updates fetches with."""
+    make_curl(step, out, curl.make_gateways)
+
+
+def curl_step() -> Step:
+    return Step("curl", build_curl, shared=True, files=third_party("curl"),
+                values=[compiler_version("aarch64-linux-gnu-gcc", "--version"), fetch.identity("curl")])
+
+
+def build_checked_curl(step: Step, out: Path) -> None:
+    """The same for this host and with sanitizers, for tests."""
+    make_curl(step, out, curl.make_checked)
+
+
+def checked_curl_step() -> Step:
+    return Step("curl-checked", build_checked_curl, shared=True, files=third_party("curl"),
+                values=[compiler_version("gcc", "--version"), fetch.identity("curl")])
+
+
 # ---- OP-TEE -----------------------------------------------------------------------------------
 
 # Ours in OP-TEE's core, besides the platform's part: name below kapu/ -> folder of the checkout (no
@@ -158,7 +188,7 @@ def add_to_monitor(step: Step, base: Path, work: Path) -> None:
 
 def add_to_attest(step: Step, base: Path, work: Path) -> None:
     """Which release this is."""
-    (work / "release.h").write_text(f'#define RELEASE_VERSION "{version()}"\n'
+    (work / "release.h").write_text(f'#define RELEASE_VERSION "{step.values[1]}"\n'
                                     f"#define RELEASE_DEBUG {DEBUG_STATUS[step.values[0]]}\n")
 
 
@@ -203,7 +233,7 @@ def build_optee(step: Step, out: Path) -> None:
         step.run("patch", "-d", tree / "kapu", "-p1", "-i", patch)  # a test's, to weaken ours
     elf = {name: build_ta(step, out, base, name) for name in TA_UUIDS}
     paths = [*elf.values(), base / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf"]
-    optee_make(step, tree, f"EARLY_TA_PATHS={' '.join(map(str, paths))}", *step.values[2:])
+    optee_make(step, tree, f"EARLY_TA_PATHS={' '.join(map(str, paths))}", *step.values[3:])
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
     shutil.copy(tree / "out/conf.mk", out / "optee.conf")
@@ -358,7 +388,7 @@ def build_operator(step: Step, out: Path) -> None:
 
 
 SYSROOT_PACKAGES = ("libssl-dev", "libssl3t64", "libmosquitto-dev", "libmosquitto1",
-                    "libp11-kit-dev", "libckteec0t64")
+                    "libp11-kit-dev", "libckteec0t64", "libzstd-dev", "libzstd1")
 
 
 def build_sysroot(step: Step, out: Path) -> None:
@@ -372,18 +402,18 @@ def sysroot_step() -> Step:
                 values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
 
 
-PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel")
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel", "update")
 
 
 def build_programs(step: Step, out: Path) -> None:
     """Our programs of the root image."""
-    qcbor, sysroot = (need.out for need in step.needs)
+    qcbor, sysroot, libcurl = (need.out for need in step.needs)
     programs = ("gateway/status/kapu-status", "gateway/agent/kapu-agent",
                 "gateway/link/kapu-link", "gateway/boot-tool/kapu-boot",
-                "gateway/lab-channel/kapu-lab-channel")
+                "gateway/lab-channel/kapu-lab-channel", "gateway/update/kapu-update")
     folder = meson_build(step, out, "--cross-file", str(PLATFORM / "arm64.cross"),
                          "-Dbuildtype=release", f"-Dqcbor={qcbor}", f"-Dsysroot={sysroot}",
-                         targets=programs)
+                         f"-Dcurl={libcurl}", targets=programs)
     for program in programs:
         step.run("aarch64-linux-gnu-strip", "-o", out / Path(program).name, folder / program)
     shutil.rmtree(folder)
@@ -408,7 +438,7 @@ def build_root(step: Step, out: Path) -> None:
         for file in fetch.files_of(name):
             (debs / file.name).symlink_to(file)
     added = [*(f"{programs / name}:/usr/bin/{name}:0755"
-               for name in ("kapu-status", "kapu-agent", "kapu-link")),
+               for name in ("kapu-status", "kapu-agent", "kapu-link", "kapu-update")),
              f"{operator_ca()}:/etc/kapu/operator-ca.pem:0444",
              f"{ROOT / 'gateway/kernel/sysctl.conf'}:/usr/lib/sysctl.d/50-kapu.conf:0444"]
     if flavour == "lab":
@@ -418,7 +448,7 @@ def build_root(step: Step, out: Path) -> None:
         command += ["--recipe", recipe]
     for add in added:
         command += ["--add", add]
-    step.run(*command, "--debs", debs, "--version", version(), "--out", out / "root.img",
+    step.run(*command, "--debs", debs, "--version", step.values[1], "--out", out / "root.img",
              "--info", out / "root.json", "--tree", out / "tree")
     shutil.rmtree(debs)
 
@@ -473,7 +503,7 @@ def build_firmware(step: Step, out: Path) -> None:
     native, tfa, optee, linux, tree = (need.out for need in step.needs)
     images = {"bl2": tfa / "bl2.bin", "bl31": tfa / "bl31.bin", "optee": optee / "optee.bin",
               "linux": linux / "Image", "device-tree": tree / "gateway.dtb"}
-    make_package(out, images, security_counter(), certs.Signer(native / "kapu-sign", key_set()),
+    make_package(out, images, int(step.values[0]), certs.Signer(native / "kapu-sign", key_set()),
                  tfa / "fiptool")
     rom = (tfa / "bl1.bin").read_bytes()
     if len(rom) > ROM_SIZE:
@@ -486,7 +516,7 @@ def build_reference(step: Step, out: Path) -> None:
     native, tfa, optee, linux, tree = (need.out for need in step.needs)
     kernel = kernelimage.load(linux / "vmlinux")
     content = reference.encode(PLATFORM.name, [reference.release(
-        version(), step.values[0], security_counter(), reference.pcrs(tfa, optee, linux, tree),
+        step.values[1], step.values[0], int(step.values[2]), reference.pcrs(tfa, optee, linux, tree),
         symbols.packed(kernel.end, symbols.symbols_of(kernel)))])
     signer = certs.Signer(native / "kapu-sign", key_set())
     (out / "reference.cbor").write_bytes(reference.sign(content, signer))
@@ -509,6 +539,8 @@ def security_counter() -> int:
 class Release:
     """The steps of one flavour; after build() their results are in STEP.out."""
     flavour: str
+    version: str
+    counter: int
     native: Step
     tfa: Step
     optee: Step
@@ -520,6 +552,7 @@ class Release:
     allow: Step
     operator: Step
     reference: Step
+    curl: Step
 
     def build(self, say: Progress) -> None:
         for step in (self.firmware, self.profile, self.allow, self.operator, self.reference):
@@ -562,24 +595,28 @@ def operator_step() -> Step:
                 values=[compiler_version("gcc", "--version")])
 
 
-def optee_step(name: str, flavour: str, needs: list[Step], *patches: Path,
+def optee_step(name: str, flavour: str, release_version: str, needs: list[Step], *patches: Path,
                overlay: Path | None = None, options: tuple[str, ...] = ()) -> Step:
     return Step(name, build_optee, needs=needs, shared=True, overlay=overlay,
                 files=[*(ROOT / "secure/ta" / ta for ta in (*TA_UUIDS, "common")),
-                       ROOT / "wire", ROOT / "VERSION",
+                       ROOT / "wire",
                        *(ROOT / "lib" / library for library in
                          sorted({library for row in TA_LIBRARIES.values() for library in row})), *patches],
-                values=[flavour, first_sets_identity(), *options])
+                values=[flavour, release_version, first_sets_identity(), *options])
 
 
 def optee_variant(of: "Release", name: str, *patches: Path, overlay: Path | None = None,
                   options: tuple[str, ...] = ()) -> Step:
     """A release's OP-TEE with something of ours changed, for tests; options: make variables."""
-    return optee_step(name, of.flavour, of.optee.needs, *patches, overlay=overlay, options=options)
+    return optee_step(name, of.flavour, of.version, of.optee.needs, *patches, overlay=overlay, options=options)
 
 
-def release(flavour: str = "gateway") -> Release:
+def release(flavour: str = "gateway", release_version: str | None = None, counter: int | None = None) -> Release:
+    """The release that this checkout is; or the same with another version and security counter, as an update to it.
+    ROM, BL2 and BL31 are the same for both: a board keeps its ROM."""
     keys = key_set()
+    release_version = version() if release_version is None else release_version
+    counter = security_counter() if counter is None else counter
     if flavour == "lab" and keys.folder != development_folder():
         raise KapuError("the lab flavour is not secure and must not be signed with release keys; "
                         "unset KAPU_KEYS and KAPU_ROOT_KEY")
@@ -606,14 +643,13 @@ def release(flavour: str = "gateway") -> Release:
     seed = os.environ.get("KAPU_RANDSTRUCT_SEED")
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
-    sysroot = sysroot_step()
-    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot], values=[cross_gcc],
+    sysroot, libcurl = sysroot_step(), curl_step()
+    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
                            ROOT / "wire", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[programs],
-                files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf",
-                                          ROOT / "VERSION", operator_ca()],
-                values=[flavour, package_version("erofs-utils"),
+                files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf", operator_ca()],
+                values=[flavour, release_version, package_version("erofs-utils"),
                         package_version("cryptsetup-bin")]
                 + [fetch.identity(name) for name in recipe_debs(flavour)])
     tree = Step(f"device-tree-{flavour}", build_device_tree, needs=[root],
@@ -625,15 +661,13 @@ def release(flavour: str = "gateway") -> Release:
                           files=[introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
                       files=policies(flavour))
-    optee = optee_step(f"optee-{flavour}", flavour, [optee_base, kernel_profile, allow_list])
+    optee = optee_step(f"optee-{flavour}", flavour, release_version, [optee_base, kernel_profile, allow_list])
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
-                    files=[ROOT / "SECURITY_COUNTER"],
-                    values=[public_identity(keys, role, native) for role in EC_ROLES])
+                    values=[counter, *(public_identity(keys, role, native) for role in EC_ROLES)])
     values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],
-                  files=[ROOT / "SECURITY_COUNTER", ROOT / "VERSION"],
-                  values=[flavour, public_identity(keys, REFERENCE_ROLE)])
-    return Release(flavour, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
-                   allow_list, operator_step(), values)
+                  values=[flavour, release_version, counter, public_identity(keys, REFERENCE_ROLE)])
+    return Release(flavour, release_version, counter, native, tfa, optee, linux, root, tree, firmware, kernel_profile,
+                   allow_list, operator_step(), values, libcurl)
 
 
 def link_results(built: Release) -> Path:

@@ -99,6 +99,15 @@ def paragraphs(text: str):
             yield fields
 
 
+def newest(versions: list[str]) -> str:
+    """By Debian's order. apt lists sources in the order of the archive's files."""
+    best = versions[0]
+    for version in versions[1:]:
+        if subprocess.run(["dpkg", "--compare-versions", version, "gt", best], check=False).returncode == 0:
+            best = version
+    return best
+
+
 def resolve_source(apt: PrivateApt, name: str, suite: str) -> dict:
     """The newest version of a source package in a suite, with its files."""
     madison = apt.run("apt-cache", "madison", name)
@@ -107,12 +116,13 @@ def resolve_source(apt: PrivateApt, name: str, suite: str) -> dict:
                 and re.search(rf" {suite}(-security)?/", row[2])]
     if not versions:
         raise KapuError(f"source package {name} is not in {suite}")
+    version = newest(versions)
     for fields in paragraphs(apt.run("apt-cache", "showsrc", "--only-source", name)):
-        if fields["Version"] == versions[0]:
+        if fields["Version"] == version:
             files = [line.split() for line in fields["Checksums-Sha256"].split("\n") if line]
-            return {"name": name, "suite": suite, "version": versions[0],
+            return {"name": name, "suite": suite, "version": version,
                     "files": [{"name": f[2], "sha256": f[0]} for f in files]}
-    raise KapuError(f"apt knows {name} {versions[0]} but not its files")
+    raise KapuError(f"apt knows {name} {version} but not its files")
 
 
 def resolve_package(apt: PrivateApt, name: str, suite: str) -> dict:

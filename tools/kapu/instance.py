@@ -126,6 +126,14 @@ class Instance:
         offset = SLOTS.index(slot) * SLOT_SIZE
         write_at(self.folder / "slots.img", offset, package, SLOT_SIZE)
 
+    def erase_slot(self, slot: str) -> None:
+        """Nothing is left in a slot: flash as it comes from its maker, and an empty partition."""
+        with open(self.folder / "slots.img", "r+b") as flash, open(self.folder / "disk.img", "r+b") as disk:
+            flash.seek(SLOTS.index(slot) * SLOT_SIZE)
+            flash.write(b"\xff" * SLOT_SIZE)
+            disk.seek(self.root_offset(slot))
+            disk.write(bytes(ROOT_PARTITION_MIB * MIB))
+
     def root_offset(self, slot: str) -> int:
         """Byte offset of a slot's root partition on the disk."""
         return (FIRST_MIB + SLOTS.index(slot) * ROOT_PARTITION_MIB) * MIB

@@ -33,14 +33,19 @@ def extended(*measurements: bytes) -> bytes:
     return value
 
 
-def pcrs(tfa: Path, optee: Path, linux: Path, device_tree: Path) -> dict[int, bytes]:
-    """PCR -> value, from the results of the build's steps."""
+def pcrs_of(tfa: Path, images: dict[str, Path]) -> dict[int, bytes]:
+    """PCR -> value, of a ROM and the images of a release, by their names in the chain of trust."""
     root_key = bytes.fromhex((tfa / "root-key.sha256").read_text().strip())
-    return {0: extended(digest(tfa / "bl1.bin"), digest(tfa / "bl2.bin"), digest(tfa / "bl31.bin"),
-                        digest(optee / "optee.bin")),
+    return {0: extended(digest(tfa / "bl1.bin"), *(digest(images[name]) for name in ("bl2", "bl31", "optee"))),
             7: extended(root_key),
-            8: extended(digest(linux / "Image")),
-            9: extended(digest(device_tree / "gateway.dtb"))}
+            8: extended(digest(images["linux"])),
+            9: extended(digest(images["device-tree"]))}
+
+
+def pcrs(tfa: Path, optee: Path, linux: Path, device_tree: Path) -> dict[int, bytes]:
+    """The same from the results of the build's steps."""
+    return pcrs_of(tfa, {"bl2": tfa / "bl2.bin", "bl31": tfa / "bl31.bin", "optee": optee / "optee.bin",
+                         "linux": linux / "Image", "device-tree": device_tree / "gateway.dtb"})
 
 
 def release(version: str, flavour: str, counter: int, values: dict[int, bytes],

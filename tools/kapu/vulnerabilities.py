@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import fetch, windows
 from .errors import KapuError
-from .paths import ROOT
+from .paths import ROOT, host_environment
 
 DATA = ROOT / "third_party" / "vulnerabilities.json"
 PAGE = ROOT / "docs" / "vulnerabilities.md"
@@ -55,36 +55,57 @@ def debian_series(name: str) -> set[str]:
     return {line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#")}
 
 
+def settings(path: Path) -> dict[str, str]:
+    """NAME=VALUE lines."""
+    return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+
+
+def defines(path: Path) -> dict[str, str]:
+    """What a C header defines."""
+    words = (line.split(None, 2) for line in path.read_text().splitlines() if line.startswith("#define "))
+    return {word[1]: (word[2:] or [""])[0] for word in words}
+
+
+def defined_in(library: Path) -> set[str]:
+    """Symbols that a static library has."""
+    text = subprocess.run(["aarch64-linux-gnu-nm", "--defined-only", library], check=True, capture_output=True,
+                          text=True, env=host_environment()).stdout
+    return {words[2] for words in map(str.split, text.splitlines()) if len(words) == 3}
+
+
 class Built:
     """What the build left, looked into for proofs. `release` is a build.Release that is built."""
 
     def __init__(self, release):
         self.symbols = {stage: set(windows.Stage(stage, release.tfa.out / f"{stage}.elf").symbols)
                         for stage in ("bl1", "bl2", "bl31")}
-        self.kernel_config = release.linux.out / "config"
-        self.optee_config = release.optee.needs[0].out / "optee-os/out/conf.mk"
+        self.symbols["libcurl"] = defined_in(release.curl.out / "libcurl.a")
+        self.options = {"linux": settings(release.linux.out / "config"),
+                        "optee-os": settings(release.optee.needs[0].out / "optee-os/out/conf.mk"),
+                        "curl": defines(release.curl.out / "curl_config.h")}
 
     def option(self, of: str, name: str) -> str:
-        path = self.kernel_config if of == "linux" else self.optee_config
-        for line in path.read_text().splitlines():
-            key, equals, value = line.partition("=")
-            if equals and key == name:
-                return value
-        return "n"
+        return self.options[of].get(name, "n")
 
     def proves(self, proof: dict) -> bool:
         if "symbol" in proof:
             return all(proof["symbol"] not in self.symbols[stage] for stage in proof["absent_from"])
         if "option" in proof:
             return self.option(proof["of"], proof["option"]) == proof["is"]
+        if "lacks" in proof:
+            return not any(proof["lacks"].encode() in path.read_bytes()
+                           for path in (ROOT / proof["folder"]).rglob("*") if path.is_file())
         return proof["says"] in (ROOT / proof["file"]).read_text()
 
 
 def proof_text(proof: dict) -> str:
     if "symbol" in proof:
-        return f"no `{proof['symbol']}` in {' and '.join(s.upper() for s in proof['absent_from'])}"
+        places = (name if name == "libcurl" else name.upper() for name in proof["absent_from"])
+        return f"no `{proof['symbol']}` in {' and '.join(places)}"
     if "option" in proof:
         return f"`{proof['option']}={proof['is']}`"
+    if "lacks" in proof:
+        return f"no `{proof['lacks']}` in `{proof['folder']}`"
     return f"`{proof['says']}` in `{proof['file']}`"
 
 

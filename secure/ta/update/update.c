@@ -89,28 +89,46 @@ static void put_answer(TEE_Param *p, enum update_answer answer)
     p->value.b = 0;
 }
 
-static TEE_Result request(TEE_Param p[TEE_NUM_PARAMS])
+static bool take_request(const TEE_Param *p, struct update_request *r)
 {
     struct bytes all, part[UPDATE_TA_REQUEST_PARTS];
-    enum update_answer answer = UPDATE_DONE;
-    struct update_request r = {.manifest = {NULL, 0}};
     struct rd in;
-    int err;
 
     if (!take(p, 1, &all))
-        return TEE_ERROR_BAD_PARAMETERS;
+        return false;
     rd_init(&in, all);
     for (size_t i = 0; i < UPDATE_TA_REQUEST_PARTS; i++)
         part[i] = rd_bytes(&in, rd_be16(&in));
-    if (rd_end(&in) != 0)
+    *r = (struct update_request){.manifest = part[2], .rollout = part[3]};
+    r->keys[RELEASE_ROLE_RELEASE - 1] = part[0];
+    r->keys[RELEASE_ROLE_ROLLOUT - 1] = part[1];
+    return rd_end(&in) == 0;
+}
+
+static TEE_Result request(TEE_Param p[TEE_NUM_PARAMS])
+{
+    enum update_answer answer = UPDATE_DONE;
+    struct update_request r;
+    TEE_Result res;
+
+    if (!take_request(&p[0], &r))
         return TEE_ERROR_BAD_PARAMETERS;
-    r.keys[RELEASE_ROLE_RELEASE - 1] = part[0];
-    r.keys[RELEASE_ROLE_ROLLOUT - 1] = part[1];
-    r.manifest = part[2];
-    r.rollout = part[3];
-    err = update_request(&update, &r, &answer);
+    res = result_of(update_request(&update, &r, &answer));
     put_answer(&p[1], answer);
-    return result_of(err);
+    return res;
+}
+
+static TEE_Result check(TEE_Param p[TEE_NUM_PARAMS])
+{
+    enum update_answer answer = UPDATE_DONE;
+    struct update_request r;
+    TEE_Result res;
+
+    if (!take_request(&p[0], &r))
+        return TEE_ERROR_BAD_PARAMETERS;
+    res = result_of(update_check(&update, &r, &answer));
+    put_answer(&p[1], answer);
+    return res;
 }
 
 static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS])
@@ -174,6 +192,7 @@ static const struct {
     {UPDATE_TA_CONFIRM, TEE_PARAM_TYPES(MI, MI, VO, NONE), confirm},
     {UPDATE_TA_KEYS, TEE_PARAM_TYPES(MI, MI, VO, NONE), keys},
     {UPDATE_TA_STATE, TEE_PARAM_TYPES(MO, MO, VO, NONE), state},
+    {UPDATE_TA_CHECK, TEE_PARAM_TYPES(MI, VO, NONE, NONE), check},
 };
 
 TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t types,

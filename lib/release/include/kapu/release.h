@@ -211,6 +211,11 @@ struct release_patch_frame {
 KAPU_MUST_CHECK int release_patch_find(const struct release_patch *p, uint32_t number,
                                        struct release_patch_frame *f);
 KAPU_MUST_CHECK int release_patch_encode(const struct release_patch *p, struct wr *out);
+/* Bytes of an index of a patch, from its first ones: nobody says how many there are before it is
+ * fetched. At most RELEASE_PATCH_INDEX_MAX. KAPU_EINVAL: it is none. */
+#define RELEASE_PATCH_HEAD 56u /* each is longer, or as long */
+#define RELEASE_PATCH_INDEX_MAX (64u + RELEASE_PATCH_FRAMES_MAX * 12u)
+KAPU_MUST_CHECK int release_patch_size(const uint8_t head[RELEASE_PATCH_HEAD], size_t *n);
 /* Views into the input. */
 KAPU_MUST_CHECK int release_patch_decode(struct bytes in, struct release_patch *p);
 

@@ -5,6 +5,7 @@
  *
  *     update_open       at the start of each boot: finishes what a power cut left half done, and
  *                       records a trial that failed
+ *     update_check      what update_request would say, before the slot is written
  *     update_request    a manifest and a rollout: a trial from the next reset on, or its end
  *     update_confirm    the trial that runs is good
  *     update_keys       the next set of keys of a role
@@ -43,8 +44,8 @@
 
 /* ---- answers ---- */
 
-/* What came of a request. From UPDATE_ROLLBACK to UPDATE_REPLAYED_APPROVAL: the attack that it
- * looks like, by its name in TUF, Uptane or SUIT. */
+/* What came of a request. From UPDATE_ROLLBACK to UPDATE_REPLAYED_APPROVAL, and the last two: the
+ * attack that it looks like, by its name in TUF, Uptane or SUIT. Values are on the wire. */
 enum update_answer {
     UPDATE_DONE,
     UPDATE_ROLLBACK,           /* its security counter is not above the TPM's */
@@ -66,6 +67,9 @@ enum update_answer {
     UPDATE_NO_TRIAL,     /* nothing to confirm */
     UPDATE_NOT_CLEAN,    /* no deep check of this boot has ended without alarms */
     UPDATE_NOT_APPROVED, /* an approval is needed */
+    /* Not by anything here, but by the writer in Linux, which fetches releases. */
+    UPDATE_ENDLESS_DATA,   /* a server sends more than was asked for */
+    UPDATE_SLOW_RETRIEVAL, /* a server sends, but so slowly that no update would ever end */
     UPDATE_ANSWERS,
 };
 
@@ -182,6 +186,13 @@ struct update_request {
  * the trial; one that runs gives way at the next reset. */
 KAPU_MUST_CHECK int update_request(struct update *u, const struct update_request *r,
                                    enum update_answer *answer);
+
+/*
+ * Whether the request would be taken now, if the slot held what the manifest names: so a gateway
+ * fetches nothing that it would not start. All is looked at but the slot, and nothing is changed.
+ */
+KAPU_MUST_CHECK int update_check(struct update *u, const struct update_request *r,
+                                 enum update_answer *answer);
 
 /*
  * Confirms the trial that runs. `clean`: a deep check was made in this boot and found nothing.
