@@ -191,7 +191,7 @@ KAPU_MUST_CHECK int release_index_decode(struct bytes in, struct release_index *
  * that does not give the blocks of the index is not used, and the payload's is. The frames are
  * stored one after another in a file, and the index of a patch says which there are.
  */
-#define RELEASE_PATCH_FRAMES_MAX 262144u
+#define RELEASE_PATCH_FRAMES_MAX 65536u
 
 struct release_patch {
     uint8_t from[RELEASE_DIGEST_SIZE]; /* identity of the release that it is for */
