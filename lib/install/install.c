@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <kapu/install.h>
+#include <kapu/install_code.h>
 
 #include <string.h>
 
@@ -236,12 +237,16 @@ static int add_before(struct install *in, uint32_t first, uint32_t most, size_t 
     const uint64_t begin = (uint64_t)first * RELEASE_BLOCK;
     const size_t before = begin < most ? (size_t)begin : most;
     uint8_t *to = in->prefix + *n;
+    int err = before > 0 ? in->port.read(in->port.ctx, begin - before, to, before) : 0;
 
+    if (err == 0)
+        install_code_absolute(to, before, begin - before);
     *n += before;
-    return before > 0 ? in->port.read(in->port.ctx, begin - before, to, before) : 0;
+    return err;
 }
 
-/* Puts the window of a patch's frame into the prefix: fewer blocks at the end of what it is for. */
+/* Puts the window of a patch's frame into the empty prefix: fewer blocks at the end of what it is
+ * for. */
 static int add_window(struct install *in, uint32_t first, size_t *n)
 {
     int err = 0;
@@ -251,6 +256,7 @@ static int add_window(struct install *in, uint32_t first, size_t *n)
         if (err == 0)
             *n += RELEASE_BLOCK;
     }
+    install_code_absolute(in->prefix, *n, (uint64_t)first * RELEASE_BLOCK);
     return err == KAPU_ENOENT ? 0 : err;
 }
 
@@ -263,6 +269,9 @@ static int unpack(struct install *in, uint32_t first, uint32_t n, size_t prefix,
 
     if (err == KAPU_EINVAL)
         return KAPU_EAUTH;
+    if (err == 0)
+        install_code_relative(in->frame, (size_t)n * RELEASE_BLOCK,
+                              (uint64_t)first * RELEASE_BLOCK);
     for (uint32_t i = 0; err == 0 && i < n; i++) {
         int is = is_block(in, first + i, in->frame + (size_t)i * RELEASE_BLOCK);
 

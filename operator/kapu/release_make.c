@@ -249,8 +249,7 @@ int release_rebuild(const char *folder, const struct release_parts *have, bool j
     return status;
 }
 
-static int patch_in(const char *folder, const struct folder *f, const struct content *content,
-                    int level)
+static int patch_in(const char *folder, struct folder *f, struct content *content, int level)
 {
     char why[PACKAGE_WHY];
     struct teller teller = {.told = time(NULL)};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <kapu/install.h>
+#include <kapu/install_code.h>
 
 #include "crypto_openssl.h"
 #include "frame.h"
@@ -197,8 +198,8 @@ static int write_index(const struct maker *m, const uint8_t identity[RELEASE_DIG
     return err;
 }
 
-int patch_make(const uint8_t identity[RELEASE_DIGEST_SIZE], const struct content *from,
-               const struct content *to, const char *patch_path, const char *index_path,
+int patch_make(const uint8_t identity[RELEASE_DIGEST_SIZE], struct content *from,
+               struct content *to, const char *patch_path, const char *index_path,
                const struct payload_options *o, struct patch_made *made, char why[PACKAGE_WHY])
 {
     struct maker m = {.from = from, .to = to};
@@ -209,6 +210,8 @@ int patch_make(const uint8_t identity[RELEASE_DIGEST_SIZE], const struct content
         err = find_blocks(&m, why);
     if (err == 0 && install_lacking(&m.in) == 0)
         err = KAPU_ENOENT;
+    install_code_absolute(from->p, from->n, 0);
+    install_code_absolute(to->p, to->n, 0);
     if (err == 0)
         err = output_open(&out, patch_path, why);
     if (err == 0)

@@ -13,10 +13,11 @@ struct patch_made {
 };
 
 /* From the content of a release with that identity to another one: writes the frames and their
- * index, each whole or not at all. KAPU_ENOENT, and nothing is written: it lacks nothing. 0, or -1
+ * index, each whole or not at all. Both contents are spoiled by it (kapu/install_code.h).
+ * KAPU_ENOENT, and nothing is written: it lacks nothing. 0, or -1
  * with the reason. */
-int patch_make(const uint8_t identity[RELEASE_DIGEST_SIZE], const struct content *from,
-               const struct content *to, const char *patch_path, const char *index_path,
+int patch_make(const uint8_t identity[RELEASE_DIGEST_SIZE], struct content *from,
+               struct content *to, const char *patch_path, const char *index_path,
                const struct payload_options *o, struct patch_made *made, char why[PACKAGE_WHY]);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kapu/install_code.h>
+
 #include "content.h"
 #include "crypto_openssl.h"
 #include "frame.h"
@@ -137,6 +139,8 @@ int payload_make(const struct package *p, const char *firmware, const char *root
         err = maker_open(&m, why);
     if (err == 0)
         err = hash_blocks(&m, why);
+    if (err == 0)
+        install_code_absolute(m.content.p, m.content.n, 0);
     if (err == 0)
         err = output_open(&out, payload_path, why);
     if (err == 0)

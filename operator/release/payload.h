@@ -16,7 +16,7 @@ struct payload_options {
 #define PAYLOAD_LEVEL 19
 /* Of a frame, as measured (docs/update.md): smaller ones fetch less that is not needed, and
  * compress worse. */
-#define PAYLOAD_FRAME_BLOCKS 16u
+#define PAYLOAD_FRAME_BLOCKS 4u
 
 /* Writes both files, whole or not at all; `index` gets size and hash for the manifest. */
 int payload_make(const struct package *p, const char *firmware, const char *root,

@@ -7,6 +7,7 @@
 #include "tpm2_fixture.h"
 
 #include <kapu/install.h>
+#include <kapu/install_code.h>
 
 #include "crypto_openssl.h"
 
@@ -49,7 +50,8 @@ static void random_block(uint8_t block[RELEASE_BLOCK])
         block[i] = (uint8_t)random_number(256);
 }
 
-/* Packed is: the bytes of the frame, each with the byte before it in the content added. */
+/* Packed is: the bytes of the frame as install_code.h makes them, each with the byte before it
+ * added. */
 static int packing(struct bytes prefix, const uint8_t *from, size_t n, uint8_t *to, bool packs)
 {
     uint8_t before = prefix.n > 0 ? prefix.p[prefix.n - 1] : 0;
@@ -59,6 +61,25 @@ static int packing(struct bytes prefix, const uint8_t *from, size_t n, uint8_t *
         before = packs ? from[i] : to[i];
     }
     return 0;
+}
+
+/* Frame f with `n` bytes in its prefix, the last 4 of which come from there: block `window` of what
+ * the gateway has, or if it is negative the content before the frame. */
+static void pack_frame(uint32_t f, size_t n, int window, uint8_t to[FRAME])
+{
+    const uint32_t first = f * FRAME_BLOCKS;
+    uint8_t content[FRAME], before[4] = {0};
+
+    memcpy(content, w.content[first], FRAME);
+    install_code_absolute(content, FRAME, (uint64_t)first * RELEASE_BLOCK);
+    if (n > 0 && window < 0) {
+        memcpy(before, w.content[first] - sizeof(before), sizeof(before));
+        install_code_absolute(before, 4, (uint64_t)first * RELEASE_BLOCK - 4);
+    } else if (n > 0) {
+        memcpy(before, w.have[window] + RELEASE_BLOCK - 4, sizeof(before));
+        install_code_absolute(before, 4, ((uint64_t)window + 1) * RELEASE_BLOCK - 4);
+    }
+    packing((struct bytes){before, n > 0 ? 4 : 0}, content, FRAME, to, true);
 }
 
 /* A release of which about `shared` percent of the blocks are somewhere in what the gateway has;
@@ -93,10 +114,7 @@ static void make_world(uint32_t seed, uint32_t shared)
         memcpy(w.hashes + i * RELEASE_BLOCK_HASH, digest, RELEASE_BLOCK_HASH);
     }
     for (uint32_t i = 0; i < FRAMES; i++) {
-        const uint8_t *at = w.content[i * FRAME_BLOCKS];
-        const size_t before = i == 0 ? 0 : PREFIX;
-
-        packing((struct bytes){at - before, before}, at, FRAME, w.payload[i], true);
+        pack_frame(i, i == 0 ? 0 : PREFIX, -1, w.payload[i]);
         wr_be32(&ends, (i + 1) * FRAME);
     }
     w.x = (struct release_index){.blocks = BLOCKS,
@@ -115,11 +133,8 @@ static void make_patch(void)
     wr_init(&table, w.table, sizeof(w.table));
     for (uint32_t i = 0, n = 0; i < FRAMES; i += 2, n++) {
         const uint32_t window = i == 0 ? BLOCKS - 1 : random_number(BLOCKS - WINDOW);
-        const uint8_t *at = w.content[i * FRAME_BLOCKS];
 
-        packing((struct bytes){i == 0 ? w.have[BLOCKS - 1] : at - PREFIX,
-                               i == 0 ? RELEASE_BLOCK : PREFIX},
-                at, FRAME, w.patch[n], true);
+        pack_frame(i, RELEASE_BLOCK, i == 0 ? (int)window : -1, w.patch[n]);
         wr_be32(&table, i);
         wr_be32(&table, window);
         wr_be32(&table, (n + 1) * FRAME);
@@ -431,6 +446,62 @@ static void a_patch_that_is_no_good_is_made_up_for(void **state)
     }
 }
 
+static void put_word(uint8_t *to, uint32_t word)
+{
+    for (unsigned i = 0; i < 4; i++)
+        to[i] = (uint8_t)(word >> (8 * i));
+}
+
+static void expect_code(uint32_t word, uint64_t at, uint32_t expected)
+{
+    uint8_t is[4], want[4];
+
+    put_word(is, word);
+    put_word(want, expected);
+    install_code_absolute(is, 4, at);
+    assert_memory_equal(is, want, 4);
+    install_code_relative(is, 4, at);
+    put_word(want, word);
+    assert_memory_equal(is, want, 4);
+}
+
+/* As an assembler encodes them: bl .+0x1000 is 94000400; adrp x0, .+0x1000 is b0000000. */
+static void calls_and_pages_tell_where_they_lead(void **state)
+{
+    (void)state;
+    expect_code(0x94000400, 0x5000, 0x94000400 + 0x5000 / 4);
+    expect_code(0x97ffffff, 0x5000, 0x94000000 + 0x5000 / 4 - 1); /* bl .-4 */
+    expect_code(0x97ffffff, 0, 0x97ffffff);
+    expect_code(0xb0000000, 0x7ffc, 0x90000040);     /* 1 page from page 7: 8 */
+    expect_code(0xf0ffffe3, 0x3000, 0xd0000003);     /* adrp x3, .-0x1000 in page 3: 2 */
+    expect_code(0x90100000, 1ull << 40, 0x90100000); /* 2^17 pages, not near: left alone */
+    expect_code(0x14000400, 0x5000, 0x14000400);     /* b: left alone */
+    expect_code(0x10000000, 0x5000, 0x10000000);     /* adr: left alone */
+    expect_code(0xf00fffe0, 0x1000, 0x90f00000);     /* the most that is near, and one: wraps */
+}
+
+static void any_bytes_come_back_as_they_were(void **state)
+{
+    uint8_t was[RELEASE_BLOCK], is[RELEASE_BLOCK];
+
+    (void)state;
+    for (uint32_t seed = 0; seed < 2000; seed++) {
+        const uint64_t at = (uint64_t)seed * 977 * RELEASE_BLOCK;
+        const size_t n = RELEASE_BLOCK - seed % 5;
+
+        w.seed = seed;
+        random_block(was);
+        for (size_t i = 3; i < RELEASE_BLOCK; i += 8) /* mostly such instructions */
+            was[i] = seed % 2 ? (uint8_t)(0x94 | (was[i] & 3)) : (uint8_t)(0x90 | (was[i] & 0x60));
+        memcpy(is, was, RELEASE_BLOCK);
+        install_code_absolute(is, n, at);
+        assert_memory_not_equal(is, was, RELEASE_BLOCK);
+        assert_memory_equal(is + n, was + n, RELEASE_BLOCK - n);
+        install_code_relative(is, n, at);
+        assert_memory_equal(is, was, RELEASE_BLOCK);
+    }
+}
+
 static void the_index_of_a_patch_is_read_back_and_found_in(void **state)
 {
     uint8_t buf[1024];
@@ -505,6 +576,8 @@ int main(void)
         cmocka_unit_test(what_was_offered_and_is_another_now_is_fetched),
         cmocka_unit_test(what_a_patch_has_is_taken_from_it),
         cmocka_unit_test(a_patch_that_is_no_good_is_made_up_for),
+        cmocka_unit_test(calls_and_pages_tell_where_they_lead),
+        cmocka_unit_test(any_bytes_come_back_as_they_were),
         cmocka_unit_test(the_index_of_a_patch_is_read_back_and_found_in),
         cmocka_unit_test(a_disk_that_fails_stops_it_by_its_own_error),
         cmocka_unit_test(a_frame_without_room_for_it_is_refused),

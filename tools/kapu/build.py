@@ -430,13 +430,17 @@ def recipe_debs(flavour: str) -> list[str]:
 
 def build_root(step: Step, out: Path) -> None:
     """The root image with its hash tree, from packages, recipe files and our programs."""
+    make_root(step, out, [file for name in recipe_debs(step.values[0]) for file in fetch.files_of(name)])
+
+
+def make_root(step: Step, out: Path, packages: list[Path]) -> None:
+    """Of these packages. The step's values begin with flavour and version; it needs our programs."""
     flavour = step.values[0]
     programs = step.needs[0].out
     debs = out / "debs"
     debs.mkdir()
-    for name in recipe_debs(flavour):
-        for file in fetch.files_of(name):
-            (debs / file.name).symlink_to(file)
+    for file in packages:
+        (debs / file.name).symlink_to(file)
     added = [*(f"{programs / name}:/usr/bin/{name}:0755"
                for name in ("kapu-status", "kapu-agent", "kapu-link", "kapu-update")),
              f"{operator_ca()}:/etc/kapu/operator-ca.pem:0444",

@@ -38,8 +38,8 @@ struct install_port {
     int (*fetch)(void *ctx, uint32_t at, uint8_t *to, uint32_t n);
     /* The same of the patch; NULL: there is none. */
     int (*fetch_patch)(void *ctx, uint32_t at, uint8_t *to, uint32_t n);
-    /* A frame that is to give exactly n bytes, with what lies before it. KAPU_EINVAL: it does not.
-     */
+    /* A frame that is to give exactly n bytes, with what lies before it; code is as
+     * kapu/install_code.h makes it, which the installer undoes. KAPU_EINVAL: it does not. */
     int (*unpack)(void *ctx, struct bytes prefix, struct bytes frame, uint8_t *to, size_t n);
 };
 

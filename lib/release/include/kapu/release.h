@@ -152,7 +152,7 @@ KAPU_MUST_CHECK int release_digest(const struct kapu_sha256 *h, struct bytes man
  * which are stored one after another in the payload. A frame covers some blocks in a row, and may
  * be fetched alone (HTTP range). It is a Zstandard frame (RFC 8878) of which the content before it,
  * as much as the index says, is the prefix: what a gateway rebuilds from front to back it has by
- * then.
+ * then. Code is in both as kapu/install_code.h makes it.
  *
  * The manifest has the index' SHA-256, so what is decoded is a release's own; sizes are checked all
  * the same.
