@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <kapu/update.h>
 
@@ -12,6 +13,7 @@
 
 static const struct tee_uuid update_ta = UPDATE_TA_UUID;
 
+#define TRIES 50
 #define MEMORY (2u * UPDATE_TA_REQUEST_MAX) /* a file's length fits into two bytes */
 
 struct session {
@@ -19,9 +21,23 @@ struct session {
     struct tee_memory m;
 };
 
+/* The TA has one session at a time: the gateway's writer of updates may have it just now. */
+static uint32_t open_when_free(struct tee_service *s)
+{
+    const struct timespec wait = {.tv_nsec = 200000000};
+    uint32_t result = tee_service_open(s, &update_ta);
+
+    for (int i = 0; result == TEE_BUSY && i < TRIES; i++) {
+        tee_service_close(s);
+        (void)nanosleep(&wait, NULL);
+        result = tee_service_open(s, &update_ta);
+    }
+    return result;
+}
+
 static int session_open(struct session *x)
 {
-    uint32_t result = tee_service_open(&x->s, &update_ta);
+    uint32_t result = open_when_free(&x->s);
 
     x->m = (struct tee_memory){.fd = -1};
     if (result == 0 && tee_memory_open(&x->s, &x->m, MEMORY) != 0)

@@ -14,7 +14,6 @@
 #define TEEC_ERROR_BAD_PARAMETERS 0xffff0006u
 #define TEEC_ERROR_ITEM_NOT_FOUND 0xffff0008u
 #define TEEC_ERROR_NOT_SUPPORTED 0xffff000au
-#define TEEC_ERROR_BUSY 0xffff000du
 #define TEEC_ERROR_COMMUNICATION 0xffff000eu
 #define TEEC_ERROR_SECURITY 0xffff000fu
 
@@ -125,8 +124,9 @@ const char *tee_service_error(uint32_t result)
         return "not in the secure world";
     case TEEC_ERROR_NOT_SUPPORTED:
         return "the secure world does not know the command";
-    case TEEC_ERROR_BUSY:
-        return "the TPM's memory was written too often: later (see the secure console)";
+    case TEE_BUSY:
+        return "others use it, or the TPM's memory was written too often: later (see the secure "
+               "console)";
     case TEEC_ERROR_COMMUNICATION:
         return "the TPM does not do it (see the secure console)";
     case TEEC_ERROR_SECURITY:

@@ -50,6 +50,7 @@ struct tee_uuid {
 
 #define TEE_SYSTEM_ERROR 0xffffffffu  /* of Linux: look at errno */
 #define TEE_ACCESS_DENIED 0xffff0001u /* TEEC_ERROR_ACCESS_DENIED */
+#define TEE_BUSY 0xffff000du          /* TEEC_ERROR_BUSY */
 
 /* Opens a session with a TA or service. 0; TEE_SYSTEM_ERROR and errno; or a TEEC_Result of the
  * other side (above 0xf0000000). fd must be closed by tee_service_close in each case. */

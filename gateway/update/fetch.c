@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "http_answer.h"
 #include "base.h"
+#include "http_answer.h"
 
 #define TURN_MS 500   /* between two looks at clock and caller */
 #define TOO_LARGE 100 /* CURLE_TOO_LARGE of libcurl 8.6; before it, CURLE_OUT_OF_MEMORY */

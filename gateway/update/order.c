@@ -131,10 +131,16 @@ int order_keep_index(const struct store *s, struct bytes index)
 
 /* ---- the running release ---- */
 
-int order_promote(const struct store *s)
+int order_copies(const struct store *s)
 {
     static const uint8_t mark[] = {'1'};
-    int err = store_write(s, ORDER_COPYING, BYTES_OF(mark));
+
+    return order_is_copying(s) ? 0 : store_write(s, ORDER_COPYING, BYTES_OF(mark));
+}
+
+int order_promote(const struct store *s)
+{
+    int err = order_copies(s);
 
     if (err == 0)
         err = store_rename(s, INDEX_FILE, RUNNING_INDEX);

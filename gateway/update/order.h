@@ -6,7 +6,8 @@
  *     index          the index of its release; checked against the manifest whenever it is read
  *     running        the order of the release that runs, once that was confirmed
  *     running.index  its index
- *     copying        is there while the running release is not yet in both slots
+ *     copying        is there while the running release is not in both slots: from the first write
+ *                    of another one until it was copied, also when that other one failed
  *     restarted      why this program had the gateway reset, and in which boot
  *
  * Where an installation is, no file says: the slot itself does (kapu/install.h).
@@ -63,6 +64,9 @@ KAPU_MUST_CHECK int order_keep_index(const struct store *s, struct bytes index);
 /* Whether that is the index of the manifest. KAPU_EAUTH: no; KAPU_ECRYPTO. */
 KAPU_MUST_CHECK int order_index_is(const struct release_manifest *m, struct bytes index);
 
+/* The other slot is written: the running release is to be copied into it, if nothing better comes.
+ */
+KAPU_MUST_CHECK int order_copies(const struct store *s);
 /* The order is that of the running release now, which is to be copied. */
 KAPU_MUST_CHECK int order_promote(const struct store *s);
 bool order_is_copying(const struct store *s);

@@ -240,9 +240,17 @@ static bool asked(struct writer *w, bool only_check)
     return false;
 }
 
+/* What the other slot has is lost by an installation: whatever comes of it, the running release is
+ * to be in both slots in the end, if it is known. */
 static void install(struct writer *w)
 {
-    if (!asked(w, true) || !run_job(w, &w->order, false))
+    if (!asked(w, true))
+        return;
+    if (w->running.there && order_copies(&w->store) != 0) {
+        state_folder_fails(w);
+        return;
+    }
+    if (!run_job(w, &w->order, false))
         return;
     settle(w, PROTOCOL_ASKING, UPDATE_DONE, "%s", "");
     (void)asked(w, false);

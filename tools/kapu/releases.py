@@ -48,6 +48,17 @@ def span(text: str | None, size: int) -> tuple[int, int] | None:
     return int(first), min(int(last), size - 1) if last else size - 1
 
 
+def forward_to(port: int) -> str:
+    """For QEMU's network: where a gateway finds the server (gateway/rootfs/files/etc/kapu/operator)."""
+    return f",guestfwd=tcp:{GATEWAYS_SEE}:{GATEWAY_PORT}-cmd:nc {LOOPBACK} {port}"
+
+
+def forwards(folder: Path = DEFAULT) -> str:
+    """The same for the server of a folder in the background; nothing when there was none."""
+    port = Background(folder).port()
+    return forward_to(port) if port else ""
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
     protocol_version = "HTTP/1.1"
@@ -129,8 +140,7 @@ class Server(ThreadingHTTPServer):
         self.port = self.server_address[1]
 
     def forward(self) -> str:
-        """For QEMU's network: where a gateway finds it (gateway/rootfs/files/etc/kapu/operator)."""
-        return f",guestfwd=tcp:{GATEWAYS_SEE}:{GATEWAY_PORT}-cmd:nc {LOOPBACK} {self.port}"
+        return forward_to(self.port)
 
     def note(self, *request) -> None:
         self.requests.append(request)
