@@ -51,7 +51,7 @@ def make(step: Step, tree: Path, out: Path, flags: tuple[str, ...], *more: str, 
              f"CFLAGS={' '.join((*COMMON, f'-ffile-prefix-map={tree}=curl', *flags))}", cwd=tree, **options)
     if 'supported_protocols="HTTP"' not in (tree / "libcurl.pc").read_text().splitlines():
         raise KapuError(f"libcurl was configured for more than HTTP: see 'Protocols:' in {step.log_path}")
-    step.run("make", "-j2", "-C", tree / "lib", "V=1")
+    step.run("make", "-j2", "-C", tree / "lib", "V=1", "libcurl.la")
     shutil.copy(tree / "lib/.libs/libcurl.a", out)
     shutil.copy(tree / "lib/curl_config.h", out)
     shutil.copy(tree / "COPYING", out)
