@@ -869,6 +869,7 @@ static void a_release_that_does_not_run_is_not_copied(void **state)
         expect_ended();
         assert_int_equal(world_slot_is((uint8_t)(1 - world.boot.slot), 1), !other);
         assert_int_equal(world.disk[1 - world.boot.slot][1] == 0, other);
+        assert_int_equal(world_state().work, PROTOCOL_RESTING); /* nor is it begun */
         world_end();
     }
 }
