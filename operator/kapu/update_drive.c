@@ -18,6 +18,7 @@
 #define POLL_MS 1000u
 #define REPLY_MS 10000u
 #define EVIDENCE_MS 120000u /* a deep check on an emulated gateway takes its time */
+#define TIMEOUTS_MAX 10u    /* however much a gateway says that it goes on */
 #define ALONE_MS 3000u
 #define ALONE_EVIDENCE_MS 30000u
 #define ALONE_REST_MS 5000u /* others have their turn */
@@ -148,7 +149,7 @@ static void take_trial(struct drive *d, struct update_gateway *g, const struct p
 
     if (approved && is_refusal(u) && !works(u))
         refuse(d, g, u, why);
-    else if (approved && update_ticks_ms() < g->approved_ms + APPROVE_MS)
+    else if (approved && (works(u) || update_ticks_ms() < g->approved_ms + APPROVE_MS))
         return;
     else if (approved || drive_turn(d, g, STORE_ON_TRIAL, "", "") == 0)
         ask_for_evidence(g, false);
@@ -352,11 +353,14 @@ static void heard(void *ctx, size_t who, enum exchange_event what, struct bytes 
 static void step(struct drive *d, struct update_gateway *g)
 {
     const uint64_t now = update_ticks_ms();
+    const uint64_t timeout = d->c->timeout_s * 1000ull;
     const uint64_t patience = g->waits == PROTOCOL_ATTEST ? EVIDENCE_MS : REPLY_MS;
 
-    if (now > g->progress_ms + d->c->timeout_s * 1000ull) {
+    if (now > g->progress_ms + timeout || now > g->begun_ms + TIMEOUTS_MAX * timeout) {
         (void)drive_turn(d, g, STORE_SILENT, g->m.answer,
-                         g->delivered ? "nothing new was heard of it in time" : "not connected");
+                         now <= g->progress_ms + timeout ? "it goes on, and does not come to an end"
+                         : g->delivered                  ? "nothing new was heard of it in time"
+                                                         : "not connected");
         return;
     }
     if (g->waits != 0 && now > g->sent_ms + patience) {
@@ -442,7 +446,7 @@ static int begin_wave(struct drive *d)
     for (size_t i = 0; status == EXIT_DONE && i < d->n; i++) {
         struct update_gateway *g = &d->gateway[i];
 
-        g->progress_ms = update_ticks_ms();
+        g->progress_ms = g->begun_ms = update_ticks_ms();
         if (g->m.wave != d->c->wave || g->m.state != STORE_WAITING)
             continue;
         g->m.number = number[at++];
