@@ -94,15 +94,6 @@ def know(fleet: Fleet, release: Release) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def begin_updates(fleet: Fleet, gateway: Simulated) -> None:
-    """The gateway has the first sets of keys built in from now on."""
-    folder = fleet.folder / "built-in"
-    folder.mkdir(exist_ok=True)
-    for role in update_keys.UPDATE_ROLES:
-        (folder / role).write_bytes(update_keys.first_set(role))
-    gateway.behave(f"update begin {folder}")
-
-
 class Updates:
     """A fleet that can be updated, a release after the other."""
 
@@ -110,6 +101,10 @@ class Updates:
         self.fleet = fleet
         self.web = fleet.folder / "web"
         self.web.mkdir()
+        self.built_in = fleet.folder / "built-in"  # the first sets of keys, as gateways have them
+        self.built_in.mkdir()
+        for role in update_keys.UPDATE_ROLES:
+            (self.built_in / role).write_bytes(update_keys.first_set(role))
         self.counter = 3
         self.gateways = {}
         for label in labels:
@@ -117,7 +112,7 @@ class Updates:
 
     def add(self, label: str) -> Simulated:
         gateway = self.fleet.enrolled(label)
-        begin_updates(self.fleet, gateway)
+        gateway.behave(f"update begin {self.built_in}")
         self.gateways[label] = gateway
         return gateway
 

@@ -126,8 +126,19 @@ static int take_valued(struct update_options *p, int c)
     }
 }
 
+static void note(struct update_options *p, int c)
+{
+    for (size_t i = 0; i < p->given_n; i++) {
+        if (p->given[i] == c)
+            return;
+    }
+    if (p->given_n < UPDATE_GIVEN_MAX)
+        p->given[p->given_n++] = c;
+}
+
 static int take(struct update_options *p, int c)
 {
+    note(p, c);
     switch (c) {
     case 'o':
         p->at = optarg;
@@ -179,13 +190,51 @@ static int status(struct operator* o, const struct update_options *p, char **wor
     return n <= 1 ? update_status(o, p, n == 1 ? word[0] : NULL) : EXIT_USAGE;
 }
 
+#define MOST_TAKEN 12u
+
 static const struct verb {
     const char *name;
+    int takes[MOST_TAKEN]; /* options, besides those of all */
     int (*run)(struct operator* o, const struct update_options *p, char **word, int n);
 } verbs[] = {
-    {"publish", publish}, {"rollout", rollout}, {"resume", resume},
-    {"halt", halt},       {"status", status},
+    {"publish", {TO, FOLDER, RELEASE_KEYS}, publish},
+    {"rollout", {'a', GATEWAY, WAVES, LIMIT, DAYS, TIMEOUT, NUMBER}, rollout},
+    {"resume", {NUMBER}, resume},
+    {"halt", {'a', NUMBER}, halt},
+    {"status", {'A', 'H'}, status},
 };
+
+static const char *option_name(int c)
+{
+    size_t i = 0;
+
+    while (long_options[i].name != NULL && long_options[i].val != c)
+        i++;
+    return long_options[i].name;
+}
+
+static bool takes(const struct verb *v, int c)
+{
+    if (c == 'o' || c == 'j')
+        return true;
+    for (size_t i = 0; i < MOST_TAKEN; i++) {
+        if (v->takes[i] == c)
+            return true;
+    }
+    return false;
+}
+
+/* An option that means nothing here was meant for something. */
+static bool is_right(const struct verb *v, const struct update_options *p)
+{
+    for (size_t i = 0; i < p->given_n; i++) {
+        if (!takes(v, p->given[i])) {
+            (void)fail("update %s takes no --%s", v->name, option_name(p->given[i]));
+            return false;
+        }
+    }
+    return true;
+}
 
 static const struct verb *verb_of(const char *name)
 {
@@ -216,7 +265,7 @@ int command_update(int argc, char **argv)
 
     if (parse(argc, argv, &p) == 0)
         verb = verb_of(argv[optind]);
-    if (verb != NULL) {
+    if (verb != NULL && is_right(verb, &p)) {
         done = operator_open(&o, p.at) == 0
                    ? verb->run(&o, &p, argv + optind + 1, argc - optind - 1)
                    : EXIT_FAILED;

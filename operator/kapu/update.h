@@ -9,6 +9,7 @@
 #include "operator.h"
 #include "release_file.h"
 
+#define UPDATE_GIVEN_MAX 32u
 #define UPDATE_NAMED_MAX 4096u /* gateways that a command line names */
 
 struct update_options {
@@ -20,6 +21,8 @@ struct update_options {
     uint64_t days, number;
     uint32_t timeout_s;
     bool all, json, ask, history;
+    size_t given_n; /* which options were given, each once */
+    int given[UPDATE_GIVEN_MAX];
 };
 
 int update_publish(struct operator* o, const struct update_options *p, const char *folder);

@@ -18,6 +18,7 @@
 #define POLL_MS 1000u
 #define REPLY_MS 10000u
 #define EVIDENCE_MS 120000u /* a deep check on an emulated gateway takes its time */
+#define TIMEOUTS_MAX 10u    /* however much a gateway says that it goes on */
 #define ALONE_MS 3000u
 #define ALONE_EVIDENCE_MS 30000u
 #define ALONE_REST_MS 5000u /* others have their turn */
@@ -27,6 +28,7 @@
 #define YOUNG_MS 1000u
 #define ALONE_FROM 2u     /* replies that did not come: others may hide them */
 #define INSTALL_MS 30000u /* an install that came to a halt is asked for again */
+#define UNKNOWN_MS 5000u  /* one that knows nothing of it is asked again */
 #define APPROVE_MS 60000u /* an approval that changed nothing is given again */
 #define CHECK_MS 500u     /* whether somebody halted it */
 #define TELL_MS 30000u
@@ -148,7 +150,7 @@ static void take_trial(struct drive *d, struct update_gateway *g, const struct p
 
     if (approved && is_refusal(u) && !works(u))
         refuse(d, g, u, why);
-    else if (approved && update_ticks_ms() < g->approved_ms + APPROVE_MS)
+    else if (approved && (works(u) || update_ticks_ms() < g->approved_ms + APPROVE_MS))
         return;
     else if (approved || drive_turn(d, g, STORE_ON_TRIAL, "", "") == 0)
         ask_for_evidence(g, false);
@@ -212,7 +214,7 @@ static void take_state(struct drive *d, struct update_gateway *g, const struct p
         refuse(d, g, u, why);
     else if (ours || works(u) || u->stage != UPDATE_IDLE)
         take_progress(d, g, u);
-    else if (update_ticks_ms() >= g->installed_ms + POLL_MS * 5) /* it knows nothing of it */
+    else if (update_ticks_ms() >= g->installed_ms + UNKNOWN_MS) /* it knows nothing of it */
         g->want = WANT_INSTALL;
 }
 
@@ -352,11 +354,14 @@ static void heard(void *ctx, size_t who, enum exchange_event what, struct bytes 
 static void step(struct drive *d, struct update_gateway *g)
 {
     const uint64_t now = update_ticks_ms();
+    const uint64_t timeout = d->c->timeout_s * 1000ull;
     const uint64_t patience = g->waits == PROTOCOL_ATTEST ? EVIDENCE_MS : REPLY_MS;
 
-    if (now > g->progress_ms + d->c->timeout_s * 1000ull) {
+    if (now > g->progress_ms + timeout || now > g->begun_ms + TIMEOUTS_MAX * timeout) {
         (void)drive_turn(d, g, STORE_SILENT, g->m.answer,
-                         g->delivered ? "nothing new was heard of it in time" : "not connected");
+                         now <= g->progress_ms + timeout ? "it goes on, and does not come to an end"
+                         : g->delivered                  ? "nothing new was heard of it in time"
+                                                         : "not connected");
         return;
     }
     if (g->waits != 0 && now > g->sent_ms + patience) {
@@ -420,37 +425,53 @@ static void tell_wave(struct drive *d, const struct wave *w)
     d->told_ms = update_ticks_ms();
 }
 
-/* Those of the wave that wait get a rollout; its number is theirs in the store before it is sent.
- */
-static int begin_wave(struct drive *d)
+static bool waits_for_wave(const struct drive *d, const struct update_gateway *g)
 {
-    uint8_t(*ueid)[EVIDENCE_UEID_SIZE] = calloc(d->n + 1, sizeof(*ueid));
-    uint64_t *number = calloc(d->n + 1, sizeof(*number));
-    size_t n = 0, at = 0;
+    return g->m.wave == d->c->wave && g->m.state == STORE_WAITING;
+}
+
+/* The number is theirs in the store before it is sent. */
+static int begin_all(struct drive *d, const uint64_t *number)
+{
+    size_t at = 0;
     char why[32];
-    int status = ueid != NULL && number != NULL ? EXIT_DONE : fail("no memory");
 
-    for (size_t i = 0; status == EXIT_DONE && i < d->n; i++) {
-        const struct store_member *m = &d->gateway[i].m;
-
-        if (m->wave == d->c->wave && m->state == STORE_WAITING)
-            memcpy(ueid[n++], m->ueid, sizeof(ueid[0]));
-    }
-    if (status == EXIT_DONE)
-        status = update_make_rollouts(d->o, &d->rollout, d->c, RELEASE_INSTALL, d->p->number,
-                                      (const uint8_t(*)[EVIDENCE_UEID_SIZE])ueid, n, number);
-    for (size_t i = 0; status == EXIT_DONE && i < d->n; i++) {
+    for (size_t i = 0; i < d->n; i++) {
         struct update_gateway *g = &d->gateway[i];
 
-        g->progress_ms = update_ticks_ms();
-        if (g->m.wave != d->c->wave || g->m.state != STORE_WAITING)
+        g->progress_ms = g->begun_ms = update_ticks_ms();
+        if (!waits_for_wave(d, g))
             continue;
         g->m.number = number[at++];
         g->want = WANT_INSTALL;
         snprintf(why, sizeof(why), "rollout %llu", (unsigned long long)g->m.number);
         if (drive_turn(d, g, STORE_ASKED, "", why) != 0)
-            status = EXIT_FAILED;
+            return EXIT_FAILED;
     }
+    return EXIT_DONE;
+}
+
+/* Those of the wave that wait get a rollout. */
+static int begin_wave(struct drive *d)
+{
+    uint8_t(*ueid)[EVIDENCE_UEID_SIZE] = calloc(d->n + 1, sizeof(*ueid));
+    uint64_t *number = calloc(d->n + 1, sizeof(*number));
+    size_t n = 0;
+    int status = EXIT_FAILED;
+
+    if (ueid == NULL || number == NULL) {
+        (void)fail("no memory");
+        goto out;
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        if (waits_for_wave(d, &d->gateway[i]))
+            memcpy(ueid[n++], d->gateway[i].m.ueid, sizeof(ueid[0]));
+    }
+    status = update_make_rollouts(d->o, &d->rollout, d->c, RELEASE_INSTALL, d->p->number,
+                                  (const uint8_t(*)[EVIDENCE_UEID_SIZE])ueid, n, number);
+    if (status == EXIT_DONE)
+        status = begin_all(d, number);
+out:
     free(ueid);
     free(number);
     return status;

@@ -18,7 +18,7 @@ struct update_gateway {
     bool rolls_back;          /* or else it refused the release as a rollback */
     unsigned misses;          /* replies that did not come, one after another */
     unsigned bad;             /* pieces of evidence that proved nothing, one after another */
-    uint64_t sent_ms, next_ms, progress_ms, installed_ms, approved_ms, kept_ms;
+    uint64_t begun_ms, sent_ms, next_ms, progress_ms, installed_ms, approved_ms, kept_ms;
     uint8_t nonce[EVIDENCE_NONCE_SIZE];
     struct protocol_update said; /* last, without `why` */
 };

@@ -205,14 +205,15 @@ static int copy_patches(const char *from, const char *to)
 {
     DIR *d = opendir(from);
     const struct dirent *entry;
-    int status = d != NULL ? EXIT_DONE : fail("%s: %s", from, strerror(errno));
+    int status = EXIT_DONE;
 
+    if (d == NULL)
+        return fail("%s: %s", from, strerror(errno));
     while (status == EXIT_DONE && (entry = readdir(d)) != NULL) {
         if (is_patch(entry->d_name) && !is_there(to, entry->d_name))
             status = copy_file(from, to, entry->d_name);
     }
-    if (d != NULL)
-        closedir(d);
+    closedir(d);
     return status;
 }
 

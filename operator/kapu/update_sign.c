@@ -72,6 +72,7 @@ static int sign(struct update_signer *s, enum release_what what, int err, const 
     struct release_signed made = {.content = wr_done(content)};
     struct wr w;
 
+    file->n = 0;
     if (err != 0)
         return fail("the %s cannot be encoded (error %d)", release_about[what].name, err);
     if (release_file_sign(release_about[what].name, what, &made, &s->key) != EXIT_DONE)

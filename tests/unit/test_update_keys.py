@@ -43,6 +43,8 @@ def production(tmp_path, monkeypatch):
 
 def test_sets_of_development_are_those_that_kapu_makes(production, monkeypatch):
     made = {role: update_keys.first_set(role) for role in update_keys.UPDATE_ROLES}
+    for role in made:  # and so are the files for operators
+        assert update_keys.set_file(role) == (production / f"{role}.keys").read_bytes()
     before = update_keys.first_sets_identity()
     assert len(set(made.values())) == 3
     monkeypatch.setenv("KAPU_KEYS", str(production))
