@@ -29,7 +29,7 @@ static struct bytes printable(char *text)
 {
     size_t n = 0;
 
-    for (; text[n] != '\0' && n < PROTOCOL_WHY_MAX; n++) {
+    for (; n < PROTOCOL_WHY_MAX && text[n] != '\0'; n++) {
         if (text[n] < ' ' || text[n] > '~')
             text[n] = '?';
     }
@@ -211,6 +211,8 @@ static struct bytes decided(struct writer *w, int err, enum update_answer answer
     if (err != 0 || writer_refresh(w) != 0)
         return no_secure_world(w);
     w->news = w->news || answer == UPDATE_DONE;
+    if (w->order.there && order_is_confirmed(&w->order, &w->state.record))
+        w->work = PROTOCOL_COPYING; /* as soon as this is answered */
     return answered(w, answer, w->state.record.release, false);
 }
 
@@ -250,7 +252,7 @@ struct bytes writer_answer(struct writer *w, struct bytes request)
         {PROTOCOL_UPDATE, update},   {PROTOCOL_INSTALL, install}, {PROTOCOL_HALT, halt},
         {PROTOCOL_APPROVE, approve}, {PROTOCOL_KEYS, keys},
     };
-    struct protocol_request r;
+    static struct protocol_request r; /* no reply points to it; but tools cannot see that */
 
     if (protocol_request_decode(request, &r, w->work_memory, sizeof(w->work_memory)) != 0)
         return error(w, "the request is malformed");

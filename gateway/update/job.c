@@ -19,12 +19,20 @@ static void say_why(struct job *j, enum update_answer answer, const char *format
     __attribute__((format(printf, 3, 4)));
 static void say_why(struct job *j, enum update_answer answer, const char *format, ...)
 {
+    char before[sizeof(j->said.why)];
     va_list args;
 
+    memcpy(before, j->said.why, sizeof(before));
     j->said.answer = answer;
     va_start(args, format);
     (void)vsnprintf(j->said.why, sizeof(j->said.why), format, args);
     va_end(args);
+    for (char *c = j->said.why; *c != '\0'; c++) {
+        if (*c < ' ' || *c > '~') /* a server's words may come along */
+            *c = '?';
+    }
+    if (strcmp(before, j->said.why) != 0) /* once to the journal, for as long as it lasts */
+        (void)fprintf(stderr, "kapu-update: %s\n", j->said.why);
 }
 
 static void all_is_well(struct job *j)

@@ -214,7 +214,9 @@ static bool run_job(struct writer *w, const struct order *o, bool copy)
     end = job_run(&w->job, &w->job_port, &w->store, o, &w->running, copy);
     w->in_job = false;
     if (end == JOB_FAILED || end == JOB_UNFIT) {
-        settle(w, PROTOCOL_STOPPED, w->job.said.answer, "%s", w->job.said.why);
+        w->work = PROTOCOL_STOPPED; /* the job has told the journal */
+        w->verdict.answer = w->job.said.answer;
+        memcpy(w->verdict.why, w->job.said.why, sizeof(w->verdict.why));
         w->failed = end == JOB_FAILED || copy;
         if (!w->failed)
             forget(w);

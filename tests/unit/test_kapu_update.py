@@ -229,7 +229,7 @@ def test_a_release_gets_into_both_slots_in_16_mib_of_memory(gateway, server, key
     assert gateway.slot_hash(0) == before  # what it would fall back to
     assert gateway.ask(approval(server, keys, bytes(32), tmp_path / "stale"))["answer"] == 11  # replayed approval
     state = gateway.ask(approval(server, keys, state["boot"], tmp_path / "approval"))
-    assert (state["answer"], state["stage"], state["last"]) == (DONE, IDLE, 1)
+    assert (state["answer"], state["stage"], state["last"], state["work"]) == (DONE, IDLE, 1, COPYING)
     state = gateway.until(lambda state: state["work"] == RESTING)
     assert gateway.slot_is_new(0) and gateway.slot_is_new(1)
     assert state["done"] == state["all"] > 0 and state["fetched"] == 0 and state["memory_kib"] < 16 << 10
