@@ -322,7 +322,7 @@ static void ask(struct drive *d, struct update_gateway *g)
     if (make_request(d, g, &w, &kind) != 0)
         return;
     g->waits = kind;
-    if (g->misses >= ALONE_FROM && g->delivered)
+    if ((d->flooded || g->misses >= ALONE_FROM) && g->delivered)
         ask_alone(d, g, wr_done(&w));
     else if (exchange_post(d->x, who, g->m.name, wr_done(&w), REPLY_MS / 1000) != 0)
         g->waits = 0;

@@ -32,6 +32,8 @@ struct drive {
     struct release_file_read release_set;
     struct update_gateway *gateway;
     size_t n;
+    uint64_t strays, strays_ms, flooded_ms; /* counted when; a flood was seen last */
+    bool flooded;
     size_t young; /* asked just now, and without an answer yet */
     struct exchange *x;
     struct transport *alone;

@@ -10,6 +10,9 @@
 #define TURN_MS 50
 #define YOUNG_MS 1000u
 #define TELL_MS 30000u
+#define LOOK_MS 500u
+#define FLOOD 32u     /* messages in LOOK_MS that nobody asked for */
+#define DRY_MS 30000u /* without a flood: then all are asked together again */
 
 struct wave {
     size_t all, over, failed, confirmed;
@@ -111,6 +114,42 @@ static size_t young(const struct drive *d)
     return n;
 }
 
+/* What was asked together may never be heard: it is asked again, one by one. */
+static void begin_flood(struct drive *d, const char *who)
+{
+    char why[96], label[LABEL_MAX];
+
+    snprintf(why, sizeof(why), "%s sends what nobody asked for", operator_label(d->o, who, label));
+    update_tell(d->o, d->p->json, "", "flood: gateways are asked one by one", why);
+    d->flooded = true;
+    for (size_t i = 0; i < d->n; i++) {
+        struct update_gateway *g = &d->gateway[i];
+
+        if (g->waits != 0 && g->want != WANT_INSTALL)
+            g->want = WANT_STATE;
+        g->waits = 0;
+        g->next_ms = 0;
+    }
+}
+
+static void look_for_flood(struct drive *d)
+{
+    const uint64_t now = update_ticks_ms();
+    const char *who;
+    uint64_t strays;
+
+    if (now < d->strays_ms + LOOK_MS)
+        return;
+    strays = exchange_strays(d->x, &who);
+    if (strays > d->strays + FLOOD)
+        d->flooded_ms = now;
+    if (d->flooded_ms == now && !d->flooded)
+        begin_flood(d, who);
+    d->flooded = d->flooded && now < d->flooded_ms + DRY_MS;
+    d->strays = strays;
+    d->strays_ms = now;
+}
+
 /* Until all of the wave are over: EXIT_DONE; EXIT_FAILED: too many failed, or it stops. */
 static int run_wave(struct drive *d, struct wave *w)
 {
@@ -124,6 +163,7 @@ static int run_wave(struct drive *d, struct wave *w)
                 drive_step(d, g);
         }
         exchange_turn(d->x, TURN_MS);
+        look_for_flood(d);
         *w = count(d);
         if (update_ticks_ms() >= d->told_ms + TELL_MS)
             tell_wave(d, w);
