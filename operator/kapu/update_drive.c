@@ -14,7 +14,6 @@
 
 #include "commands.h"
 
-#define TURN_MS 50
 #define POLL_MS 1000u
 #define REPLY_MS 10000u
 #define EVIDENCE_MS 120000u /* a deep check on an emulated gateway takes its time */
@@ -22,17 +21,12 @@
 #define ALONE_MS 3000u
 #define ALONE_EVIDENCE_MS 30000u
 #define ALONE_REST_MS 5000u /* others have their turn */
-/* The broker drops what it cannot queue for a client (docs/transport.md): so many are asked at
- * once. */
-#define WINDOW 12u
-#define YOUNG_MS 1000u
-#define ALONE_FROM 2u     /* replies that did not come: others may hide them */
-#define INSTALL_MS 30000u /* an install that came to a halt is asked for again */
-#define UNKNOWN_MS 5000u  /* one that knows nothing of it is asked again */
-#define APPROVE_MS 60000u /* an approval that changed nothing is given again */
-#define CHECK_MS 500u     /* whether somebody halted it */
-#define TELL_MS 30000u
-#define KEEP_MS 2000u /* how often progress is kept */
+#define ALONE_FROM 2u       /* replies that did not come: others may hide them */
+#define INSTALL_MS 30000u   /* an install that came to a halt is asked for again */
+#define UNKNOWN_MS 5000u    /* one that knows nothing of it is asked again */
+#define APPROVE_MS 60000u   /* an approval that changed nothing is given again */
+#define CHECK_MS 500u       /* whether somebody halted it */
+#define KEEP_MS 2000u       /* how often progress is kept */
 
 static volatile sig_atomic_t ended;
 
@@ -85,7 +79,7 @@ int drive_turn(struct drive *d, struct update_gateway *g, enum store_member_stat
 }
 
 /* Whether nothing more is to be done: asked often, looks seldom. */
-static bool stops(void *ctx)
+bool drive_stops(void *ctx)
 {
     struct drive *d = ctx;
     struct store *store = d->o->fleet.store;
@@ -307,7 +301,7 @@ static void ask_alone(struct drive *d, struct update_gateway *g, struct bytes bo
         d->alone = operator_connect(d->o, PROTOCOL_ENROLLED);
     if (d->alone == NULL)
         return;
-    transport_stop_when(d->alone, stops, d);
+    transport_stop_when(d->alone, drive_stops, d);
     if (transport_request(d->alone, g->m.name, body, ms, &d->reply) == 0)
         answered(d, g, (struct bytes){d->reply.body, d->reply.n});
     else
@@ -328,7 +322,7 @@ static void ask(struct drive *d, struct update_gateway *g)
     if (make_request(d, g, &w, &kind) != 0)
         return;
     g->waits = kind;
-    if (g->misses >= ALONE_FROM && g->delivered)
+    if ((d->flooded || g->misses >= ALONE_FROM) && g->delivered)
         ask_alone(d, g, wr_done(&w));
     else if (exchange_post(d->x, who, g->m.name, wr_done(&w), REPLY_MS / 1000) != 0)
         g->waits = 0;
@@ -340,7 +334,7 @@ static void heard(void *ctx, size_t who, enum exchange_event what, struct bytes 
     struct update_gateway *g = &d->gateway[who];
 
     if (what == EXCHANGE_REPLY) {
-        if (g->waits != 0 && !stops(d))
+        if (g->waits != 0 && !drive_stops(d))
             answered(d, g, body);
         return;
     }
@@ -351,7 +345,7 @@ static void heard(void *ctx, size_t who, enum exchange_event what, struct bytes 
     }
 }
 
-static void step(struct drive *d, struct update_gateway *g)
+void drive_step(struct drive *d, struct update_gateway *g)
 {
     const uint64_t now = update_ticks_ms();
     const uint64_t timeout = d->c->timeout_s * 1000ull;
@@ -369,186 +363,9 @@ static void step(struct drive *d, struct update_gateway *g)
         g->misses++;
         g->want = g->want == WANT_INSTALL ? WANT_INSTALL : WANT_STATE;
     }
-    if (g->waits == 0 && now >= g->next_ms && d->young < WINDOW) {
+    if (g->waits == 0 && now >= g->next_ms && d->young < DRIVE_WINDOW) {
         d->young++;
         ask(d, g);
-    }
-}
-
-/* How many were asked just now, and have not answered. */
-static size_t young(const struct drive *d)
-{
-    const uint64_t now = update_ticks_ms();
-    size_t n = 0;
-
-    for (size_t i = 0; i < d->n; i++)
-        n += d->gateway[i].waits != 0 && now < d->gateway[i].sent_ms + YOUNG_MS;
-    return n;
-}
-
-/* ---- waves ---- */
-
-struct wave {
-    size_t all, over, failed, confirmed;
-};
-
-static struct wave count(const struct drive *d)
-{
-    struct wave w = {0};
-
-    for (size_t i = 0; i < d->n; i++) {
-        const struct store_member *m = &d->gateway[i].m;
-
-        if (m->wave != d->c->wave || m->state == STORE_SKIPPED)
-            continue;
-        w.all++;
-        w.over += update_is_over(m->state);
-        w.failed += update_is_failure(m->state);
-        w.confirmed += m->state == STORE_CONFIRMED;
-    }
-    return w;
-}
-
-static size_t allowed(const struct store_campaign *c, size_t all)
-{
-    return c->limit_percent ? all * c->limit / 100 : c->limit;
-}
-
-static void tell_wave(struct drive *d, const struct wave *w)
-{
-    char what[160];
-    const char *trouble = exchange_trouble(d->x);
-
-    snprintf(what, sizeof(what), "wave %u of %u: %zu of %zu confirmed, %zu failed", d->c->wave + 1,
-             d->c->waves, w->confirmed, w->all, w->failed);
-    update_tell(d->o, d->p->json, "", what, trouble != NULL ? trouble : "");
-    d->told_ms = update_ticks_ms();
-}
-
-static bool waits_for_wave(const struct drive *d, const struct update_gateway *g)
-{
-    return g->m.wave == d->c->wave && g->m.state == STORE_WAITING;
-}
-
-/* The number is theirs in the store before it is sent. */
-static int begin_all(struct drive *d, const uint64_t *number)
-{
-    size_t at = 0;
-    char why[32];
-
-    for (size_t i = 0; i < d->n; i++) {
-        struct update_gateway *g = &d->gateway[i];
-
-        g->progress_ms = g->begun_ms = update_ticks_ms();
-        if (!waits_for_wave(d, g))
-            continue;
-        g->m.number = number[at++];
-        g->want = WANT_INSTALL;
-        snprintf(why, sizeof(why), "rollout %llu", (unsigned long long)g->m.number);
-        if (drive_turn(d, g, STORE_ASKED, "", why) != 0)
-            return EXIT_FAILED;
-    }
-    return EXIT_DONE;
-}
-
-/* Those of the wave that wait get a rollout. */
-static int begin_wave(struct drive *d)
-{
-    uint8_t(*ueid)[EVIDENCE_UEID_SIZE] = calloc(d->n + 1, sizeof(*ueid));
-    uint64_t *number = calloc(d->n + 1, sizeof(*number));
-    size_t n = 0;
-    int status = EXIT_FAILED;
-
-    if (ueid == NULL || number == NULL) {
-        (void)fail("no memory");
-        goto out;
-    }
-    for (size_t i = 0; i < d->n; i++) {
-        if (waits_for_wave(d, &d->gateway[i]))
-            memcpy(ueid[n++], d->gateway[i].m.ueid, sizeof(ueid[0]));
-    }
-    status = update_make_rollouts(d->o, &d->rollout, d->c, RELEASE_INSTALL, d->p->number,
-                                  (const uint8_t(*)[EVIDENCE_UEID_SIZE])ueid, n, number);
-    if (status == EXIT_DONE)
-        status = begin_all(d, number);
-out:
-    free(ueid);
-    free(number);
-    return status;
-}
-
-/* Until all of the wave are over: EXIT_DONE; EXIT_FAILED: too many failed, or it stops. */
-static int run_wave(struct drive *d, struct wave *w)
-{
-    *w = count(d);
-    while (!stops(d) && w->over < w->all && w->failed <= allowed(d->c, w->all)) {
-        d->young = young(d);
-        for (size_t i = 0; i < d->n && !stops(d); i++) {
-            struct update_gateway *g = &d->gateway[i];
-
-            if (g->m.wave == d->c->wave && !update_is_over(g->m.state))
-                step(d, g);
-        }
-        exchange_turn(d->x, TURN_MS);
-        *w = count(d);
-        if (update_ticks_ms() >= d->told_ms + TELL_MS)
-            tell_wave(d, w);
-    }
-    return stops(d) || w->failed > allowed(d->c, w->all) ? EXIT_FAILED : EXIT_DONE;
-}
-
-static int halt_for(struct drive *d, const struct wave *w)
-{
-    char why[STORE_WHY_MAX];
-
-    snprintf(why, sizeof(why), "%zu of wave %u failed, of %zu; %zu may", w->failed, d->c->wave + 1,
-             w->all, allowed(d->c, w->all));
-    (void)update_halt_campaign(d->o, d->p, d->c, why);
-    return EXIT_FAILED;
-}
-
-static int finish(struct drive *d)
-{
-    struct store *store = d->o->fleet.store;
-    int err = store->ops->updates->campaign_turn(store, d->c->id, STORE_RUNNING, STORE_FINISHED, "",
-                                                 fleet_now_ms(&d->o->fleet));
-
-    d->halted = err == KAPU_ESTALE;
-    if (err == 0)
-        update_tell(d->o, d->p->json, "", "done", "");
-    return err == 0 ? EXIT_DONE : d->halted ? EXIT_FAILED : update_store_failed(d->o);
-}
-
-static int next_wave(struct drive *d)
-{
-    struct store *store = d->o->fleet.store;
-    int err = store->ops->updates->campaign_wave(store, d->c->id, d->c->wave + 1,
-                                                 fleet_now_ms(&d->o->fleet));
-
-    d->halted = err == KAPU_ESTALE;
-    if (err == 0)
-        d->c->wave++;
-    return err == 0 ? EXIT_DONE : d->halted ? EXIT_FAILED : update_store_failed(d->o);
-}
-
-static int run(struct drive *d)
-{
-    struct wave w;
-
-    for (;;) {
-        if (begin_wave(d) != EXIT_DONE)
-            return EXIT_FAILED;
-        w = count(d);
-        if (w.all > 0)
-            tell_wave(d, &w);
-        if (run_wave(d, &w) != EXIT_DONE)
-            return stops(d) ? EXIT_FAILED : halt_for(d, &w);
-        if (w.all > 0)
-            tell_wave(d, &w);
-        if (d->c->wave + 1 == d->c->waves)
-            return finish(d);
-        if (next_wave(d) != EXIT_DONE)
-            return EXIT_FAILED;
     }
 }
 
@@ -605,7 +422,7 @@ int update_drive(struct operator* o, const struct update_options *p, struct stor
         load(d) == EXIT_DONE) {
         d->x = operator_exchange(o, d->n, heard, d);
         if (d->x != NULL)
-            status = run(d);
+            status = drive_waves(d);
         say_end(d, r);
     }
     exchange_close(d->x);

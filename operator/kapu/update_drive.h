@@ -32,6 +32,8 @@ struct drive {
     struct release_file_read release_set;
     struct update_gateway *gateway;
     size_t n;
+    uint64_t strays, strays_ms, flooded_ms; /* counted when; a flood was seen last */
+    bool flooded;
     size_t young; /* asked just now, and without an answer yet */
     struct exchange *x;
     struct transport *alone;
@@ -46,6 +48,18 @@ struct drive {
  * halted, or the store does not work, and nothing was kept. */
 int drive_turn(struct drive *d, struct update_gateway *g, enum store_member_state state,
                const char *answer, const char *why);
+
+/* The broker drops what it cannot queue for a client (docs/transport.md): so many are asked at
+ * once. */
+#define DRIVE_WINDOW 12u
+
+/* Whether nothing more is to be done: a signal came, somebody halted it, or the store does not
+ * work. `ctx`: the struct drive. */
+bool drive_stops(void *ctx);
+/* What is due for one gateway that is not over. */
+void drive_step(struct drive *d, struct update_gateway *g);
+/* All waves from the present one on, in update_wave.c. A status of commands.h. */
+int drive_waves(struct drive *d);
 
 /* The question for evidence: -1: there is none at present. */
 int trial_ask(struct drive *d, struct update_gateway *g, struct wr *body);

@@ -24,6 +24,8 @@ struct exchange {
     struct link out, in;
     exchange_fn heard;
     void *ctx;
+    uint64_t strays;
+    char stray[PROTOCOL_NAME_SIZE];
     size_t n;
     struct slot slot[];
 };
@@ -64,11 +66,14 @@ static void on_message(void *ctx, const char *topic, struct bytes correlation, s
     struct slot *s;
 
     if (protocol_topic_parse(topic, &place, name, &direction) != 0 || place != PROTOCOL_ENROLLED ||
-        direction != PROTOCOL_REPLY || correlation.n != CORRELATION_SIZE)
+        direction != PROTOCOL_REPLY)
         return;
-    s = awaited(x, name, correlation);
-    if (s == NULL)
+    s = correlation.n == CORRELATION_SIZE ? awaited(x, name, correlation) : NULL;
+    if (s == NULL) {
+        x->strays++;
+        memcpy(x->stray, name, sizeof(x->stray));
         return;
+    }
     s->waits = false;
     x->heard(x->ctx, (size_t)(s - x->slot), EXCHANGE_REPLY, body);
 }
@@ -168,6 +173,12 @@ void exchange_turn(struct exchange *x, int ms)
     (void)poll(both, 2, ms);
     link_turn(&x->out, 0);
     link_turn(&x->in, 0);
+}
+
+uint64_t exchange_strays(const struct exchange *x, const char **who)
+{
+    *who = x->strays > 0 ? x->stray : NULL;
+    return x->strays;
 }
 
 const char *exchange_trouble(const struct exchange *x)

@@ -43,6 +43,10 @@ KAPU_MUST_CHECK int exchange_post_again(struct exchange *x, size_t who, struct b
 /* Waits at most `ms` for something to happen, and says what did. */
 void exchange_turn(struct exchange *x, int ms);
 
+/* Messages of gateways that nobody waits for, so far, and whose the last one was (NULL: nobody's).
+ * Many of them mean a flood, in which replies of others may be lost. */
+uint64_t exchange_strays(const struct exchange *x, const char **who);
+
 /* Why nothing is sent or heard at present; NULL: the broker is there. */
 const char *exchange_trouble(const struct exchange *x);
 

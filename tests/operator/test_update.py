@@ -358,6 +358,19 @@ def test_a_broker_that_is_killed_in_the_middle_costs_time_only(updates):
         assert len({line.split()[1] for line in begun(heard(gateway), "approval")}) == 1
 
 
+def test_a_gateway_that_floods_keeps_no_other_from_its_update(updates):
+    floods = updates.gateways["valve"]
+    release = updates.published()
+    floods.tell("flood-large")
+    floods.wait_for("flooding")
+    done = updates.rollout(release, "--all", "--waves", "100", "--limit", "1", "--timeout", "25")
+    floods.behave("good")
+    assert done.returncode == 0, done.stdout + done.stderr
+    states = updates.state(release)
+    assert (states["pump"], states["tank"]) == ("confirmed", "confirmed")
+    assert "flood: gateways are asked one by one: valve sends" in done.stdout
+
+
 # ---- who gets it ----
 
 @pytest.mark.third(1)
