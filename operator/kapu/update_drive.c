@@ -15,6 +15,8 @@
 #include "commands.h"
 
 #define POLL_MS 1000u
+#define POLL_SOON_MS 250u /* of one with which something happened since MOVING_MS */
+#define MOVING_MS 2000u
 #define REPLY_MS 10000u
 #define EVIDENCE_MS 120000u /* a deep check on an emulated gateway takes its time */
 #define TIMEOUTS_MAX 10u    /* however much a gateway says that it goes on */
@@ -281,11 +283,12 @@ static int make_request(struct drive *d, struct update_gateway *g, struct wr *bo
 static void answered(struct drive *d, struct update_gateway *g, struct bytes body)
 {
     const enum protocol_kind kind = g->waits;
+    const uint64_t now = update_ticks_ms();
 
     g->waits = 0;
     g->misses = 0;
     g->want = WANT_STATE;
-    g->next_ms = update_ticks_ms() + POLL_MS;
+    g->next_ms = now + (now < g->progress_ms + MOVING_MS ? POLL_SOON_MS : POLL_MS);
     if (kind == PROTOCOL_ATTEST)
         trial_judge(d, g, body);
     else
