@@ -82,7 +82,8 @@ static enum update_answer judge_release(const struct update *u)
         return UPDATE_FREEZE;
     if (!same(m->hardware, u->self->hardware) || !same(m->product, u->self->product))
         return UPDATE_WRONG_HARDWARE;
-    if (memcmp(m->identity, u->boot->identity, sizeof(m->identity)) == 0 && !u->boot->trial)
+    if (memcmp(m->identity, u->boot->identity, sizeof(m->identity)) == 0 &&
+        !update_runs_unconfirmed(u))
         return UPDATE_RUNS_ALREADY;
     if (m->counter <= u->counter)
         return UPDATE_ROLLBACK;

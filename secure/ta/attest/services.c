@@ -65,6 +65,15 @@ TEE_Result boot_identity(struct identity *id)
     return res;
 }
 
+/* A trial that was confirmed in this boot is none any more: the next reset starts the same slot,
+ * and not on trial. One that was halted still runs, until then. */
+static bool is_on_trial(const TEE_Param p[TEE_NUM_PARAMS])
+{
+    const bool next_is_this = p[2].value.a == p[0].value.a, next_is_trial = p[2].value.b >> 8 != 0;
+
+    return p[0].value.b != 0 && (!next_is_this || next_is_trial);
+}
+
 TEE_Result boot_state(struct evidence_software *s)
 {
     TEE_Param p[TEE_NUM_PARAMS];
@@ -73,7 +82,7 @@ TEE_Result boot_state(struct evidence_software *s)
     memset(p, 0, sizeof(p));
     res = call(boot, BOOT_PTA_STATE, TEE_PARAM_TYPES(VO, VO, VO, NONE), p);
     s->slot = (uint8_t)p[0].value.a;
-    s->trial = p[0].value.b != 0;
+    s->trial = is_on_trial(p);
     s->counter_tpm = p[1].value.a;
     s->counter_release = p[1].value.b;
     s->tries = (uint8_t)p[2].value.b;

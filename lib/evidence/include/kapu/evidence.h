@@ -180,7 +180,7 @@ struct evidence_software {
     uint8_t boot_name[32];                 /* bootseed (RFC 9711, 4.2.13): random, of this boot */
     uint32_t counter_release, counter_tpm; /* security counters */
     uint8_t slot;                          /* 0 or 1 */
-    bool trial;
+    bool trial;    /* what runs was started on trial, and is not confirmed */
     uint8_t tries; /* left on trial */
     /* Secure storage, from counters of the TPM: commits to it, and how often it began empty in the
      * life of this board. */
