@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from kapu import tpm
-from kapu.paths import host_environment
+from kapu.paths import BUILD, host_environment
 from other_release import BLOCK, FACTS, FIRMWARE, ROOT_IMAGE, file_system, make_other
 
 LEVEL = 3  # that of releases, 19, takes minutes; ratios differ by a percent or two
@@ -38,14 +38,17 @@ def blocks(data: bytes) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
-    """The built release, for a gateway with one of which the programs in a sixth of the root image lie 16 bytes
-    elsewhere, as when a library is linked anew, and of which 20 more blocks are others.
+    """The built release, for a gateway with one of which libcrypto was built anew, all 16 bytes from where it is now,
+    and a few other blocks differ.
     """
     folder = tmp_path_factory.mktemp("bytes")
     old = file_system()
-    begin, end = len(old) // 3 // BLOCK * BLOCK, len(old) // 2 // BLOCK * BLOCK
+    library = next((BUILD / "gateway" / "root-tree").rglob("libcrypto.so.3")).read_bytes()
+    begin = old.index(library[:64 * BLOCK])
+    end = begin + len(library) // BLOCK * BLOCK
+    assert begin % BLOCK == 0 and old[begin:end] == library[:end - begin]
     old[begin:end] = old[begin + 16:end] + old[begin:begin + 16]
-    for at in range(end, len(old), (len(old) - end) // 20):
+    for at in (0, begin // 3 // BLOCK * BLOCK, len(old) - 1):
         old[at] ^= 1
     have = make_other(folder, bytes(old))
     new, old = content(ROOT_IMAGE, FIRMWARE), content(have[3], have[1])
