@@ -48,9 +48,10 @@ hardening-report: packages fetch ## kernel, unit and file hardening of the built
 tpm-report: packages fetch ## what the TPM adds to sizes and to the time of a boot
 	@tools/tpm-report --limit --pairs $(or $(PAIRS),5)
 
-bench: lab-build ## a deep check beside plain SHA-256, the verifier beside OpenSSL, and what the monitor costs a gateway
+bench: lab-build ## a deep check beside SHA-256, the verifier beside OpenSSL, updates beside other ways, what the monitor costs
 	@tools/bench --limit
 	@tools/bench-verifier --limit
+	@tools/bench-update --limit
 	@/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/bench
 
 powercut: lab-build ## POWERCUT_RUNS (1000000) simulated updates and POWERCUT_GATEWAYS (500) whole ones, with power cuts

@@ -105,15 +105,15 @@ static void make_content(struct world_release *r, const struct world_release *be
                    RELEASE_BLOCK);
     }
     memset(r->content[WORLD_BLOCKS - 1] + RELEASE_BLOCK - 100, 0, 100);
-    memcpy(r->coded, r->content, sizeof(r->coded));
-    install_code_absolute(&r->coded[0][0], sizeof(r->coded), 0);
+    memcpy(r->code, r->content, sizeof(r->code));
+    install_code_absolute(r->code[0], sizeof(r->code), 0);
 }
 
 static struct bytes frame_of(const struct world_release *r, uint32_t i)
 {
     const uint32_t left = WORLD_BLOCKS - i * WORLD_FRAME;
 
-    return (struct bytes){r->coded[i * WORLD_FRAME],
+    return (struct bytes){r->code[i * WORLD_FRAME],
                           (left < WORLD_FRAME ? left : WORLD_FRAME) * (size_t)RELEASE_BLOCK};
 }
 
@@ -121,7 +121,7 @@ static struct bytes before(const struct world_release *r, uint32_t i)
 {
     const size_t n = i == 0 ? 0 : (size_t)PREFIX * RELEASE_BLOCK;
 
-    return (struct bytes){r->coded[i * WORLD_FRAME] - n, n};
+    return (struct bytes){r->code[i * WORLD_FRAME] - n, n};
 }
 
 static void make_index(struct world_release *r)
@@ -169,7 +169,7 @@ static void make_patch(struct world_release *r, const struct world_release *from
             i * WORLD_FRAME < WORLD_BLOCKS - WINDOW ? i * WORLD_FRAME : WORLD_BLOCKS - WINDOW;
         const struct bytes b = before(r, i);
 
-        memcpy(prefix, from->coded[first], (size_t)WINDOW * RELEASE_BLOCK);
+        memcpy(prefix, from->code[first], (size_t)WINDOW * RELEASE_BLOCK);
         memcpy(prefix + (size_t)WINDOW * RELEASE_BLOCK, b.p, b.n);
         r->patch_n += pack((struct bytes){prefix, (size_t)WINDOW * RELEASE_BLOCK + b.n},
                            frame_of(r, i), r->patch + r->patch_n, sizeof(r->patch) - r->patch_n);

@@ -34,8 +34,8 @@
 #define WORLD_FRAMES_A_CUT 4u /* that one power cut may have fetched again */
 
 struct world_release {
-    uint8_t coded[WORLD_BLOCKS][RELEASE_BLOCK]; /* the content, as frames have it */
     uint8_t content[WORLD_BLOCKS][RELEASE_BLOCK], tree[WORLD_TREE][RELEASE_BLOCK];
+    uint8_t code[WORLD_BLOCKS][RELEASE_BLOCK]; /* the content as kapu/install_code.h makes it */
     struct release_manifest m;
     uint8_t digest[RELEASE_DIGEST_SIZE];
     struct update_file manifest;

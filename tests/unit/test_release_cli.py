@@ -21,11 +21,9 @@ from kapu.cbor import cbor
 from kapu.fip import entries
 from kapu.keys import key_set, make_key
 from kapu.paths import BUILD, host_environment
+from other_release import BLOCK, FACTS, FIRMWARE, ROOT_IMAGE, file_system, images_of_the_build, make_other
 
-BLOCK = 4096
-FIRMWARE, ROOT_IMAGE = BUILD / "gateway" / "firmware.fip", BUILD / "gateway" / "root.img"
 LAB = BUILD / "lab"
-FACTS = json.loads((BUILD / "gateway" / "root.json").read_text())
 FROM_LAB = ("rebuild", "--json", "--firmware", LAB / "firmware.fip", "--root", LAB / "root.img")
 PEOPLE = ("anna", "bela", "cili", "dora")
 WHAT = {"--version": "0.2.0", "--hardware": "qemu-virt", "--product": "gateway"}
@@ -48,13 +46,6 @@ def refused(*words) -> str:
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("kapu: ") and result.stderr.count("\n") == 1
     return result.stderr
-
-
-def images_of_the_build() -> dict:
-    release = build.release()
-    return {"bl2": release.tfa.out / "bl2.bin", "bl31": release.tfa.out / "bl31.bin",
-            "optee": release.optee.out / "optee.bin", "linux": release.linux.out / "Image",
-            "device-tree": release.device_tree.out / "gateway.dtb"}
 
 
 def make(out, firmware=FIRMWARE, root=ROOT_IMAGE, **changed):
@@ -164,27 +155,11 @@ def test_a_gateway_that_has_nothing_fetches_all_and_one_that_has_it_nothing(made
 def older(tmp_path_factory):
     """Another release: a byte is another one in each 50th block of the root image, and some blocks have moved."""
     folder = tmp_path_factory.mktemp("older")
-    blocks = bytearray(ROOT_IMAGE.read_bytes()[:FACTS["data_blocks"] * BLOCK])
+    blocks = file_system()
     for at in range(0, len(blocks), 50 * BLOCK):
         blocks[at + at // BLOCK % BLOCK] ^= 1
     blocks[BLOCK * 100:BLOCK * 200] = blocks[BLOCK * 110:BLOCK * 200] + blocks[BLOCK * 100:BLOCK * 110]
-    (folder / "root.img").write_bytes(blocks)
-    said = subprocess.run(["veritysetup", "format", "--no-superblock", "--salt", FACTS["salt"], folder / "root.img",
-                           folder / "tree"], capture_output=True, text=True, check=True, env=host_environment()).stdout
-    (folder / "root.img").write_bytes(blocks + (folder / "tree").read_bytes())
-    created = FACTS["dm_create"].replace(FACTS["root_hash"], re.search(r"Root hash:\s+(\w+)", said)[1])
-    text = (build.PLATFORM / "dts" / "gateway.dts.in").read_text()
-    for slot in "ab":
-        line = build.kernel_command_line("gateway", {"dm_create": created}, slot).replace('"', '\\"')
-        text = text.replace(f'"@BOOTARGS_{slot.upper()}@"', f'"{line}"')
-    (folder / "dts").write_text(text)
-    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", folder / "dtb", folder / "dts"], check=True,
-                   env=host_environment())
-    release = build.release()
-    images = images_of_the_build() | {"device-tree": folder / "dtb"}
-    build.make_package(folder, images, build.security_counter(), certs.Signer(release.native.out / "kapu-sign", key_set()),
-                       release.tfa.out / "fiptool")
-    return ("--firmware", folder / "firmware.fip", "--root", folder / "root.img")
+    return make_other(folder, blocks)
 
 
 @pytest.fixture(scope="module")
