@@ -42,7 +42,7 @@ def package_that_does_not_come_up(of: Release, folder: Path) -> Path:
                               of.tfa.out / "fiptool")
 
 
-def make_publishable(package: Path, root: Path, said_version: str, product: str, folder: Path, level: int = 19) -> Path:
+def make_publishable(package: Path, root: Path, said_version: str, product: str, folder: Path, level: int = 6) -> Path:
     """As `kapu release make` makes it, signed by as many release keys as must sign."""
     def kapu(*words) -> None:
         done = subprocess.run([BUILD / product / "kapu", "release", *map(str, words)], env=host_environment(),
