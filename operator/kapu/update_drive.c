@@ -175,9 +175,11 @@ static void take_end(struct drive *d, struct update_gateway *g, const struct pro
 static void take_progress(struct drive *d, struct update_gateway *g,
                           const struct protocol_update *u)
 {
-    g->m.done = u->done;
-    g->m.all = u->all;
-    g->m.fetched = u->fetched;
+    if (u->all > 0) { /* else its writer has begun nothing, as after a reset */
+        g->m.done = u->done;
+        g->m.all = u->all;
+        g->m.fetched = u->fetched;
+    }
     if (g->m.state == STORE_ASKED || (g->m.state == STORE_ON_TRIAL && works(u)))
         (void)drive_turn(d, g, STORE_FETCHING, "", "");
     else if (update_ticks_ms() >= g->kept_ms + KEEP_MS)

@@ -5,6 +5,7 @@ test_slots.py, the writer's power cuts and bad servers in tests/unit, waves, hal
 """
 
 import json
+import re
 import shutil
 import time
 
@@ -12,7 +13,7 @@ import pytest
 
 import snapshots
 from kapu import load, updates
-from kapu.build import SLOT_SIZE, Release
+from kapu.build import SLOT_SIZE, Release, release
 from kapu.instance import ROOT_PARTITION_MIB, SLOTS
 from kapu.releases import Server
 from kapu.report import update_report
@@ -32,7 +33,7 @@ class OverTheAir:
     def __init__(self, folder):
         self.folder, self.web = folder, folder / "web"
         self.web.mkdir()
-        self.next = updates.next_release("gateway")
+        self.now, self.next = release("gateway"), updates.next_release("gateway")
         self.next.build(Progress())
         self.instance = snapshots.running(folder / "gw", "gateway", LIGHT_CPU)
         self.machine = self.instance.machine
@@ -48,9 +49,9 @@ class OverTheAir:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def publish(self, release: Release, package=None, version: str | None = None) -> None:
-        version = version or release.version
-        made = updates.make_publishable(package or release.firmware.out / "firmware.fip", release.root.out / "root.img",
+    def publish(self, of: Release, package=None, version: str | None = None) -> None:
+        version = version or of.version
+        made = updates.make_publishable(package or of.firmware.out / "firmware.fip", of.root.out / "root.img",
                                         version, "gateway", self.folder / version, level=3)
         self.must("update", "publish", made, "--to", self.web)
 
@@ -70,6 +71,12 @@ class OverTheAir:
                 assert status == 0, result
                 return result
 
+    def fetched(self, name: str) -> int:
+        """Bytes of a file that were asked for, as the server saw it."""
+        spans = [re.fullmatch(r"bytes=(\d+)-(\d+)", asked) for _, path, asked, _ in self.server.requests
+                 if path.endswith(f"/{name}")]
+        return sum(int(span[2]) - int(span[1]) + 1 for span in spans)
+
     def slot(self, slot: str) -> tuple[bytes, bytes]:
         """Firmware slot and root partition, as they are in flash and on disk."""
         with open(self.instance.folder / "slots.img", "rb") as flash, open(self.instance.folder / "disk.img", "rb") as disk:
@@ -77,14 +84,14 @@ class OverTheAir:
             disk.seek(self.instance.root_offset(slot))
             return flash.read(SLOT_SIZE), disk.read(ROOT_PARTITION_MIB * MIB)
 
-    def has(self, slot: str, release: Release) -> bool:
+    def has(self, slot: str, of: Release) -> bool:
         firmware, root = self.slot(slot)
-        return (firmware.startswith((release.firmware.out / "firmware.fip").read_bytes())
-                and root.startswith((release.root.out / "root.img").read_bytes()))
+        return (firmware.startswith((of.firmware.out / "firmware.fip").read_bytes())
+                and root.startswith((of.root.out / "root.img").read_bytes()))
 
-    def wait_until_slot_has(self, slot: str, release: Release) -> None:
+    def wait_until_slot_has(self, slot: str, of: Release) -> None:
         deadline = time.monotonic() + COPY_SECONDS * load.factor()
-        while not self.has(slot, release):
+        while not self.has(slot, of):
             assert time.monotonic() < deadline, f"slot {slot} does not get the release"
             time.sleep(0.5)
 
@@ -102,15 +109,62 @@ def air(tmp_path_factory):
     made.close()
 
 
+def gateway_of(status: list) -> dict:
+    """The one gateway of the last rollout."""
+    (gateway,) = status[-1]["gateways"]
+    return gateway
+
+
+def claims(verdict: dict) -> dict:
+    (module,) = verdict["ear"]["submods"].values()
+    return module["ear_verifier_claims"]
+
+
 def test_a_release_is_fetched_tried_approved_confirmed_and_copied_to_the_other_slot(air):
     """Byte for byte, hash tree included. What the gateway has is not fetched."""
-    before = air.attested()
+    before = claims(air.attested())
+    assert before["kapu_last_update"] == "none"
     air.must("reference", "add", air.next.reference.out / "reference.cbor")
     air.publish(air.next)
     assert not air.has("b", air.next)
     status, said = air.rollout(air.next.version)
     assert status == 0, said
     assert air.has("b", air.next)
-    after = air.attested()
-    print(json.dumps(before), json.dumps(after), said, json.dumps(air.status(air.next.version)))
+    after = claims(air.attested())
+    assert after["kapu_version"] == air.next.version and after["kapu_last_update"] == "confirmed"
+    assert (before["kapu_security_counter"], after["kapu_security_counter"]) == (air.now.counter, air.next.counter)
+    assert after["kapu_boot_name"] != before["kapu_boot_name"] and after["kapu_alarms"] == 0
+    gateway = gateway_of(air.status(air.next.version))
+    assert gateway["state"] == "confirmed" and gateway["blocks"] == gateway["of"] > 0
+    payload = (air.web / f"gateway-{air.next.version}" / "payload").stat().st_size
+    assert 0 < air.fetched("payload") < payload / 4
+    air.wait_until_slot_has("a", air.next)
+    asked = gateway_of(json.loads(air.must("update", "status", air.next.version, "--ask", "--json")))["now"]
+    assert 0 < asked["memory_kib"] < WRITER_MIB * 1024
+    update_report("update", writer_mib=round(asked["memory_kib"] / 1024, 1))
+
+
+def test_the_release_before_is_refused_as_a_rollback_and_nothing_is_fetched(air):
+    air.publish(air.now)
+    asked = len(air.server.requests)
+    status, said = air.rollout(air.now.version)
+    assert status == 1 and "rollback" in said, said
+    gateway = gateway_of(air.status(air.now.version))
+    assert (gateway["state"], gateway["answer"]) == ("refused", "rollback")
+    assert len(air.server.requests) == asked
+    assert claims(air.attested())["kapu_version"] == air.next.version
+
+
+def test_a_release_that_does_not_come_up_goes_back_by_itself_and_says_why(air):
+    """And the other slot, which it was written into, gets the release that runs again."""
+    version = updates.next_version(2)
+    air.publish(air.next, updates.package_that_does_not_come_up(air.next, air.folder / "mistake"), version)
+    air.must("reference", "add", air.folder / "mistake" / "reference.cbor")
+    status, said = air.rollout(version)
+    assert status == 1 and "halted" in said, said
+    gateway = gateway_of(air.status(version))
+    assert gateway["state"] == "failed" and "tries gone" in json.dumps(gateway), gateway
+    now = claims(air.attested())
+    assert now["kapu_version"] == air.next.version and now["kapu_last_update"] == "tries gone"
+    assert now["kapu_security_counter"] == air.next.counter
     air.wait_until_slot_has("a", air.next)

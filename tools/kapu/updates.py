@@ -5,7 +5,7 @@ well signed and does not come up."""
 import subprocess
 from pathlib import Path
 
-from . import build, certs
+from . import build, certs, reference
 from .build import Release
 from .errors import KapuError
 from .keys import key_set
@@ -27,7 +27,8 @@ def next_release(flavour: str) -> Release:
 
 
 def package_that_does_not_come_up(of: Release, folder: Path) -> Path:
-    """The release after that one, with a mistake in the kernel's command line: no root file system is there."""
+    """The release after that one, with a mistake in the kernel's command line: no root file system is there. With
+    reference.cbor, as for any release."""
     folder.mkdir(parents=True)
     text = (of.device_tree.out / "gateway.dts").read_text()
     if text.count("root=/dev/dm-0") != 2:
@@ -38,8 +39,10 @@ def package_that_does_not_come_up(of: Release, folder: Path) -> Path:
                    env=host_environment())
     images = {"bl2": of.tfa.out / "bl2.bin", "bl31": of.tfa.out / "bl31.bin", "optee": of.optee.out / "optee.bin",
               "linux": of.linux.out / "Image", "device-tree": tree}
-    return build.make_package(folder, images, of.counter + 1, certs.Signer(of.native.out / "kapu-sign", key_set()),
-                              of.tfa.out / "fiptool")
+    signer = certs.Signer(of.native.out / "kapu-sign", key_set())
+    said = reference.release(next_version(2), of.flavour, of.counter + 1, reference.pcrs_of(of.tfa.out, images))
+    (folder / "reference.cbor").write_bytes(reference.sign(reference.encode(build.PLATFORM.name, [said]), signer))
+    return build.make_package(folder, images, of.counter + 1, signer, of.tfa.out / "fiptool")
 
 
 def make_publishable(package: Path, root: Path, said_version: str, product: str, folder: Path, level: int = 6) -> Path:
