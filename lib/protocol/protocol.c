@@ -106,6 +106,8 @@ static void put_update(struct enc *e, const struct protocol_update *u)
     QCBOREncode_AddUInt64ToMapN(&e->q, STAGE, u->stage);
     QCBOREncode_AddUInt64ToMapN(&e->q, LAST, u->last);
     QCBOREncode_AddUInt64ToMapN(&e->q, RESET, u->reset);
+    if (u->work >= PROTOCOL_WORKS)
+        enc_fail(e, KAPU_EARG);
     QCBOREncode_AddUInt64ToMapN(&e->q, WORK, u->work);
     QCBOREncode_AddUInt64ToMapN(&e->q, ANSWER, u->answer);
     QCBOREncode_AddUInt64(&e->q, WHY);
@@ -124,7 +126,7 @@ static void get_update(struct dec *d, struct protocol_update *u)
     u->stage = (uint8_t)dec_uint(d, STAGE, UINT8_MAX);
     u->last = (uint8_t)dec_uint(d, LAST, UINT8_MAX);
     u->reset = (uint8_t)dec_uint(d, RESET, UINT8_MAX);
-    u->work = (uint8_t)dec_uint(d, WORK, UINT8_MAX);
+    u->work = (uint8_t)dec_uint(d, WORK, PROTOCOL_WORKS - 1);
     u->answer = (uint8_t)dec_uint(d, ANSWER, UINT8_MAX);
     u->why = dec_text(d, WHY, PROTOCOL_WHY_MAX);
     dec_fixed(d, RELEASE, u->release, sizeof(u->release));

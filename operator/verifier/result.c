@@ -57,7 +57,7 @@ const char *verifier_reset_name(enum evidence_reset why)
         [EVIDENCE_RESET_PANIC] = "panic",
     };
 
-    return names[why];
+    return (size_t)why < sizeof(names) / sizeof(names[0]) ? names[why] : "unknown";
 }
 
 bool verifier_explain_update(const struct verifier_result *r, char *to, size_t n)

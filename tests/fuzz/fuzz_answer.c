@@ -10,8 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http_answer.h"
 #include "fuzz.h"
+#include "http_answer.h"
 
 #define ASKED 12
 

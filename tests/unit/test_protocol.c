@@ -335,6 +335,31 @@ static void a_folder_is_a_plain_name(void **state)
     }
 }
 
+static void work_that_nobody_knows_is_refused(void **state)
+{
+    static uint8_t buf[PROTOCOL_BODY_MAX];
+    struct protocol_reply r = reply_of(PROTOCOL_UPDATE);
+    struct bytes b;
+    struct wr w;
+
+    (void)state;
+    r.update.work = PROTOCOL_WORKS - 1;
+    b = encode_reply(&r);
+    memcpy(buf, b.p, b.n);
+    assert_int_equal(protocol_reply_decode((struct bytes){buf, b.n}, &r, work, sizeof(work)), 0);
+    for (size_t i = 0; i < b.n; i++) { /* its key and value */
+        if (buf[i] == 4 && buf[i + 1] == PROTOCOL_WORKS - 1) {
+            buf[i + 1]++;
+            break;
+        }
+    }
+    assert_int_not_equal(protocol_reply_decode((struct bytes){buf, b.n}, &r, work, sizeof(work)),
+                         0);
+    r.update.work = PROTOCOL_WORKS;
+    wr_init(&w, buf, sizeof(buf));
+    assert_int_equal(protocol_reply_encode(&r, &w), KAPU_EARG);
+}
+
 static void bounds_hold_on_both_sides(void **state)
 {
     static uint8_t buf[PROTOCOL_BODY_MAX];
@@ -382,6 +407,7 @@ int main(void)
         cmocka_unit_test(shorter_and_longer_bodies_are_refused),
         cmocka_unit_test(what_is_not_the_one_encoding_is_refused),
         cmocka_unit_test(a_folder_is_a_plain_name),
+        cmocka_unit_test(work_that_nobody_knows_is_refused),
         cmocka_unit_test(bounds_hold_on_both_sides),
     };
 
