@@ -45,7 +45,7 @@ const char *verifier_update_name(enum evidence_update outcome)
         [EVIDENCE_UPDATE_NEVER_BEGAN] = "never began",
     };
 
-    return names[outcome];
+    return (size_t)outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
 }
 
 const char *verifier_reset_name(enum evidence_reset why)
