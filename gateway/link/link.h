@@ -48,8 +48,9 @@ SSL_CTX *tls_context(const struct settings *s, bool authenticated);
 
 /* ---- updates.c: the writer of updates ---- */
 
-/* The bytes of its answer; 0: none, after saying why. */
-size_t updates_ask(struct bytes request, uint8_t *answer, size_t most);
+/* The bytes of its answer; 0: none, after saying why. `approval`: the request is one, which takes
+ * longer. */
+size_t updates_ask(struct bytes request, bool approval, uint8_t *answer, size_t most);
 
 /* ---- serve.c: requests and what they are answered ---- */
 

@@ -135,9 +135,9 @@ static struct bytes certify(struct gateway *g, const struct protocol_request *re
     return encode(&r);
 }
 
-static struct bytes update(struct bytes request)
+static struct bytes update(struct bytes request, bool approval)
 {
-    const size_t n = updates_ask(request, answer, sizeof(answer));
+    const size_t n = updates_ask(request, approval, answer, sizeof(answer));
 
     return n > 0 ? (struct bytes){answer, n} : refuse("the writer of updates does not answer");
 }
@@ -164,7 +164,7 @@ struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct
     case PROTOCOL_HALT:
     case PROTOCOL_APPROVE:
     case PROTOCOL_KEYS:
-        return update(request);
+        return update(request, r.kind == PROTOCOL_APPROVE);
     default:
         return refuse("the request is not known");
     }

@@ -9,12 +9,14 @@
 #include "link.h"
 
 #define SOCKET "/run/kapu-update.socket"
-#define ANSWER_S 100 /* less than the keepalive of the line; it may ask for a deep check */
+/* Less than the keepalive of the line. An approval has a deep check made. */
+#define ANSWER_S 20
+#define APPROVED_S 100
 
-static int dial(void)
+static int dial(bool approval)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = SOCKET};
-    const struct timeval most = {.tv_sec = ANSWER_S};
+    const struct timeval most = {.tv_sec = approval ? APPROVED_S : ANSWER_S};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) != 0 ||
@@ -26,9 +28,9 @@ static int dial(void)
     return fd;
 }
 
-size_t updates_ask(struct bytes request, uint8_t *answer, size_t most)
+size_t updates_ask(struct bytes request, bool approval, uint8_t *answer, size_t most)
 {
-    int fd = dial();
+    int fd = dial(approval);
     ssize_t n = -1;
 
     if (fd >= 0 && send(fd, request.p, request.n, MSG_NOSIGNAL) == (ssize_t)request.n)

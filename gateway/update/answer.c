@@ -164,12 +164,13 @@ static struct bytes install(struct writer *w, const struct protocol_request *r, 
 
 /* ---- halt, approve, keys ---- */
 
-/* The order of a release that was halted is forgotten. */
+/* The order of a release that was halted is forgotten, if it was not confirmed just before. */
 static int forget_halted(struct writer *w, const uint8_t release[RELEASE_DIGEST_SIZE])
 {
     int err = order_load(&w->store, ORDER_FILE, &w->asked);
 
-    if (err == 0 && w->asked.there && memcmp(w->asked.digest, release, RELEASE_DIGEST_SIZE) == 0) {
+    if (err == 0 && w->asked.there && !order_is_confirmed(&w->asked, &w->state.record) &&
+        memcmp(w->asked.digest, release, RELEASE_DIGEST_SIZE) == 0) {
         err = order_forget(&w->store);
         w->in_job = false;
         w->work = PROTOCOL_RESTING;

@@ -180,7 +180,7 @@ static void name_patch(struct job *j, const struct order *running)
 {
     size_t at = (size_t)snprintf(j->patch_name, sizeof(j->patch_name), "patch-");
 
-    for (size_t i = 0; i < RELEASE_DIGEST_SIZE; i++)
+    for (size_t i = 0; i < RELEASE_PATCH_NAME; i++)
         at += (size_t)snprintf(j->patch_name + at, sizeof(j->patch_name) - at, "%02x",
                                running->manifest.identity[i]);
 }
@@ -406,12 +406,24 @@ static int do_frames(struct job *j)
 
 /* A frame that is not right may be the server's fault, or that of a medium which lost what the
  * frame refers to: so all is looked at again. */
+/* A copy begins only if it can end: what runs may be another release than the one that was kept. */
+static int is_whole(struct job *j)
+{
+    const uint32_t lacking = install_lacking(&j->install);
+
+    if (j->port.server.range != NULL || lacking == 0)
+        return 0;
+    say_why(j, UPDATE_DONE, "the running slot lacks %u blocks of the release that is to be copied",
+            lacking);
+    return give_up(j, JOB_FAILED);
+}
+
 static int do_all(struct job *j, const struct release_patch *patch)
 {
     do {
         j->anew = false;
         if (begin(j, patch) != 0 || look_at_target(j) != 0 || look_at_running(j) != 0 ||
-            do_frames(j) != 0)
+            is_whole(j) != 0 || do_frames(j) != 0)
             return -1;
     } while (j->anew);
     return 0;

@@ -4,9 +4,11 @@
  *
  * kapu-update [--root DIR]: all paths are in DIR, for tests.
  *
- * Exit status: 0: the gateway is to be reset; all others: an end that asks for nothing.
+ * It asks for a reset of the gateway by a file in $RUNTIME_DIRECTORY, which the service manager
+ * waits for, and ends with status 0. Every other end asks for nothing.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #include "writer.h"
 
 #define PATH 256
+#define SECTOR 512u
 #define STATE_FOLDER "/var/lib/kapu-update"
 #define SOCKET "/run/kapu-update/socket"
 #define BASE 128 /* characters of the server's address */
@@ -121,6 +124,19 @@ static bool failed(const char *path)
     return false;
 }
 
+/* The partition of the running slot is larger than what dm-verity has of it. */
+static void shorten(struct disk_port *d, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    uint64_t sectors = 0;
+
+    if (file == NULL)
+        return; /* a test without one */
+    if (fscanf(file, "%" SCNu64, &sectors) == 1 && sectors > 0 && sectors < d->size / SECTOR)
+        d->size = sectors * SECTOR;
+    (void)fclose(file);
+}
+
 static bool open_slots(struct program *p)
 {
     struct job_port *s = &p->slots;
@@ -135,6 +151,7 @@ static bool open_slots(struct program *p)
         flash_device_open(&p->other_firmware, path_of(p, "/dev/kapu/other-firmware", path), true,
                           &s->other_firmware) != 0)
         return failed(path);
+    shorten(&s->running_root, path_of(p, "/sys/class/block/dm-0/size", path));
     return true;
 }
 
@@ -170,12 +187,26 @@ static bool open_server(struct program *p)
     return true;
 }
 
+static int ask_for_reset(void)
+{
+    const char *folder = getenv("RUNTIME_DIRECTORY");
+    char path[PATH];
+    FILE *file;
+
+    if (folder == NULL)
+        return 0; /* a test, which looks at the status */
+    (void)snprintf(path, sizeof(path), "%s/reset", folder);
+    file = fopen(path, "we");
+    return (file != NULL && fclose(file) == 0) || failed(path) ? 0 : 1;
+}
+
 static void take_signals(void)
 {
     const struct sigaction action = {.sa_handler = on_signal}; /* not SA_RESTART: poll ends */
 
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
@@ -197,5 +228,5 @@ int main(int argc, char **argv)
     writer_open(&p->writer, &port, &tee_device, &p->store, &p->slots);
     end = writer_run(&p->writer);
     fetch_close(p->fetch);
-    return end == WRITER_RESTART ? 0 : 1;
+    return end == WRITER_RESTART ? ask_for_reset() : 1;
 }

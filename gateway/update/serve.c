@@ -80,16 +80,15 @@ static void serve_one(int fd, struct bytes (*answer)(void *ctx, struct bytes req
 int serve_poll(struct serve *s, uint32_t ms,
                struct bytes (*answer)(void *ctx, struct bytes request), void *ctx)
 {
-    int served = 0, ready = wait_for(s->fd, ms);
+    const int ready = wait_for(s->fd, ms);
+    int fd;
 
-    for (; ready > 0; ready = wait_for(s->fd, 0)) {
-        const int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
-
-        if (fd < 0)
-            return errno == ECONNABORTED ? served : -1;
-        serve_one(fd, answer, ctx);
-        (void)close(fd);
-        served++;
-    }
-    return ready < 0 ? -1 : served;
+    if (ready <= 0)
+        return ready;
+    fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return errno == ECONNABORTED ? 0 : -1;
+    serve_one(fd, answer, ctx);
+    (void)close(fd);
+    return 1;
 }

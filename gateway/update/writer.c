@@ -195,11 +195,23 @@ static void forget(struct writer *w)
         state_folder_fails(w);
 }
 
+/* A release that failed is not to start by itself later, and nothing better comes into its slot:
+ * without its first sector it is none. */
+static void spoil_other(struct writer *w)
+{
+    const struct flash_port *f = &w->job_port.other_firmware;
+
+    if (f->erase(f->ctx, 0) != 0)
+        (void)fprintf(stderr, "kapu-update: other slot: cannot be erased: %m\n");
+}
+
 static void drop(struct writer *w)
 {
     about(w, &w->order);
     settle(w, PROTOCOL_STOPPED, UPDATE_DONE, "the trial was not confirmed: %s",
            update_outcome_name((enum update_outcome)w->state.record.last));
+    if (!w->running.there)
+        spoil_other(w);
     forget(w);
 }
 

@@ -20,7 +20,9 @@
  *     idle       order, of a release that was confirmed   keeps it as the running release, which is
  *                                                         to be copied
  *     idle       order whose rollout had its trial        forgets the order, and says what came of
- *                                                         the trial
+ *                                                         the trial; if the running release is not
+ *                                                         known, so that it cannot be copied, the
+ *                                                         first sector of the other slot is erased
  *     idle       order, or a copy, that failed in this    rests, and says why
  *                boot
  *     idle       order                                    asks the TA to check it; fetches and
@@ -32,8 +34,8 @@
  *
  * Resets: waiting and over end with the next reset: BL1 starts the trial, or the other slot. Of
  * each trial and stage one boot asks for it; if another boot finds the same, the reset does not do
- * what it is for, and the gateway stays up. The service manager takes status 0 of this program, and
- * nothing else, for "reset the gateway".
+ * what it is for, and the gateway stays up. The program asks the service manager for the reset by a
+ * file, so that none of its other ends can look like it.
  *
  * Requests are served at any time, between steps too. An order that is taken, a halt and new keys
  * end a job that runs; what is done next is decided anew, beginning with the TA's check.

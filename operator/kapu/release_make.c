@@ -198,7 +198,7 @@ static int folder_open(struct folder *f, const char *folder, const struct releas
         package_check_root(&f->from, have->root, why) != 0 ||
         content_read(&f->have, &f->from, have->firmware, have->root, why) != 0)
         return fail("%s", why);
-    snprintf(name, sizeof(name), "patch-%.32s", hex(f->from.identity, 16, text));
+    snprintf(name, sizeof(name), "patch-%s", hex(f->from.identity, RELEASE_PATCH_NAME, text));
     if (below(folder, name, f->patch) == NULL ||
         snprintf(f->patch_index, PATH, "%s.index", f->patch) >= PATH)
         return fail("%s: the name is too long", folder);

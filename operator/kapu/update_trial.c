@@ -120,6 +120,9 @@ int trial_approve(struct drive *d, const struct update_gateway *g, struct wr *bo
     struct protocol_request q = {.kind = PROTOCOL_APPROVE};
     struct update_file file;
 
+    d->checked_ms = 0;
+    if (drive_stops(d)) /* halted since the approval was recorded, or in an earlier run */
+        return -1;
     memcpy(a.release, d->r->digest, sizeof(a.release));
     memcpy(a.gateway, g->m.ueid, sizeof(a.gateway));
     memcpy(a.boot, g->m.boot, sizeof(a.boot));

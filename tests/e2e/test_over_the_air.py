@@ -49,10 +49,10 @@ class OverTheAir:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def publish(self, of: Release, package=None, version: str | None = None) -> None:
+    def publish(self, of: Release, package=None, version: str | None = None, before: Release | None = None) -> None:
         version = version or of.version
         made = updates.make_publishable(package or of.firmware.out / "firmware.fip", of.root.out / "root.img",
-                                        version, "gateway", self.folder / version, level=3)
+                                        version, "gateway", self.folder / version, level=3, before=before)
         self.must("update", "publish", made, "--to", self.web)
 
     def rollout(self, version: str) -> tuple[int, str]:
@@ -72,9 +72,9 @@ class OverTheAir:
                 return result
 
     def fetched(self, name: str) -> int:
-        """Bytes of a file that were asked for, as the server saw it."""
-        spans = [re.fullmatch(r"bytes=(\d+)-(\d+)", asked) for _, path, asked, _ in self.server.requests
-                 if path.endswith(f"/{name}")]
+        """Bytes of files with such a name that were asked for and given, as the server saw it."""
+        spans = [re.fullmatch(r"bytes=(\d+)-(\d+)", asked) for _, path, asked, status in self.server.requests
+                 if status == 206 and re.fullmatch(name, path.rpartition("/")[2])]
         return sum(int(span[2]) - int(span[1]) + 1 for span in spans)
 
     def slot(self, slot: str) -> tuple[bytes, bytes]:
@@ -156,12 +156,14 @@ def test_the_release_before_is_refused_as_a_rollback_and_nothing_is_fetched(air)
 
 
 def test_a_release_that_does_not_come_up_goes_back_by_itself_and_says_why(air):
-    """And the other slot, which it was written into, gets the release that runs again."""
+    """It was fetched as a patch of the release that runs. The other slot, which it was written into, gets that one again."""
     version = updates.next_version(2)
-    air.publish(air.next, updates.package_that_does_not_come_up(air.next, air.folder / "mistake"), version)
+    air.publish(air.next, updates.package_that_does_not_come_up(air.next, air.folder / "mistake"), version, air.next)
+    asked_of_payload = air.fetched("payload")
     air.must("reference", "add", air.folder / "mistake" / "reference.cbor")
     status, said = air.rollout(version)
     assert status == 1 and "halted" in said, said
+    assert air.fetched("patch-[0-9a-f]{32}") > 0 and air.fetched("payload") == asked_of_payload
     gateway = gateway_of(air.status(version))
     assert gateway["state"] == "failed" and "tries gone" in json.dumps(gateway), gateway
     now = claims(air.attested())

@@ -184,8 +184,8 @@ hidden byte good, keep, signs;
     release = order_release[n];                                                                    \
     if                                                                                             \
     :: !IN_ORDER -> answer = REPLAYED                                                              \
-    :: IN_ORDER && release == b_release && !b_trial -> answer = RUNS                               \
-    :: IN_ORDER && !(release == b_release && !b_trial) && 2 * release <= counter ->                \
+    :: IN_ORDER && release == b_release && !UNCONFIRMED -> answer = RUNS                           \
+    :: IN_ORDER && !(release == b_release && !UNCONFIRMED) && 2 * release <= counter ->                \
         answer = ROLLBACK                                                                          \
     :: else ->                                                                                     \
         if                                                                                         \

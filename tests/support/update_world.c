@@ -483,7 +483,7 @@ static struct bytes file_of(const struct world_release *r, const char *file)
 {
     char patch[80] = "patch-", index[96];
 
-    for (size_t i = 0; i < RELEASE_DIGEST_SIZE; i++)
+    for (size_t i = 0; i < RELEASE_PATCH_NAME; i++)
         (void)snprintf(patch + 6 + 2 * i, 3, "%02x", r->patch_from[i]);
     (void)snprintf(index, sizeof(index), "%s.index", patch);
     if (strcmp(file, "index") == 0)

@@ -45,8 +45,10 @@ def package_that_does_not_come_up(of: Release, folder: Path) -> Path:
     return build.make_package(folder, images, of.counter + 1, signer, of.tfa.out / "fiptool")
 
 
-def make_publishable(package: Path, root: Path, said_version: str, product: str, folder: Path, level: int = 6) -> Path:
-    """As `kapu release make` makes it, signed by as many release keys as must sign."""
+def make_publishable(package: Path, root: Path, said_version: str, product: str, folder: Path, level: int = 6,
+                     before: Release | None = None) -> Path:
+    """As `kapu release make` makes it, signed by as many release keys as must sign; with a patch for gateways that have
+    the release before."""
     def kapu(*words) -> None:
         done = subprocess.run([BUILD / product / "kapu", "release", *map(str, words)], env=host_environment(),
                               capture_output=True, text=True, check=False)
@@ -55,6 +57,9 @@ def make_publishable(package: Path, root: Path, said_version: str, product: str,
 
     kapu("make", "--firmware", package, "--root", root, "--version", said_version, "--hardware", build.PLATFORM.name,
          "--product", product, "--out", folder, "--level", level)
+    if before:
+        kapu("patch", "--firmware", before.firmware.out / "firmware.fip", "--root", before.root.out / "root.img",
+             "--level", level, folder)
     for name in RELEASE_SIGNERS:
         kapu("sign", "--key", development_key(name), folder / "manifest")
     return folder

@@ -211,6 +211,8 @@ struct release_patch_frame {
 KAPU_MUST_CHECK int release_patch_find(const struct release_patch *p, uint32_t number,
                                        struct release_patch_frame *f);
 KAPU_MUST_CHECK int release_patch_encode(const struct release_patch *p, struct wr *out);
+#define RELEASE_PATCH_NAME                                                                         \
+    16u /* bytes of that release's identity in the name of the file: patch-HEX */
 /* Bytes of an index of a patch, from its first ones: nobody says how many there are before it is
  * fetched. At most RELEASE_PATCH_INDEX_MAX. KAPU_EINVAL: it is none. */
 #define RELEASE_PATCH_HEAD 56u /* each is longer, or as long */
