@@ -46,11 +46,6 @@ bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes iss
  * certificate when `authenticated`. NULL: says why. */
 SSL_CTX *tls_context(const struct settings *s, bool authenticated);
 
-/* ---- updates.c: the writer of updates ---- */
-
-/* The bytes of its answer; 0: none, after saying why. */
-size_t updates_ask(struct bytes request, uint8_t *answer, size_t most);
-
 /* ---- serve.c: requests and what they are answered ---- */
 
 struct gateway {

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to the writer of updates, from another program of the gateway: the line to the operator,
+ * and the lab's shell. */
+#ifndef UPDATE_ASK_H
+#define UPDATE_ASK_H
+
+#include <kapu/bytes.h>
+
+#define ASK_SOCKET "/run/kapu-update.socket"
+
+/* One request (wire/protocol.cddl), whose answer goes into the caller's memory, of `most` bytes.
+ * Neither is looked at: what the writer says is as trustworthy as Linux is. Waits up to 100 s. The
+ * bytes of the answer; 0: there is none, or it is larger, and errno says why. */
+KAPU_MUST_CHECK size_t update_ask(struct bytes request, uint8_t *answer, size_t most);
+
+#endif
