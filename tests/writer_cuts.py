@@ -10,6 +10,7 @@ import json
 import random
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import slots
@@ -30,15 +31,18 @@ CONFIRMED = 1  # what came of the last trial: UPDATE_CONFIRMED of kapu/update.h
 AGAIN = {"fetch": "fetch again", "copy": "copy again"}
 LEAVES = ("reboot: Restarting system", "kapu: slot B: starting", "kapu: slot B: BL2 verified")
 FETCH = Step(60.0, lines=LEAVES, flash=450, disk=230)  # of flash and disk: about as many as are seen
-COPY = Step(20.0, writes=2 + NEXT, flash=400, disk=12)
-WRITING_STEPS = {"fetch": FETCH, "fetch again": FETCH, "copy": COPY, "copy again": COPY}
+COPY = Step(20.0, flash=400, disk=12)
+WRITING_STEPS = {"fetch": FETCH, "fetch again": FETCH, "copy": replace(COPY, writes=2 + NEXT), "copy again": COPY}
 
 
 def plan_of_writing(number: int) -> Plan:
-    """Both steps of each gateway; one of them twice, of every second one; every third one is cut while it starts again."""
+    """Both steps of each gateway; one of them twice, of every second one; every third one is cut while it starts again. After
+    a cut at a line there is nothing to fetch any more."""
     dice = random.Random(number)
-    steps = ["fetch", "copy"] + ([AGAIN[dice.choice(["fetch", "copy"])]] if dice.random() < 0.5 else [])
-    cuts = {name: WRITING_STEPS[name].point(dice) for name in steps}
+    cuts = {name: WRITING_STEPS[name].point(dice) for name in ("fetch", "copy")}
+    if dice.random() < 0.5:
+        twice = AGAIN["copy" if cuts["fetch"].line else dice.choice(["fetch", "copy"])]
+        cuts[twice] = WRITING_STEPS[twice].point(dice)
     again = [RECOVERY.point(dice) for _ in range(dice.randint(1, 3))] if number % 3 == 0 else []
     return Plan(cuts, again)
 
@@ -64,7 +68,7 @@ class WritingGateway(Gateway):
             elif self.now["next_how"] == "trial":
                 self._approve()
             elif not self._both_hold_it():
-                self._step(AGAIN["copy"], None, self._both_hold_it)
+                self._step("copy", None, self._both_hold_it)
             else:
                 break
         self._complete()
@@ -73,7 +77,7 @@ class WritingGateway(Gateway):
     def _fetch(self) -> None:
         """Until the trial runs: by an order, or, if one was taken before, by the writer alone."""
         if self._goes_on():
-            done = self._step(AGAIN["fetch"], None, self._trial_runs)
+            done = self._step("fetch", None, self._trial_runs)
         else:
             self.rollout += 1
             self.judge.rolled_out, self.taken = True, False
@@ -94,7 +98,8 @@ class WritingGateway(Gateway):
 
     def _step(self, step: str, request: dict | None, done) -> bool:
         """Ask, or only wait, until it is done. False: the power was cut before, and the gateway has come up again."""
-        point = self.cuts_left.pop(step, None)
+        cut = step if step in self.cuts_left else AGAIN[step]
+        point = self.cuts_left.pop(cut, None)
         self.story.append(step)
         if point is None:
             if request:
@@ -109,7 +114,7 @@ class WritingGateway(Gateway):
                 number = self.shell.send(self._command(request))
                 self.shell.send("true")  # a message that got lost is found by the next one
         self.done = done
-        self._cut(step, point, begin)
+        self._cut(cut, point, begin)
         self.done = None
         if number is not None and (heard := self.shell.heard(number, HEARD_SECONDS)) is not None:
             self._told(step, self._reply(heard))
