@@ -214,7 +214,7 @@ def test_a_program_that_is_killed_again_and_again_ends_with_the_release_in_the_s
     while True:
         begin = gateway.state()["fetched"]
         try:
-            state = gateway.until(lambda state, least=begin + payload // 20: state["fetched"] > least)
+            state = gateway.until(lambda state, least=begin + payload // 80: state["fetched"] > least)
         except AssertionError:
             if gateway.process.poll() == 0:
                 break
