@@ -72,7 +72,7 @@ class WritingGateway(Gateway):
             else:
                 break
         self._complete()
-        self._wait(lambda: self._asked({0: UPDATE})["work"] == RESTING, "the writer has an end")
+        self._wait(lambda: self._state()["work"] == RESTING, "the writer has an end")
 
     def _fetch(self) -> None:
         """Until the trial runs: by an order, or, if one was taken before, by the writer alone."""
@@ -142,7 +142,7 @@ class WritingGateway(Gateway):
         failed another one is needed."""
         boots = self._boots()
         try:
-            said = self._asked({0: UPDATE})
+            said = self._state()
             if said["work"] in (FETCHING, ASKING, RESTARTING):
                 return True
             rollout = int(self.desk.update()["rollout"])
@@ -166,7 +166,7 @@ class WritingGateway(Gateway):
         deadline = time.monotonic() + WRITE_SECONDS * load.factor()
         while not done():
             if time.monotonic() > deadline:
-                raise Wrong(UNFINISHED, f"{what}: not within {WRITE_SECONDS} s; the writer says {self._asked({0: UPDATE})}")
+                raise Wrong(UNFINISHED, f"{what}: not within {WRITE_SECONDS} s; the writer says {self._state()}")
             time.sleep(POLL_SECONDS)
 
     # -- the writer, as its socket and the files of its slots tell
@@ -181,6 +181,12 @@ class WritingGateway(Gateway):
 
     def _asked(self, request: dict) -> dict:
         return self._reply(self.shell.run(self._command(request), check=False))
+
+    def _state(self) -> dict:
+        said = self._asked({0: UPDATE})
+        if "work" not in said:
+            raise KapuError(f"the writer of updates answers {said}")
+        return said
 
     @staticmethod
     def _reply(said: str) -> dict:
