@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Updates of a lab gateway: its releases, the gateway that they start from, who signs, and what the gateway says of itself."""
 
+import hashlib
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,10 @@ from board import Firmware
 from kapu import build, certs, reference
 from kapu.keys import key_set
 from kapu.paths import version
+from kapu.steps import Progress
+from kapu.updates import make_publishable, next_version
 from shell import Shell
+from writer_protocol import content_of
 from watched import LIGHT_CPU, watched_instance
 
 OLD, NOW, NEXT = 1, 2, 3  # security counters of releases
@@ -36,6 +41,41 @@ def make_releases(folder: Path) -> dict[int, updates.Release]:
 def _marked(image: Path, to: Path) -> Path:
     to.write_bytes(image.read_bytes() + b"the next release")
     return to
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """NEXT with a root image of its own, as the writer of updates fetches it from `server`: the folder and the name in it.
+    Of both releases: firmware package and root image."""
+    packages: dict[int, Path]
+    roots: dict[int, Path]
+    server: Path
+    name: str
+
+    @property
+    def manifest(self) -> bytes:
+        return (self.server / self.name / "manifest").read_bytes()
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(content_of(self.manifest)).digest()
+
+
+def make_fetched(releases: dict[int, updates.Release], folder: Path) -> Fetched:
+    """This checkout as the next release of the lab, with the marks of make_releases()."""
+    built = build.release("lab", next_version(), NEXT)
+    built.build(Progress())
+    place, server = folder / "images", folder / "server"
+    for new in (place, server):
+        new.mkdir(parents=True)
+    images = {"bl2": built.tfa.out / "bl2.bin", "bl31": built.tfa.out / "bl31.bin", "optee": built.optee.out / "optee.bin",
+              "linux": built.linux.out / "Image", "device-tree": built.device_tree.out / "gateway.dtb"}
+    images |= {name: _marked(images[name], place / name) for name in MARKED}
+    package = Firmware("lab").make(folder / "package", images, counter=NEXT)
+    roots = {NOW: build.release("lab").root.out / "root.img", NEXT: built.root.out / "root.img"}
+    name = f"lab-{built.version}"
+    make_publishable(package, roots[NEXT], built.version, "lab", server / name, level=1)
+    return Fetched({NOW: releases[NOW].package, NEXT: package}, roots, server, name)
 
 
 def reference_of(release: updates.Release, to: Path) -> Path:

@@ -2,7 +2,8 @@
 """Updates of whole lab gateways, with the power cut at random and at chosen points, and a judge of what is there afterwards.
 
 Each gateway goes on from a saved one that runs NOW, with NEXT in its other slot (tests/lab_updates.py), and is led through the
-update: request, reset, trial, confirmation. A plan says at which steps, and when, the power goes: QEMU and swtpm are killed.
+update: request, reset, trial, confirmation. Those whose slot the writer of updates fills are in tests/writer_cuts.py. A plan
+says at which steps, and when, the power goes: QEMU and swtpm are killed.
 Of the TPM there is then what swtpm had written, each write whole or not at all. What the gateway had written to flash and disk
 stays too: the host does not lose it, so this does not try disks that forget.
 
@@ -13,18 +14,17 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import slots
 import snapshots
 from kapu import load, tpm
 from kapu.errors import KapuError
 from kapu.processes import read_pid
-from lab_updates import NEXT, NOW, Desk, answer_of, make_releases, save_gateway, state
+from lab_updates import NEXT, NOW, Desk, answer_of, state
 from shell import Shell
 
 COME_UP_SECONDS = 300  # what takes longer is bricked
@@ -32,7 +32,10 @@ TURNS = 8  # after so many starts without the update's end there is none
 POINT_SECONDS = 40  # a point that was not reached by then: the power goes all the same
 LOOK_SECONDS = 0.0005
 HEARD_SECONDS = 0.2
-TPM_STATE = "tpm2-00.permall"  # swtpm writes another file and renames it, for each write of the TPM's memory
+# Of a point that counts writes: the file, and what changes with each. swtpm writes another file and renames it, for each
+# write of the TPM's memory; writes of flash and disk that come within the host's clock tick count as one.
+WRITTEN = {"writes": ("tpm/tpm2-00.permall", "st_ino"), "flash": (slots.FLASH, "st_mtime_ns"),
+           "disk": (slots.DISK, "st_mtime_ns")}
 BOOTS = re.compile(r"^.*kapu: board (?:.*\n)+?.*Primary CPU switching to normal world boot.*\n", re.MULTILINE)
 
 BRICKED, MIXED, LOWERED, NOT_ALLOWED, UNFINISHED = "bricked", "mixed", "counter_lowered", "not_allowed", "unfinished"
@@ -56,27 +59,36 @@ class Point:
     seconds: float | None = None
     writes: int | None = None  # of the TPM's memory
     line: str | None = None    # of the first console
+    flash: int | None = None   # writes of flash, and of the disk, as far as the host sees them apart
+    disk: int | None = None
 
     def __str__(self) -> str:
         if self.seconds is not None:
             return f"after {self.seconds:.3f} s"
-        return f"after write {self.writes} of the TPM" if self.writes is not None else f"at the line '{self.line}'"
+        if self.line is not None:
+            return f"at the line '{self.line}'"
+        what = {"the TPM": self.writes, "flash": self.flash, "the disk": self.disk}
+        return " and ".join(f"after write {count} of {name}" for name, count in what.items() if count is not None)
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where the power may go: within so many seconds, after a write of the TPM, or at a line of the console."""
+    """Where the power may go: within so many seconds, after a write of the TPM, of flash or of the disk, or at a line of
+    the console."""
     seconds: float
     writes: int = 0
     lines: tuple[str, ...] = ()
+    flash: int = 0
+    disk: int = 0
 
     def point(self, dice: random.Random) -> Point:
-        kind = dice.choice(["seconds"] + ["writes"] * (self.writes > 0) + ["line"] * bool(self.lines))
+        counts = {name: getattr(self, name) for name in ("writes", "flash", "disk")}
+        kind = dice.choice(["seconds"] + [name for name, most in counts.items() if most] + ["line"] * bool(self.lines))
         if kind == "seconds":
             return Point(seconds=dice.uniform(0, self.seconds))
-        if kind == "writes":
-            return Point(writes=dice.randint(1, self.writes))
-        return Point(line=dice.choice(self.lines))
+        if kind == "line":
+            return Point(line=dice.choice(self.lines))
+        return Point(**{kind: dice.randint(1, counts[kind])})
 
 
 START = ("BL1: Booting BL2", "all images verified", "Booting Linux", "Run /sbin/init", "KAPU-STATUS")
@@ -154,6 +166,14 @@ class Judge:
             raise Wrong(NOT_ALLOWED, f"{what}: the counter rises after the confirmation only")
         self._kept(slot, confirmed, counter, what)
 
+    def written(self, slot: str, confirmed: bool, counter: int, old_in_a: bool, new_in_b: bool) -> None:
+        """Also of what is in the slots, byte for byte, of a gateway whose writer fills them: `slot` is that which will start."""
+        what = f"TPM: slot {slot}, {'confirmed' if confirmed else 'on trial'}, counter {counter}"
+        if slot == "B" and not new_in_b:
+            raise Wrong(MIXED, f"{what}: slot B does not have all of the new release")
+        if not old_in_a and (slot, confirmed, counter) != ("B", True, NEXT):
+            raise Wrong(MIXED, f"{what}: slot A has no longer all of the old release")
+
     def _kept(self, slot: str, confirmed: bool, counter: int, what: str) -> None:
         if self.confirmed and (slot, confirmed, counter) != ("B", True, NEXT):
             raise Wrong(NOT_ALLOWED, f"{what}: the confirmation was told as done")
@@ -166,8 +186,21 @@ class Judge:
         self.counter = counter
 
 
+def changes_of(file: Path, what: str):
+    """A function that tells whether that of the file has changed since it was asked last."""
+    last = getattr(file.stat(), what)
+
+    def changed() -> bool:
+        nonlocal last
+        before, last = last, getattr(file.stat(), what)
+        return last != before
+    return changed
+
+
 class Gateway:
     """One gateway through its update. Raises Wrong."""
+
+    point_seconds = POINT_SECONDS
 
     def __init__(self, saved: Path, folder: Path, releases: dict, judge: Judge, plan: Plan):
         self.instance = snapshots.restored(saved, folder)
@@ -187,23 +220,26 @@ class Gateway:
         try:
             self.machine.start()
             self._come_up()
-            for _ in range(TURNS):
-                if self.now["running"] == "A":
-                    self._request()
-                elif self.now["next_how"] == "trial":
-                    self._confirm()
-                else:
-                    break
-            self._complete()
-            if "after" in self.cuts_left:
-                self._reset("after")
-                self._complete()
+            self._walk()
             self.machine.stop()
             self._judge_off()
         finally:
             if self.shell is not None:
                 self.shell.close()
             self.machine.stop()
+
+    def _walk(self) -> None:
+        for _ in range(TURNS):
+            if self.now["running"] == "A":
+                self._request()
+            elif self.now["next_how"] == "trial":
+                self._confirm()
+            else:
+                break
+        self._complete()
+        if "after" in self.cuts_left:
+            self._reset("after")
+            self._complete()
 
     def _request(self) -> None:
         """A rollout, and the reset that starts its trial."""
@@ -271,22 +307,22 @@ class Gateway:
 
     def _watch(self, point: Point):
         """A function that tells whether the point is reached, of a step that begins now."""
-        begin, file, seen = time.monotonic(), self.machine.folder / "tpm" / TPM_STATE, len(self.machine.text())
-        writes, last = 0, file.stat().st_ino
+        begin, seen, count = time.monotonic(), len(self.machine.text()), 0
+        kind = next((kind for kind in WRITTEN if getattr(point, kind) is not None), None)
+        changed = changes_of(self.machine.folder / WRITTEN[kind][0], WRITTEN[kind][1]) if kind else None
 
         def reached() -> bool:
-            nonlocal writes, last
+            nonlocal count
             passed = time.monotonic() - begin
             if point.seconds is not None:
                 return passed >= point.seconds
-            if passed > POINT_SECONDS * load.factor():
+            if passed > self.point_seconds * load.factor():
                 self.story.append("the next point is not reached")
                 return True
             if point.line is not None:
                 return point.line in self.machine.text()[seen:]
-            now = file.stat().st_ino
-            writes, last = writes + (now != last), now
-            return writes >= point.writes
+            count += changed()
+            return count >= getattr(point, kind)
         return reached
 
     def _recover(self) -> None:
@@ -301,20 +337,22 @@ class Gateway:
         self.cuts = [(step, what or self._what_runs()) for step, what in self.cuts]
 
     def _come_up(self) -> None:
-        """A gateway may reset itself on its way, as it does when a trial has no try left."""
+        """A gateway may reset itself on its way, as it does when a trial has no try left, or when one begins."""
         deadline = time.monotonic() + COME_UP_SECONDS * load.factor()
         while True:
             try:
                 self.shell = Shell(self.machine, max(1, (deadline - time.monotonic()) / load.factor()))
-                break
+                self.shell.instance = self.instance
+                self.desk = self.desk or Desk(self.shell)
+                self.desk.shell = self.shell
+                self._look()
+                return
             except (KapuError, OSError) as error:
+                if self.shell is not None:
+                    self.shell.close()
                 if time.monotonic() > deadline or not self.machine.pid():
                     self._judge_boots()
                     raise Wrong(BRICKED, f"it does not come up: {error}") from error
-        self.shell.instance = self.instance
-        self.desk = self.desk or Desk(self.shell)
-        self.desk.shell = self.shell
-        self._look()
 
     def _look(self) -> None:
         """What runs, as it says itself and as its secure world said when it started."""
@@ -348,44 +386,3 @@ class Gateway:
         self._look()
         if (self.now["next"], self.now["next_how"], int(self.now["counter"]), last) != ("B", "confirmed", NEXT, "confirmed"):
             raise Wrong(UNFINISHED, f"{self.now}, of the last update it says '{last}'")
-
-
-class Campaign:
-    """Gateways by their numbers, and what came of them. Folders of those with whom something was wrong are kept."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.releases = make_releases(folder / "releases")
-        self.saved = save_gateway(folder, self.releases)
-        self.pcrs: dict[int, dict] = {}
-        self.gateways = 0
-        self.cuts: Counter = Counter()  # of a step, with what ran afterwards
-        self.wrongs: Counter = Counter()
-
-    def live(self, number: int, plan: Plan | None = None) -> str:
-        """One gateway: what was wrong, with its story, or nothing."""
-        place, wrong = self.folder / f"gateway-{number}", ""
-        gateway = Gateway(self.saved, place, self.releases, Judge(self.pcrs), plan or plan_of(number))
-        try:
-            gateway.live()
-        except (Wrong, KapuError, OSError, AssertionError) as error:
-            self.wrongs[error.kind if isinstance(error, Wrong) else UNFINISHED] += 1
-            story = "\n".join(f"  | {line}" for line in gateway.story)
-            wrong = f"gateway {number}: {error}\n{story}\n  its folder: {place}"
-        else:
-            shutil.rmtree(place)
-        self.gateways += 1
-        self.cuts.update(gateway.cuts)
-        return wrong
-
-    def figures(self) -> dict[str, int]:
-        return {"qemu_gateways": self.gateways, "qemu_cuts": self.cuts.total(), **{kind: self.wrongs[kind] for kind in WRONGS}}
-
-    def table(self) -> str:
-        """Cuts by steps, and what ran when the gateway had come up again."""
-        lines = [f"{'cut in':<10}{'cuts':>6}" + "".join(f"{what:>16}" for what in AFTERWARDS)]
-        for step in (*STEPS, "recovery"):
-            counts = [self.cuts[step, what] for what in AFTERWARDS]
-            total = sum(count for (name, _), count in self.cuts.items() if name == step)
-            lines.append(f"{step:<10}{total:>6}" + "".join(f"{count:>16}" for count in counts))
-        return "\n".join(lines)

@@ -11,6 +11,10 @@ int update_check_files(char **words);   /* the same */
 int update_next_keys(char **words);     /* present set, next set */
 int update_confirm_trial(char **words); /* approval, approval keys */
 
+/* writer.c. A file with a request to the writer of updates; prints its reply, binary. 0: there was
+ * one; 1: there was none. */
+int writer_request(char **words);
+
 /* as_linux.c. 0: all of it was refused. */
 int ask_as_linux(char **unused);
 

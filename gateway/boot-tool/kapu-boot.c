@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kapu-boot: asks the secure world's boot service and the update TA. Lab flavour only: the gateway
- * has no shell. */
+/* kapu-boot: asks the secure world's boot service, the update TA and the writer of updates. Lab
+ * flavour only: the gateway has no shell. */
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +127,8 @@ static const struct {
     {"keys", 2, update_next_keys, "KEYS NEXT-KEYS: the next set of a role"},
     {"confirm", 2, update_confirm_trial,
      "APPROVAL KEYS: confirm the trial that runs, by the update TA"},
+    {"writer", 1, writer_request,
+     "FILE: a request to the writer of updates; prints its reply, binary"},
     {"as-linux", 0, ask_as_linux, "what only our TAs may ask the boot service for: is refused"},
     {"monitor-service", 0, open_monitor_service, "the monitor's service: is refused"},
 };

@@ -46,12 +46,6 @@ bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes iss
  * certificate when `authenticated`. NULL: says why. */
 SSL_CTX *tls_context(const struct settings *s, bool authenticated);
 
-/* ---- updates.c: the writer of updates ---- */
-
-/* The bytes of its answer; 0: none, after saying why. `approval`: the request is one, which takes
- * longer. */
-size_t updates_ask(struct bytes request, bool approval, uint8_t *answer, size_t most);
-
 /* ---- serve.c: requests and what they are answered ---- */
 
 struct gateway {

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "ask.h"
 #include "attest.h"
 #include "link.h"
 
@@ -137,9 +138,12 @@ static struct bytes certify(struct gateway *g, const struct protocol_request *re
 
 static struct bytes update(struct bytes request, bool approval)
 {
-    const size_t n = updates_ask(request, approval, answer, sizeof(answer));
+    const size_t n = update_ask(request, approval ? ASK_APPROVAL_S : ASK_S, answer, sizeof(answer));
 
-    return n > 0 ? (struct bytes){answer, n} : refuse("the writer of updates does not answer");
+    if (n > 0)
+        return (struct bytes){answer, n};
+    say("%s: %m", ASK_SOCKET);
+    return refuse("the writer of updates does not answer");
 }
 
 struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct bytes request)

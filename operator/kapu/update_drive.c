@@ -216,6 +216,16 @@ static void take_state(struct drive *d, struct update_gateway *g, const struct p
         g->want = WANT_INSTALL;
 }
 
+/* No progress and no event of its own: whatever a gateway says again and again, it is silent in
+ * time, and fills no history. */
+static void take_error(struct drive *d, struct update_gateway *g, struct bytes error)
+{
+    snprintf(g->m.why, sizeof(g->m.why), "the gateway says: %.*s", (int)error.n,
+             (const char *)error.p);
+    if (update_ticks_ms() >= g->kept_ms + KEEP_MS)
+        (void)keep(d, g, NULL);
+}
+
 static void take_reply(struct drive *d, struct update_gateway *g, struct bytes body)
 {
     struct protocol_reply r;
@@ -224,9 +234,7 @@ static void take_reply(struct drive *d, struct update_gateway *g, struct bytes b
     if (protocol_reply_decode(body, &r, d->work, sizeof(d->work)) != 0)
         return;
     if (r.kind == PROTOCOL_ERROR) {
-        snprintf(why, sizeof(why), "the gateway says: %.*s", (int)r.error.n,
-                 (const char *)r.error.p);
-        (void)drive_turn(d, g, g->m.state, g->m.answer, why);
+        take_error(d, g, r.error);
     }
     if (r.kind != PROTOCOL_UPDATE || r.update.answer >= UPDATE_ANSWERS ||
         r.update.last >= UPDATE_OUTCOMES)

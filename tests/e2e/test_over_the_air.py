@@ -11,10 +11,10 @@ import time
 
 import pytest
 
+import slots
 import snapshots
 from kapu import load, updates
-from kapu.build import SLOT_SIZE, Release, release
-from kapu.instance import ROOT_PARTITION_MIB, SLOTS
+from kapu.build import Release, release
 from kapu.releases import Server
 from kapu.report import update_report
 from kapu.steps import Progress
@@ -24,7 +24,6 @@ from watched import LIGHT_CPU
 BOOT_SECONDS = 900
 COPY_SECONDS = 900
 WRITER_MIB = 16  # that it may use
-MIB = 1 << 20
 
 
 class OverTheAir:
@@ -77,17 +76,8 @@ class OverTheAir:
                  if status == 206 and re.fullmatch(name, path.rpartition("/")[2])]
         return sum(int(span[2]) - int(span[1]) + 1 for span in spans)
 
-    def slot(self, slot: str) -> tuple[bytes, bytes]:
-        """Firmware slot and root partition, as they are in flash and on disk."""
-        with open(self.instance.folder / "slots.img", "rb") as flash, open(self.instance.folder / "disk.img", "rb") as disk:
-            flash.seek(SLOTS.index(slot) * SLOT_SIZE)
-            disk.seek(self.instance.root_offset(slot))
-            return flash.read(SLOT_SIZE), disk.read(ROOT_PARTITION_MIB * MIB)
-
     def has(self, slot: str, of: Release) -> bool:
-        firmware, root = self.slot(slot)
-        return (firmware.startswith((of.firmware.out / "firmware.fip").read_bytes())
-                and root.startswith((of.root.out / "root.img").read_bytes()))
+        return slots.holds(self.instance, slot, of.firmware.out / "firmware.fip", of.root.out / "root.img")
 
     def wait_until_slot_has(self, slot: str, of: Release) -> None:
         deadline = time.monotonic() + COPY_SECONDS * load.factor()

@@ -16,10 +16,12 @@ import storage
 import updates
 from guest import Guest, Kernel, inspect
 from kapu.paths import host_environment
-from lab_updates import NEXT, NOW, OLD, Desk, make_releases, save_gateway, state
+from kapu.releases import Server
+from lab_updates import NEXT, NOW, OLD, Desk, make_fetched, make_releases, save_gateway, state
 from power_cuts import Gateway, Judge, Plan, Point
 from shell import Shell
 from watched import LIGHT_CPU
+from writer_cuts import WritingGateway
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 POWER_ON_BUDGET = 32  # NVBUDGET_AT_POWER_ON of kapu/nvbudget.h
@@ -202,6 +204,20 @@ def test_an_update_whose_power_is_cut_is_completed(saved, releases, tmp_path):
     gateway = Gateway(saved, tmp_path / "gw", releases, Judge({}), plan)
     gateway.live()
     assert [step for step, _ in gateway.cuts] == ["request", "recovery", "confirm"]
+    shutil.rmtree(gateway.machine.folder)
+
+
+@pytest.mark.third(2)
+def test_a_writer_whose_power_is_cut_fills_its_slot_all_the_same(saved, releases, tmp_path):
+    """While it writes the flash of the other slot, in which another release was, and while it copies the one that was
+    confirmed: a slice of tests/writer_cuts.py (make powercut)."""
+    fetched = make_fetched(releases, tmp_path / "fetched")
+    plan = Plan({"fetch": Point(flash=100), "copy": Point(flash=20)})
+    with Server(fetched.server) as server:
+        gateway = WritingGateway(saved, tmp_path / "gw", fetched, server, Judge({}), plan)
+        gateway.live()
+    assert gateway.cuts == [("fetch", "old"), ("copy", "new, confirmed")]
+    assert gateway.rollout == 1  # nobody asked again
     shutil.rmtree(gateway.machine.folder)
 
 

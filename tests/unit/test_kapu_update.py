@@ -22,18 +22,14 @@ from kapu import build, certs, tpm
 from kapu.cbor import cbor
 from kapu.keys import key_set, make_key
 from kapu.paths import BUILD, host_environment
+from writer_protocol import (
+    APPROVE, COPYING, DONE, FETCHING, HALT, IDLE, INSTALL, ON_TRIAL, RESTING, UPDATE, content_of, reply)
 
 BLOCK, SECTOR, FRAME = 4096, 256 << 10, 64 << 10
 ROOT_IMAGE = BUILD / "gateway" / "root.img"
 COUNTER = 1  # security counter of the release
 UEID = b"\x01" + b"\x42" * 32
 FACTORY = "f0" * 32
-IDLE, WAITING, ON_TRIAL, OVER = range(4)
-RESTING, FETCHING, ASKING, RESTARTING, COPYING, STOPPED = range(6)
-DONE, ROLLBACK = 0, 1
-UPDATE, INSTALL, HALT, APPROVE = 5, 6, 7, 8
-WORDS = ("kind", "stage", "last", "reset", "work", "answer", "why", "release", "done", "all", "fetched", "rollout",
-         "boot", "memory_kib")
 WAIT_S = 60
 
 
@@ -42,36 +38,6 @@ def kapu(*words) -> str:
                             env=host_environment(), check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
-
-
-def item(data: bytes, at: int):
-    """An unsigned integer, byte string or text (RFC 8949), and where the next one is."""
-    major, short = data[at] >> 5, data[at] & 31
-    size = {24: 1, 25: 2, 26: 4, 27: 8}.get(short, 0)
-    value = int.from_bytes(data[at + 1:at + 1 + size], "big") if size else short
-    at += 1 + size
-    if major in (2, 3):
-        value, at = data[at:at + value], at + value
-    return value.decode() if major == 3 else value, at
-
-
-def decoded(data: bytes) -> dict:
-    """A map of such items by their labels."""
-    assert data[0] >> 5 == 5
-    at, items = 1, []
-    for _ in range(2 * (data[0] & 31)):
-        value, at = item(data, at)
-        items.append(value)
-    assert at == len(data)
-    return dict(zip(items[::2], items[1::2]))
-
-
-def content_of(signed: bytes) -> bytes:
-    """What is signed by a COSE_Sign (RFC 9052)."""
-    assert signed[:3] == b"\xd8\x62\x84"
-    _, at = item(signed, 3)
-    assert signed[at] == 0xa0
-    return item(signed, at + 1)[0]
 
 
 class Gateway:
@@ -128,9 +94,9 @@ class Gateway:
                 except (ConnectionError, FileNotFoundError):
                     assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()
             time.sleep(0.05)
-        items = decoded(answer)
-        assert items[0] == UPDATE or "request" in items[1], items  # errors that a test asks for
-        return dict(zip(WORDS, (items[n] for n in range(len(WORDS))))) if items[0] == UPDATE else items
+        said = reply(answer)
+        assert "stage" in said or "request" in said[1], said  # errors that a test asks for
+        return said
 
     def state(self) -> dict:
         return self.ask({0: UPDATE})
@@ -248,7 +214,7 @@ def test_a_program_that_is_killed_again_and_again_ends_with_the_release_in_the_s
     while True:
         begin = gateway.state()["fetched"]
         try:
-            state = gateway.until(lambda state, least=begin + payload // 20: state["fetched"] > least)
+            state = gateway.until(lambda state, least=begin + payload // 80: state["fetched"] > least)
         except AssertionError:
             if gateway.process.poll() == 0:
                 break

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about updates go to the writer of updates, and its answers back, unread. */
-#include <string.h>
+#include "ask.h"
+
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "link.h"
-
-#define SOCKET "/run/kapu-update.socket"
-/* Less than the keepalive of the line. An approval has a deep check made. */
-#define ANSWER_S 20
-#define APPROVED_S 100
-
-static int dial(bool approval)
+static int dial(uint32_t seconds)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = SOCKET};
-    const struct timeval most = {.tv_sec = approval ? APPROVED_S : ANSWER_S};
+    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = ASK_SOCKET};
+    const struct timeval most = {.tv_sec = (time_t)seconds};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) != 0 ||
@@ -28,16 +22,16 @@ static int dial(bool approval)
     return fd;
 }
 
-size_t updates_ask(struct bytes request, bool approval, uint8_t *answer, size_t most)
+size_t update_ask(struct bytes request, uint32_t seconds, uint8_t *answer, size_t most)
 {
-    int fd = dial(approval);
+    int fd = dial(seconds), why;
     ssize_t n = -1;
 
     if (fd >= 0 && send(fd, request.p, request.n, MSG_NOSIGNAL) == (ssize_t)request.n)
         n = recv(fd, answer, most, MSG_TRUNC);
-    if (n < 0)
-        say("%s: %m", SOCKET);
+    why = n == 0 ? ECONNRESET : n > 0 ? EMSGSIZE : errno;
     if (fd >= 0)
         close(fd);
+    errno = why;
     return n > 0 && (size_t)n <= most ? (size_t)n : 0;
 }
