@@ -49,7 +49,8 @@ class Release:
         folder.mkdir()
         self.folder, self.version, self.counter = folder, version, counter
         self.root = (version.encode() * BLOCK)[:BLOCK] + bytes(BLOCK)
-        self.firmware = sha(version.encode()) * 100
+        # no byte that a call or an address of a page has: kapu/install_code.h would change it
+        self.firmware = bytes(byte & 0x7f for byte in sha(version.encode())) * 100
         salt = sha(b"salt", version.encode())
         tree = (sha(salt, self.root[:BLOCK]) + sha(salt, self.root[BLOCK:])).ljust(BLOCK, b"\0")
         content = self.root + self.firmware.ljust(BLOCK, b"\0")
