@@ -875,6 +875,61 @@ static void a_release_that_does_not_run_is_not_copied(void **state)
     }
 }
 
+/* What was kept as running is of another release than what runs, which has some of its blocks:
+ * nothing of it is written. */
+static void a_copy_of_what_does_not_run_writes_nothing(void **state)
+{
+    static const uint8_t mark[] = {'1'};
+    static uint8_t before[WORLD_DISK];
+    struct update_record r;
+    struct store s;
+
+    (void)state;
+    for (uint32_t seed = 100; seed < 140; seed++) {
+        world_make(seed, true);
+        expect_settled();
+        world_replace(2);
+        memset(world.disk[1 - world.boot.slot], 0, WORLD_DISK);
+        memcpy(before, world.disk[1 - world.boot.slot], sizeof(before));
+        assert_int_equal(update_record_decode(world.record, &r), 0);
+        r.last = UPDATE_TRIES_GONE; /* a later trial failed */
+        update_record_encode(&r, world.record);
+        assert_int_equal(store_open(&s, world.folder), 0);
+        assert_int_equal(store_write(&s, ORDER_COPYING, BYTES_OF(mark)), 0);
+        store_close(&s);
+        world.operates = until_rest;
+        expect_ended();
+        assert_int_equal(world_state().work, PROTOCOL_STOPPED);
+        assert_memory_equal(world.disk[1 - world.boot.slot], before, sizeof(before));
+        world_end();
+    }
+}
+
+/* The halt waits while the approval is worked on: it comes before anything else is done. */
+static bool approves_and_halts(struct world *w, uint32_t ms)
+{
+    if (ms > 0 && w->u.stage == UPDATE_ON_TRIAL) {
+        assert_int_equal(world_ask(world_approve()).update.answer, UPDATE_DONE);
+        w->number++;
+        assert_int_equal(world_ask(world_halt(1)).update.answer, UPDATE_DONE);
+        return true;
+    }
+    if (ms > 0 && w->u.stage == UPDATE_IDLE && w->u.record.last == UPDATE_CONFIRMED)
+        return false;
+    return world_operator(w, ms);
+}
+
+static void a_halt_right_after_an_approval_comes_too_late_and_loses_nothing(void **state)
+{
+    (void)state;
+    world_make(16, true);
+    world.operates = approves_and_halts;
+    expect_ended();
+    assert_int_equal(world.u.record.last, UPDATE_CONFIRMED);
+    assert_true(world_slot_is(1, 1) && world_slot_is(0, 1));
+    world_end();
+}
+
 static bool clean_later(struct world *w, uint32_t ms)
 {
     if (ms > 0 && w->dirty && w->u.stage == UPDATE_ON_TRIAL) {
@@ -1047,6 +1102,8 @@ int main(void)
         cmocka_unit_test(a_reset_that_brings_nothing_is_asked_for_once),
         cmocka_unit_test(an_order_whose_trial_failed_is_dropped_and_may_come_again),
         cmocka_unit_test(a_release_that_does_not_run_is_not_copied),
+        cmocka_unit_test(a_copy_of_what_does_not_run_writes_nothing),
+        cmocka_unit_test(a_halt_right_after_an_approval_comes_too_late_and_loses_nothing),
         cmocka_unit_test(without_need_of_approval_a_clean_check_is_asked_for_until_it_is_one),
         cmocka_unit_test(an_approval_is_brought_and_its_refusal_told),
         cmocka_unit_test(a_secure_world_that_cannot_be_asked_is_asked_again),
