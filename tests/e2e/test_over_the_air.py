@@ -145,6 +145,7 @@ def test_the_release_before_is_refused_as_a_rollback_and_nothing_is_fetched(air)
     assert claims(air.attested())["kapu_version"] == air.next.version
 
 
+@pytest.mark.third(1)
 def test_a_release_that_does_not_come_up_goes_back_by_itself_and_says_why(air):
     """It was fetched as a patch of the release that runs. The other slot, which it was written into, gets that one again."""
     version = updates.next_version(2)
