@@ -101,3 +101,29 @@ TEE_Result trust_ek_certificate(uint8_t der[FUSEBOX_CERTIFICATE_MAX] __unused, s
 void trust_boot_complete(void)
 {
 }
+
+TEE_Result trust_write_state(const struct bootstate *state __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_read_record(uint8_t record[FUSEBOX_RECORD_SIZE] __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_write_record(const uint8_t record[FUSEBOX_RECORD_SIZE] __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_read_words(uint8_t words[FUSEBOX_WORDS_SIZE] __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
+
+TEE_Result trust_write_words(const uint8_t words[FUSEBOX_WORDS_SIZE] __unused,
+                             bool keep_one __unused)
+{
+    return TEE_ERROR_NOT_SUPPORTED;
+}
