@@ -52,7 +52,7 @@ void attest_judge(const struct fleet *f, const char *gateway, struct bytes body,
     char text[PROTOCOL_ERROR_MAX + 1];
 
     if (protocol_reply_decode(body, &r, work, PROTOCOL_BODY_MAX) != 0) {
-        judge(f, gateway, body, out); /* it is no evidence: the verifier says so, and records it */
+        judge(f, gateway, body, out); /* not evidence: the verifier says so, and records it */
     } else if (r.kind == PROTOCOL_ATTEST) {
         out->bytes = r.message.n;
         judge(f, gateway, r.message, out);

@@ -22,7 +22,7 @@ int release_order_approval(const struct release_order *o, const char *manifest, 
 
 /* Gateways in the order of the format. The number of one that is there twice, or -1. */
 int release_order_sort(struct release_rollout *r);
-/* Ends so many days after it was issued. false: there is no such time. */
+/* Ends so many days after it was issued. false: that is beyond the latest time of the format. */
 bool release_order_days(struct release_rollout *r, uint64_t days);
 uint64_t release_order_now_ms(void);
 

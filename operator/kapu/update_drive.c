@@ -152,7 +152,7 @@ static void take_trial(struct drive *d, struct update_gateway *g, const struct p
         ask_for_evidence(g, false);
 }
 
-/* The secure world took our rollout, and there is no trial any more. */
+/* The secure world took our rollout, and the trial has ended. */
 static void take_end(struct drive *d, struct update_gateway *g, const struct protocol_update *u)
 {
     char why[STORE_WHY_MAX] = "";
