@@ -205,9 +205,11 @@ void last_words_checked(uint32_t alarms, uint32_t reset_s, const char *text, siz
 
     if (alarms > 0 && reset_s > 0 && !said_in_this_run) {
         said_in_this_run = store_event(MONITOR_RESET_ALARM, text, n);
-    } else if (alarms == 0 && stored.why != MONITOR_RESET_NONE && !said_in_this_run) {
+    } else if (alarms == 0 && stored.why != MONITOR_RESET_NONE && !stored.over &&
+               !said_in_this_run) {
         over.over = true;
-        (void)store(&over, true);
+        if (store(&over, true))
+            IMSG("kapu: last words: over, a deep check found nothing");
     }
 }
 
