@@ -7,6 +7,7 @@
              tf-a, linux, device tree -------------------------------------+-> firmware, reference values
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -60,6 +61,7 @@ def settings(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+@functools.cache
 def compiler_version(*command: str) -> str:
     result = subprocess.run(command, env=host_environment(), capture_output=True, text=True,
                             check=False)

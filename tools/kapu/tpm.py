@@ -10,6 +10,7 @@ which stands for the TPM's manufacturer.
 """
 
 import fcntl
+import functools
 import json
 import os
 import re
@@ -79,8 +80,10 @@ def served(folder: Path):
                 end_process(pid)
 
 
+@functools.cache
 def operator_tool() -> Path:
-    """The built `kapu` program."""
+    """The built `kapu` program, of the sources as they were when this process first asked: to digest them for each call
+    would take longer than most calls."""
     step = build.operator_step()
     if not step.out.exists():
         step.build(Progress())
