@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kapu update publish: a release that was signed by enough comes to the server of releases and to
  * the store. What gateways may be reading is never changed. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,15 +12,11 @@
 #include "mapped.h"
 #include "rebuild.h"
 #include "update.h"
+#include "webroot.h"
 
 #define SHA (&crypto_openssl.sha256)
 #define PATH 4096
-#define CHUNK 65536
 #define INDEX_MAX (64u << 20)
-#define PATCH_DIGITS 32u /* of the identity in a patch's name */
-
-static const char *const parts[] = {"manifest", "index", "payload"};
-#define PARTS (sizeof(parts) / sizeof(parts[0]))
 
 static int below(const char *folder, const char *name, char path[PATH])
 {
@@ -89,16 +82,6 @@ static int check_content(const char *folder, const struct release_manifest *m)
     return check_end(index, payload);
 }
 
-static bool is_patch(const char *name)
-{
-    const size_t begin = strlen("patch-");
-
-    return strncmp(name, "patch-", begin) == 0 &&
-           strspn(name + begin, "0123456789abcdef") == PATCH_DIGITS &&
-           (name[begin + PATCH_DIGITS] == '\0' ||
-            strcmp(name + begin + PATCH_DIGITS, ".index") == 0);
-}
-
 /* ---- its folder ---- */
 
 static bool is_folder_name(const char *name)
@@ -134,140 +117,6 @@ static int name_folder(const struct update_options *p, struct store_release *r)
         return fail("'%s' is too long for a folder: name another one with --folder", made);
     snprintf(r->folder, sizeof(r->folder), "%s", p->folder != NULL ? p->folder : made);
     return EXIT_DONE;
-}
-
-/* ---- copying ---- */
-
-static int copy_bytes(FILE *from, FILE *to)
-{
-    static uint8_t chunk[CHUNK];
-    size_t n;
-
-    while ((n = fread(chunk, 1, sizeof(chunk), from)) > 0) {
-        if (fwrite(chunk, 1, n, to) != n)
-            return -1;
-    }
-    return ferror(from) == 0 && fflush(to) == 0 && fsync(fileno(to)) == 0 &&
-                   fchmod(fileno(to), 0644) == 0
-               ? 0
-               : -1;
-}
-
-/* Whole or not at all. */
-static int copy_file(const char *from_folder, const char *to_folder, const char *name)
-{
-    char from[PATH], to[PATH], new[PATH];
-    FILE *in = NULL, *out = NULL;
-    int status = EXIT_FAILED;
-
-    if (below(from_folder, name, from) != EXIT_DONE || below(to_folder, name, to) != EXIT_DONE ||
-        below(to_folder, ".new", new) != EXIT_DONE)
-        return EXIT_FAILED;
-    in = fopen(from, "rbe");
-    out = in != NULL ? fopen(new, "wbe") : NULL;
-    if (in == NULL)
-        (void)fail("%s: %s", from, strerror(errno));
-    else if (out == NULL || copy_bytes(in, out) != 0 || rename(new, to) != 0)
-        (void)fail("%s: %s", to, strerror(errno));
-    else
-        status = EXIT_DONE;
-    if (in != NULL)
-        fclose(in);
-    if (out != NULL)
-        fclose(out);
-    return status;
-}
-
-static bool same_file(const char *a_folder, const char *b_folder, const char *name)
-{
-    struct mapped a = {0}, b = {0};
-    char path_a[PATH], path_b[PATH], why[PACKAGE_WHY];
-    bool same = below(a_folder, name, path_a) == EXIT_DONE &&
-                below(b_folder, name, path_b) == EXIT_DONE &&
-                mapped_open(path_a, RELEASE_SIZE_MAX, &a, why) == 0 &&
-                mapped_open(path_b, RELEASE_SIZE_MAX, &b, why) == 0 && a.n == b.n &&
-                memcmp(a.p, b.p, a.n) == 0;
-
-    mapped_close(&a);
-    mapped_close(&b);
-    return same;
-}
-
-static bool is_there(const char *folder, const char *name)
-{
-    char path[PATH];
-
-    return snprintf(path, sizeof(path), "%s/%s", folder, name) < PATH && access(path, F_OK) == 0;
-}
-
-/* A patch that is there is left as it is: nobody believes it, and a gateway may be reading it. */
-static int copy_patches(const char *from, const char *to)
-{
-    DIR *d = opendir(from);
-    const struct dirent *entry;
-    int status = EXIT_DONE;
-
-    if (d == NULL)
-        return fail("%s: %s", from, strerror(errno));
-    while (status == EXIT_DONE && (entry = readdir(d)) != NULL) {
-        if (is_patch(entry->d_name) && !is_there(to, entry->d_name))
-            status = copy_file(from, to, entry->d_name);
-    }
-    closedir(d);
-    return status;
-}
-
-/* Of a run that was cut. */
-static void throw_away(const char *folder)
-{
-    DIR *d = opendir(folder);
-    const struct dirent *entry;
-    char path[PATH];
-
-    while (d != NULL && (entry = readdir(d)) != NULL) {
-        if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < PATH &&
-            strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            (void)unlink(path);
-    }
-    if (d != NULL)
-        closedir(d);
-    (void)rmdir(folder);
-}
-
-static int make_folder(const char *from, const char *making, const char *to)
-{
-    int status = EXIT_DONE;
-
-    throw_away(making);
-    if (mkdir(making, 0755) != 0 || chmod(making, 0755) != 0)
-        return fail("%s: %s", making, strerror(errno));
-    for (size_t i = 0; status == EXIT_DONE && i < PARTS; i++)
-        status = copy_file(from, making, parts[i]);
-    if (status == EXIT_DONE)
-        status = copy_patches(from, making);
-    if (status == EXIT_DONE && rename(making, to) != 0)
-        status = fail("%s: %s", to, strerror(errno));
-    if (status != EXIT_DONE)
-        throw_away(making);
-    return status;
-}
-
-static int copy_to(const char *root, const char *from, const char *folder)
-{
-    char to[PATH], making[PATH], hidden[PROTOCOL_FOLDER_MAX + 8];
-
-    snprintf(hidden, sizeof(hidden), ".%s.new", folder);
-    if (below(root, folder, to) != EXIT_DONE || below(root, hidden, making) != EXIT_DONE)
-        return EXIT_FAILED;
-    if (access(to, F_OK) != 0)
-        return make_folder(from, making, to);
-    for (size_t i = 0; i < PARTS; i++) {
-        if (!same_file(from, to, parts[i]))
-            return fail("%s: is there, with another %s; gateways may be reading it: name another "
-                        "folder with --folder",
-                        to, parts[i]);
-    }
-    return copy_patches(from, to);
 }
 
 /* ---- the command ---- */
@@ -339,7 +188,7 @@ int update_publish(struct operator* o, const struct update_options *p, const cha
              check_content(folder, &manifest->is.manifest) == EXIT_DONE &&
              describe(manifest, r) == EXIT_DONE && name_folder(p, r) == EXIT_DONE &&
              update_lock(o, 0, &lock) == EXIT_DONE &&
-             (p->to == NULL || copy_to(p->to, folder, r->folder) == EXIT_DONE))
+             (p->to == NULL || webroot_put(p->to, folder, r->folder) == EXIT_DONE))
         status = record(o, p, r);
     if (lock >= 0)
         close(lock);

@@ -4,6 +4,7 @@ is of real TPMs, and a broker is between.
 """
 
 import json
+import os
 import random
 import re
 import shutil
@@ -484,6 +485,54 @@ def test_a_folder_that_is_there_with_other_content_is_not_touched(published):
     assert done.returncode == 1 and "is there, with another payload" in done.stderr
     assert {path.name: path.read_bytes() for path in there.iterdir()} == before
     assert published.kapu("publish", release.folder, "--to", published.web, "--folder", "another").returncode == 0
+
+
+@pytest.mark.parametrize("place, taken", [
+    ("NAME", False), ("NAME/payload", False), (".NAME.new", True), (".NAME.new/.new", True), ("NAME/.new", True),
+    ("NAME/PATCH", True)])
+def test_no_link_in_the_web_root_leads_out_of_it(published, tmp_path, place, taken):
+    """Somebody else who may write there makes a link where a file is made, read or removed."""
+    release = published.make()
+    name, patch = f"gateway-{release.version}", "patch-" + 32 * "a"
+    outside = tmp_path / "outside"
+    shutil.copytree(release.folder, outside)
+    (outside / "mine").write_bytes(b"mine")
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    publish = lambda: published.kapu("publish", release.folder, "--to", published.web)
+    if place.startswith("NAME/"):
+        assert publish().returncode == 0
+        (release.folder / patch).write_bytes(b"a patch")
+    link = published.web / place.replace("NAME", name).replace("PATCH", patch)
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(outside if "/" not in place else outside / ("payload" if place.endswith("payload") else "mine"))
+    done = publish()
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
+    assert (done.returncode == 0) == taken, done.stderr
+    if not taken:
+        assert f"{name}: is there, " in done.stderr and done.stderr.count("\n") == 1
+        link.unlink()
+        if place == "NAME/payload":
+            shutil.copy(release.folder / "payload", link)
+        assert publish().returncode == 0
+    assert not (published.web / name).is_symlink()
+    assert all((published.web / name / part).read_bytes() == (release.folder / part).read_bytes()
+               for part in ("manifest", "index", "payload"))
+
+
+def test_what_is_no_file_is_not_published(published):
+    """A pipe would keep it waiting; a link in the release's own folder is its owner's."""
+    release = published.make()
+    pipe = release.folder / ("patch-" + 32 * "b")
+    os.mkfifo(pipe)
+    done = published.kapu("publish", release.folder, "--to", published.web)
+    assert done.returncode == 1 and pipe.name in done.stderr
+    assert not (published.web / f"gateway-{release.version}").exists()
+    pipe.unlink()
+    pipe.symlink_to(release.folder / "index")
+    assert published.kapu("publish", release.folder, "--to", published.web).returncode == 0
+    there = published.web / f"gateway-{release.version}" / pipe.name
+    assert not there.is_symlink() and there.read_bytes() == pipe.read_bytes()
 
 
 def test_publishing_that_was_killed_leaves_all_or_nothing(published):
