@@ -41,5 +41,7 @@
 /* What UPDATE_TA_REQUEST would say if the other slot held the manifest's firmware package;
  * parameters as there. Nothing changes. */
 #define UPDATE_TA_CHECK 4
+/* MI: signed membership. MI: set of rollout keys; empty: the built-in one. VO: a = answer. */
+#define UPDATE_TA_JOIN 6
 
 #endif

@@ -9,6 +9,7 @@ int update_state(char **unused);
 int update_request_files(char **words); /* release keys, rollout keys, manifest, rollout */
 int update_check_files(char **words);   /* the same */
 int update_next_keys(char **words);     /* present set, next set */
+int update_join_group(char **words);    /* membership, rollout keys */
 int update_confirm_trial(char **words); /* approval, approval keys */
 
 /* writer.c. A file with a request to the writer of updates; prints its reply, binary. 0: there was

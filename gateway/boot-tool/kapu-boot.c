@@ -125,6 +125,7 @@ static const struct {
      "RELEASE-KEYS ROLLOUT-KEYS MANIFEST ROLLOUT: \"-\" for what is not given"},
     {"check", 4, update_check_files, "the same words: what a request would be answered"},
     {"keys", 2, update_next_keys, "KEYS NEXT-KEYS: the next set of a role"},
+    {"join", 2, update_join_group, "MEMBERSHIP KEYS: the group that this gateway is of"},
     {"confirm", 2, update_confirm_trial,
      "APPROVAL KEYS: confirm the trial that runs, by the update TA"},
     {"writer", 1, writer_request,

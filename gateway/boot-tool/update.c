@@ -161,6 +161,11 @@ int update_next_keys(char **words)
     return two_files(words, UPDATE_TA_KEYS);
 }
 
+int update_join_group(char **words)
+{
+    return two_files(words, UPDATE_TA_JOIN);
+}
+
 static void print_hex(const char *name, const uint8_t *p, size_t n)
 {
     printf("%s ", name);
@@ -174,6 +179,7 @@ static void print_update(const struct update_record *r, uint32_t stage, const ui
     printf("stage %s\nlast %s\nreset %u\n", update_stage_name((enum update_stage)stage),
            update_outcome_name((enum update_outcome)r->last), r->reset);
     printf("rollout %llu\ntrials %u\n", (unsigned long long)r->rollout, r->trials);
+    printf("group %.*s\n", (int)update_record_group(r).n, r->group);
     print_hex("release", r->release, sizeof(r->release));
     print_hex("boot", names, 32);
     print_hex("gateway", names + 32, UPDATE_TA_NAMES_SIZE - 32);

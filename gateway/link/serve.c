@@ -168,6 +168,7 @@ struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct
     case PROTOCOL_HALT:
     case PROTOCOL_APPROVE:
     case PROTOCOL_KEYS:
+    case PROTOCOL_JOIN:
         return update(request, r.kind == PROTOCOL_APPROVE);
     default:
         return refuse("the request is not known");

@@ -75,6 +75,7 @@ static struct bytes state_of(struct writer *w, const struct writer_verdict *v)
     u->fetched = job->fetched;
     u->rollout = w->state.record.rollout;
     memcpy(u->boot, w->state.boot, sizeof(u->boot));
+    u->group = update_record_group(&w->state.record);
     u->memory_kib = w->port.memory_kib(w->port.ctx);
     return encode(w, &r);
 }
@@ -235,6 +236,17 @@ static struct bytes keys(struct writer *w, const struct protocol_request *r, str
     return decided(w, err, answer);
 }
 
+/* Of whom a rollout is for; what is done stays. */
+static struct bytes join(struct writer *w, const struct protocol_request *r, struct bytes body)
+{
+    enum update_answer answer = UPDATE_DONE;
+
+    (void)body;
+    if (w->tee.join(w->tee.ctx, r->order, r->keys, &answer) != 0 || writer_refresh(w) != 0)
+        return no_secure_world(w);
+    return answered(w, answer, w->state.record.release, false);
+}
+
 static struct bytes update(struct writer *w, const struct protocol_request *r, struct bytes body)
 {
     (void)r;
@@ -251,7 +263,7 @@ struct bytes writer_answer(struct writer *w, struct bytes request)
         struct bytes (*run)(struct writer *w, const struct protocol_request *r, struct bytes body);
     } row[] = {
         {PROTOCOL_UPDATE, update},   {PROTOCOL_INSTALL, install}, {PROTOCOL_HALT, halt},
-        {PROTOCOL_APPROVE, approve}, {PROTOCOL_KEYS, keys},
+        {PROTOCOL_APPROVE, approve}, {PROTOCOL_KEYS, keys},       {PROTOCOL_JOIN, join},
     };
     static struct protocol_request r; /* no reply points to it; but tools cannot see that */
 

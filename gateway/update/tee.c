@@ -129,6 +129,12 @@ static int next_keys(void *ctx, struct bytes now, struct bytes next, enum update
     return two(UPDATE_TA_KEYS, now, next, answer);
 }
 
+static int join(void *ctx, struct bytes membership, struct bytes keys, enum update_answer *answer)
+{
+    (void)ctx;
+    return two(UPDATE_TA_JOIN, membership, keys, answer);
+}
+
 /* The memory is shared with the secure world only: what it wrote does not change. */
 static int take_state(const struct session *x, uint32_t stage, struct tee_state *s)
 {
@@ -167,5 +173,9 @@ static const char *said(void *ctx)
     return result != 0 ? tee_service_error(result) : "its state is malformed, or a file too large";
 }
 
-const struct tee_port tee_device = {
-    .state = state, .request = request, .confirm = confirm, .keys = next_keys, .said = said};
+const struct tee_port tee_device = {.state = state,
+                                    .request = request,
+                                    .confirm = confirm,
+                                    .keys = next_keys,
+                                    .join = join,
+                                    .said = said};

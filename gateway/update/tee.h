@@ -27,6 +27,7 @@ struct tee_port {
     /* Takes as long as a deep check. */
     int (*confirm)(void *ctx, struct bytes approval, struct bytes keys, enum update_answer *answer);
     int (*keys)(void *ctx, struct bytes now, struct bytes next, enum update_answer *answer);
+    int (*join)(void *ctx, struct bytes membership, struct bytes keys, enum update_answer *answer);
     const char *(*said)(void *ctx);
 };
 

@@ -20,26 +20,27 @@ enum {
     FETCHED,
     ROLLOUT,
     BOOT,
-    MEMORY
+    MEMORY,
+    GROUP
 };
 
-#define KINDS (PROTOCOL_KEYS + 1)
+#define KINDS (PROTOCOL_JOIN + 1)
 #define NONE (-1) /* no such request, or reply */
 
 static const int request_items[KINDS] = {
     [PROTOCOL_ERROR] = NONE, [PROTOCOL_IDENTIFY] = 1, [PROTOCOL_ENROL] = 4,
     [PROTOCOL_CERTIFY] = 3,  [PROTOCOL_ATTEST] = 3,   [PROTOCOL_UPDATE] = 1,
     [PROTOCOL_INSTALL] = 6,  [PROTOCOL_HALT] = 3,     [PROTOCOL_APPROVE] = 3,
-    [PROTOCOL_KEYS] = 3,
+    [PROTOCOL_KEYS] = 3,     [PROTOCOL_JOIN] = 3,
 };
 static const int reply_items[KINDS] = {
     [PROTOCOL_ERROR] = 2,      [PROTOCOL_IDENTIFY] = 5, [PROTOCOL_ENROL] = 2,
-    [PROTOCOL_CERTIFY] = 1,    [PROTOCOL_ATTEST] = 2,   [PROTOCOL_UPDATE] = MEMORY + 1,
+    [PROTOCOL_CERTIFY] = 1,    [PROTOCOL_ATTEST] = 2,   [PROTOCOL_UPDATE] = GROUP + 1,
     [PROTOCOL_INSTALL] = NONE, [PROTOCOL_HALT] = NONE,  [PROTOCOL_APPROVE] = NONE,
-    [PROTOCOL_KEYS] = NONE,
+    [PROTOCOL_KEYS] = NONE,    [PROTOCOL_JOIN] = NONE,
 };
 
-#define ITEMS_MAX (MEMORY + 1)
+#define ITEMS_MAX (GROUP + 1)
 
 static void put_bytes(struct enc *e, int64_t label, struct bytes b, size_t most)
 {
@@ -119,6 +120,8 @@ static void put_update(struct enc *e, const struct protocol_update *u)
     QCBOREncode_AddUInt64ToMapN(&e->q, ROLLOUT, u->rollout);
     QCBOREncode_AddBytesToMapN(&e->q, BOOT, ub(BYTES_OF(u->boot)));
     QCBOREncode_AddUInt64ToMapN(&e->q, MEMORY, u->memory_kib);
+    QCBOREncode_AddUInt64(&e->q, GROUP);
+    enc_text(e, u->group, PROTOCOL_GROUP_MAX);
 }
 
 static void get_update(struct dec *d, struct protocol_update *u)
@@ -136,6 +139,7 @@ static void get_update(struct dec *d, struct protocol_update *u)
     u->rollout = dec_uint(d, ROLLOUT, UINT64_MAX);
     dec_fixed(d, BOOT, u->boot, sizeof(u->boot));
     u->memory_kib = (uint32_t)dec_uint(d, MEMORY, UINT32_MAX);
+    u->group = dec_text(d, GROUP, PROTOCOL_GROUP_MAX);
 }
 
 static int finish(struct enc *e)
@@ -179,6 +183,7 @@ int protocol_request_encode(const struct protocol_request *r, struct wr *out)
     case PROTOCOL_HALT:
     case PROTOCOL_APPROVE:
     case PROTOCOL_KEYS:
+    case PROTOCOL_JOIN:
         put_bytes(&e, FIRST, r->order, PROTOCOL_SIGNED_MAX);
         put_keys(&e, SECOND, r->keys);
         break;
@@ -219,6 +224,7 @@ static void get_request(struct dec *d, struct protocol_request *r)
     case PROTOCOL_HALT:
     case PROTOCOL_APPROVE:
     case PROTOCOL_KEYS:
+    case PROTOCOL_JOIN:
         r->order = get_bytes(d, FIRST, PROTOCOL_SIGNED_MAX);
         r->keys = dec_bytes(d, SECOND, PROTOCOL_KEYS_MAX);
         break;

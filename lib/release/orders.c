@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the operator signs: rollouts, and approvals of trials. */
+/* What the operator signs: rollouts, memberships of groups, and approvals of trials. */
 #include "internal.h"
 
 #include <string.h>
@@ -16,6 +16,15 @@ enum {
 };
 
 enum {
+    MEMBERSHIP_NUMBER = 1,
+    MEMBERSHIP_ISSUED = 2,
+    MEMBERSHIP_UNTIL = 3,
+    MEMBERSHIP_GROUP = 4,
+    MEMBERSHIP_GATEWAYS = 5,
+    MEMBERSHIP_ITEMS = 6,
+};
+
+enum {
     APPROVAL_RELEASE = 1,
     APPROVAL_GATEWAY = 2,
     APPROVAL_BOOT = 3,
@@ -23,34 +32,43 @@ enum {
     APPROVAL_ITEMS = 5,
 };
 
-/* ---- rollout ---- */
+/* ---- lists of gateways ---- */
 
-static bool names_somebody(const struct release_rollout *r)
+static bool are_in_order(const struct release_gateways *g)
 {
-    if (r->gateways > RELEASE_GATEWAYS_MAX || (r->gateways > 0) == (r->group.n > 0))
+    if (g->n > RELEASE_GATEWAYS_MAX)
         return false;
-    for (size_t i = 1; i < r->gateways; i++) {
-        if (memcmp(r->gateway[i - 1], r->gateway[i], EVIDENCE_UEID_SIZE) >= 0)
+    for (size_t i = 1; i < g->n; i++) {
+        if (memcmp(g->ueid[i - 1], g->ueid[i], EVIDENCE_UEID_SIZE) >= 0)
             return false;
     }
     return true;
 }
 
-static void put_gateways(struct enc *e, const struct release_rollout *r)
+static void put_gateways(struct enc *e, int64_t label, const struct release_gateways *g)
 {
-    QCBOREncode_OpenArrayInMapN(&e->q, ROLLOUT_GATEWAYS);
-    for (size_t i = 0; i < r->gateways; i++)
-        QCBOREncode_AddBytes(&e->q, ub(BYTES_OF(r->gateway[i])));
+    QCBOREncode_OpenArrayInMapN(&e->q, label);
+    for (size_t i = 0; i < g->n; i++)
+        QCBOREncode_AddBytes(&e->q, ub(BYTES_OF(g->ueid[i])));
     QCBOREncode_CloseArray(&e->q);
 }
+
+static void get_gateways(struct dec *d, int64_t label, struct release_gateways *g)
+{
+    g->n = dec_array(d, label, -(int)RELEASE_GATEWAYS_MAX);
+    for (size_t i = 0; i < g->n; i++)
+        dec_fixed(d, NO_LABEL, g->ueid[i], EVIDENCE_UEID_SIZE);
+}
+
+/* ---- rollout ---- */
 
 int release_rollout_encode(const struct release_rollout *r, struct wr *out)
 {
     struct enc e;
 
     enc_begin(&e, out);
-    if (!names_somebody(r) || r->number == 0 || r->until_ms < r->issued_ms ||
-        (r->action != RELEASE_INSTALL && r->action != RELEASE_HALT)) {
+    if (!are_in_order(&r->to) || (r->to.n > 0) == (r->group.n > 0) || r->number == 0 ||
+        r->until_ms < r->issued_ms || (r->action != RELEASE_INSTALL && r->action != RELEASE_HALT)) {
         enc_fail(&e, KAPU_EARG);
         return enc_end(&e);
     }
@@ -60,8 +78,8 @@ int release_rollout_encode(const struct release_rollout *r, struct wr *out)
     QCBOREncode_AddUInt64ToMapN(&e.q, ROLLOUT_NUMBER, r->number);
     put_time(&e, ROLLOUT_ISSUED, r->issued_ms);
     put_time(&e, ROLLOUT_UNTIL, r->until_ms);
-    if (r->gateways > 0)
-        put_gateways(&e, r);
+    if (r->to.n > 0)
+        put_gateways(&e, ROLLOUT_GATEWAYS, &r->to);
     else
         put_text(&e, ROLLOUT_GROUP, r->group, RELEASE_GROUP_MAX);
     QCBOREncode_CloseMap(&e.q);
@@ -73,13 +91,12 @@ static void get_targets(struct dec *d, struct release_rollout *r)
 {
     struct dec other = *d;
 
-    r->gateways = dec_array(d, ROLLOUT_GATEWAYS, -(int)RELEASE_GATEWAYS_MAX);
+    get_gateways(d, ROLLOUT_GATEWAYS, &r->to);
     if (d->err != 0 && other.err == 0) {
         *d = other;
+        r->to.n = 0;
         r->group = dec_text(d, ROLLOUT_GROUP, RELEASE_GROUP_MAX);
     }
-    for (size_t i = 0; i < r->gateways; i++)
-        dec_fixed(d, NO_LABEL, r->gateway[i], EVIDENCE_UEID_SIZE);
 }
 
 int release_rollout_decode(struct bytes in, struct release_rollout *r, uint8_t *work, size_t work_n)
@@ -101,6 +118,51 @@ int release_rollout_decode(struct bytes in, struct release_rollout *r, uint8_t *
     get_targets(&d, r);
     err = dec_end(&d);
     if (err == 0 && release_rollout_encode(r, &w) != 0)
+        err = KAPU_EINVAL;
+    return strict_end(in, err, &w);
+}
+
+/* ---- membership ---- */
+
+int release_membership_encode(const struct release_membership *m, struct wr *out)
+{
+    struct enc e;
+
+    enc_begin(&e, out);
+    if (!are_in_order(&m->of) || m->of.n == 0 || m->group.n == 0 || m->number == 0 ||
+        m->until_ms < m->issued_ms) {
+        enc_fail(&e, KAPU_EARG);
+        return enc_end(&e);
+    }
+    put_head(&e);
+    QCBOREncode_AddUInt64ToMapN(&e.q, MEMBERSHIP_NUMBER, m->number);
+    put_time(&e, MEMBERSHIP_ISSUED, m->issued_ms);
+    put_time(&e, MEMBERSHIP_UNTIL, m->until_ms);
+    put_text(&e, MEMBERSHIP_GROUP, m->group, RELEASE_GROUP_MAX);
+    put_gateways(&e, MEMBERSHIP_GATEWAYS, &m->of);
+    QCBOREncode_CloseMap(&e.q);
+    return enc_end(&e);
+}
+
+int release_membership_decode(struct bytes in, struct release_membership *m, uint8_t *work,
+                              size_t work_n)
+{
+    struct dec d;
+    struct wr w;
+    int err = strict_begin(in, RELEASE_CONTENT_MAX, &w, work, work_n);
+
+    memset(m, 0, sizeof(*m));
+    if (err != 0)
+        return err;
+    dec_begin(&d, in);
+    get_head(&d, MEMBERSHIP_ITEMS);
+    m->number = dec_uint(&d, MEMBERSHIP_NUMBER, UINT64_MAX);
+    m->issued_ms = get_time(&d, MEMBERSHIP_ISSUED);
+    m->until_ms = get_time(&d, MEMBERSHIP_UNTIL);
+    m->group = dec_text(&d, MEMBERSHIP_GROUP, RELEASE_GROUP_MAX);
+    get_gateways(&d, MEMBERSHIP_GATEWAYS, &m->of);
+    err = dec_end(&d);
+    if (err == 0 && release_membership_encode(m, &w) != 0)
         err = KAPU_EINVAL;
     return strict_end(in, err, &w);
 }

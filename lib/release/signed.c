@@ -25,6 +25,7 @@ KIND(manifest, "application/x.kapu.release+cose");
 KIND(keys, "application/x.kapu.keys+cose");
 KIND(rollout, "application/x.kapu.rollout+cose");
 KIND(approval, "application/x.kapu.approval+cose");
+KIND(membership, "application/x.kapu.membership+cose");
 
 static const struct bytes context = TEXT("Signature");
 

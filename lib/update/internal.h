@@ -34,6 +34,11 @@ bool update_runs_unconfirmed(const struct update *u);
 /* The trial has ended, with `r` as the record of that; the boot state follows. */
 KAPU_MUST_CHECK int update_end_trial(struct update *u, const struct update_record *r);
 
+/* This gateway is in the list. */
+bool update_is_named(const struct update *u, const struct release_gateways *g);
+/* This gateway is of that group: by itself, or by the last membership. */
+bool update_is_of_group(const struct update *u, struct bytes group);
+
 static inline uint8_t other_slot(uint8_t slot)
 {
     return slot == 0 ? 1 : 0;

@@ -149,6 +149,8 @@ static int take_next(struct update *u, struct bytes now, struct bytes in,
         return KAPU_ECRYPTO;
     if (next.role == RELEASE_ROLE_ROLLOUT && !old_files_may_count(&u->set[at], &next)) {
         r.rollout = 0;
+        r.membership = 0;
+        memset(r.group, 0, sizeof(r.group));
         r.time_ms = 0;
     }
     return update_put_record(u, &r);

@@ -21,6 +21,8 @@ void update_record_encode(const struct update_record *r, uint8_t to[UPDATE_RECOR
     wr_u8(&w, 0);
     wr_be64(&w, r->time_ms);
     wr_be64(&w, r->rollout);
+    wr_be64(&w, r->membership);
+    wr_bytes(&w, (struct bytes){(const uint8_t *)r->group, sizeof(r->group)});
     wr_bytes(&w, BYTES_OF(r->release));
     wr_bytes(&w, BYTES_OF(r->identity));
     for (size_t i = 0; i < UPDATE_ROLES; i++) {
@@ -29,12 +31,33 @@ void update_record_encode(const struct update_record *r, uint8_t to[UPDATE_RECOR
     }
 }
 
-static void take(struct rd *r, uint8_t to[RELEASE_DIGEST_SIZE])
+static void take(struct rd *r, void *to, size_t n)
 {
-    struct bytes b = rd_bytes(r, RELEASE_DIGEST_SIZE);
+    struct bytes b = rd_bytes(r, n);
 
-    if (b.n == RELEASE_DIGEST_SIZE)
-        memcpy(to, b.p, b.n);
+    if (b.n == n)
+        memcpy(to, b.p, n);
+}
+
+struct bytes update_record_group(const struct update_record *r)
+{
+    size_t n = 0;
+
+    while (n < sizeof(r->group) && r->group[n] != '\0')
+        n++;
+    return (struct bytes){(const uint8_t *)r->group, n};
+}
+
+/* Printable ASCII, then zeros; there is one if there was a membership. */
+static bool group_is_right(const struct update_record *r)
+{
+    const struct bytes group = update_record_group(r);
+
+    for (size_t i = 0; i < sizeof(r->group); i++) {
+        if (i < group.n ? r->group[i] < ' ' || r->group[i] > '~' : r->group[i] != '\0')
+            return false;
+    }
+    return (group.n > 0) == (r->membership > 0);
 }
 
 int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE], struct update_record *r)
@@ -54,17 +77,19 @@ int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE], struct update_r
     (void)rd_bytes(&in, 3);
     r->time_ms = rd_be64(&in);
     r->rollout = rd_be64(&in);
-    take(&in, r->release);
-    take(&in, r->identity);
+    r->membership = rd_be64(&in);
+    take(&in, r->group, sizeof(r->group));
+    take(&in, r->release, sizeof(r->release));
+    take(&in, r->identity, sizeof(r->identity));
     for (size_t i = 0; i < UPDATE_ROLES; i++) {
         r->keys[i].version = rd_be32(&in);
-        take(&in, r->keys[i].digest);
+        take(&in, r->keys[i].digest, sizeof(r->keys[i].digest));
     }
     if (update_outcome_decode(from, &r->last, &r->reset) != 0)
         return KAPU_EINVAL;
     update_record_encode(r, again); /* one meaning has one encoding */
     if (rd_end(&in) != 0 || memcmp(again, from, sizeof(again)) != 0 || r->slot >= BOOTSTATE_SLOTS ||
-        r->time_ms > RELEASE_TIME_MAX)
+        r->time_ms > RELEASE_TIME_MAX || !group_is_right(r))
         return KAPU_EINVAL;
     return 0;
 }

@@ -47,13 +47,7 @@ static bool is_for_us(const struct update *u)
 {
     const struct release_rollout *r = &u->rollout;
 
-    if (r->gateways == 0)
-        return u->self->group.n > 0 && same(r->group, u->self->group);
-    for (size_t i = 0; i < r->gateways; i++) {
-        if (memcmp(r->gateway[i], u->self->ueid, sizeof(u->self->ueid)) == 0)
-            return true;
-    }
-    return false;
+    return r->to.n > 0 ? update_is_named(u, &r->to) : update_is_of_group(u, r->group);
 }
 
 static bool is_last_release(const struct update *u)

@@ -51,13 +51,13 @@ _kapu() {
             ;;
         reference) words='add show remove --operator --help' files=yes ;;
         release)
-            words='make keys rollout approve sign show verify patch rebuild --firmware --root --version --hardware'
+            words='make keys rollout membership approve sign show verify patch rebuild --firmware --root --version --hardware'
             words+=' --product --out --expires --from-counter --no-approval --level --role --threshold --set --number'
             words+=' --gateway --group --halt --days --boot --key --keys --next --json --help'
             files=yes
             ;;
         update)
-            words='publish rollout resume halt status --to --folder --release-keys --all --gateway --waves --limit --days'
+            words='publish rollout join resume halt status --to --folder --release-keys --all --group --gateway --waves --limit --days'
             words+=' --timeout --number --ask --history --json --operator --help'
             files=yes
             ;;

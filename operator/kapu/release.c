@@ -27,6 +27,8 @@ static const char help[] =
     "       kapu release rollout --number N --out FILE (--gateway UEID)... [--halt] [--days N]\n"
     "                            MANIFEST\n"
     "       kapu release rollout --number N --out FILE --group NAME [--halt] [--days N] MANIFEST\n"
+    "       kapu release membership --number N --out FILE --group NAME (--gateway UEID)... "
+    "[--days N]\n"
     "       kapu release approve --gateway UEID --boot HEX --out FILE MANIFEST\n"
     "       kapu release sign --key KEY FILE\n"
     "       kapu release show [--json] FILE...\n"
@@ -40,9 +42,10 @@ static const char help[] =
     "          signed it yet. The first set of a role is built into gateways; each one after it\n"
     "          is signed by enough keys of it and of the one before\n"
     "  rollout who gets the release of a manifest, until when; nobody has signed it yet\n"
+    "  membership  which gateways are of a group; nobody has signed it yet\n"
     "  approve that the trial of a release is good, in one boot of one gateway; nobody has\n"
     "          signed it yet\n"
-    "  sign    adds a signature to a manifest, a set, a rollout or an approval\n"
+    "  sign    adds a signature to a manifest, a set, a rollout, a membership or an approval\n"
     "  show    what such a file says; its signatures are not looked at\n"
     "  verify  that enough keys of the set signed it, and that the parts are those it names\n"
     "  patch   adds to a release's folder the way from an earlier one, of which the files are "
@@ -51,11 +54,12 @@ static const char help[] =
     "          (--firmware and --root), or none, and tells what it fetches; nothing is written\n\n"
     "  --role ROLE        whose keys: release, rollout, approval\n"
     "  --set N            number of the set, one more than that of the set before (1)\n"
-    "  --number N         number of the rollout, higher than those of the rollouts before\n"
+    "  --number N         number of the rollout or membership, higher than those before\n"
     "  --gateway UEID     a gateway, by its UEID of 66 hexadecimal digits; once for each\n"
     "  --group NAME       the gateways of a group\n"
     "  --halt             halt the release: its trial ends, and it is not installed any longer\n"
-    "  --days N           the rollout ends so many days from now (30)\n"
+    "  --days N           the rollout ends so many days from now; a membership is not taken\n"
+    "                     later (30)\n"
     "  --boot HEX         the random name of the boot, 64 hexadecimal digits\n"
     "  --key KEY          private key: PEM file, or pkcs11: URI\n"
     "  --expires DAYS     a gateway does not start to install it later (365)\n"
@@ -464,6 +468,12 @@ static int rollout(const struct options *o, char **path, int n)
     return release_order_rollout(&o->order, path[0], o->out);
 }
 
+static int membership(const struct options *o, char **word, int n)
+{
+    (void)word;
+    return n == 0 && o->out != NULL ? release_order_membership(&o->order, o->out) : EXIT_USAGE;
+}
+
 static int approve(const struct options *o, char **path, int n)
 {
     if (n != 1 || o->out == NULL)
@@ -491,9 +501,11 @@ int command_release(int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o, char **word, int n);
     } verbs[] = {
-        {"make", make},       {"keys", keys},   {"rollout", rollout},
-        {"approve", approve}, {"sign", sign},   {"show", show},
-        {"verify", verify},   {"patch", patch}, {"rebuild", rebuild},
+        {"make", make},       {"keys", keys},
+        {"rollout", rollout}, {"membership", membership},
+        {"approve", approve}, {"sign", sign},
+        {"show", show},       {"verify", verify},
+        {"patch", patch},     {"rebuild", rebuild},
     };
     struct options o = {
         .set = 1, .parts = {.expires_days = 365, .level = PAYLOAD_LEVEL}, .order = {.days = 30}};

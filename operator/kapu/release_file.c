@@ -14,6 +14,8 @@ const struct release_about release_about[RELEASE_WHATS] = {
                             RELEASE_ROLE_RELEASE},
     [RELEASE_A_SET] = {"set of keys", "a set of keys", &release_keys_kind, 0},
     [RELEASE_A_ROLLOUT] = {"rollout", "a rollout", &release_rollout_kind, RELEASE_ROLE_ROLLOUT},
+    [RELEASE_A_MEMBERSHIP] = {"membership", "a membership", &release_membership_kind,
+                              RELEASE_ROLE_ROLLOUT},
     [RELEASE_AN_APPROVAL] = {"approval", "an approval", &release_approval_kind,
                              RELEASE_ROLE_APPROVAL},
 };
@@ -33,6 +35,8 @@ static int content_of(struct release_file_read *f)
         return release_keys_decode(in, &f->is.keys, work, sizeof(work));
     case RELEASE_A_ROLLOUT:
         return release_rollout_decode(in, &f->is.rollout, work, sizeof(work));
+    case RELEASE_A_MEMBERSHIP:
+        return release_membership_decode(in, &f->is.membership, work, sizeof(work));
     case RELEASE_AN_APPROVAL:
         break;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files that several sign (kapu/release.h): manifests, sets of keys, rollouts, approvals. Functions
- * say on stderr what is wrong. */
+/* Files that several sign (kapu/release.h): manifests, sets of keys, rollouts, memberships,
+ * approvals. Functions say on stderr what is wrong. */
 #ifndef KAPU_RELEASE_FILE_H
 #define KAPU_RELEASE_FILE_H
 
@@ -8,8 +8,14 @@
 
 #include "signer.h"
 
-enum release_what { RELEASE_A_MANIFEST, RELEASE_A_SET, RELEASE_A_ROLLOUT, RELEASE_AN_APPROVAL };
-#define RELEASE_WHATS 4
+enum release_what {
+    RELEASE_A_MANIFEST,
+    RELEASE_A_SET,
+    RELEASE_A_ROLLOUT,
+    RELEASE_A_MEMBERSHIP,
+    RELEASE_AN_APPROVAL,
+};
+#define RELEASE_WHATS 5
 
 /* Of each of them: how people call it, and whose keys sign it. */
 struct release_about {
@@ -28,6 +34,7 @@ struct release_file_read {
         struct release_manifest manifest;
         struct release_keys keys;
         struct release_rollout rollout;
+        struct release_membership membership;
         struct release_approval approval;
     } is;
     uint8_t bytes[RELEASE_SIGNED_MAX + 1];

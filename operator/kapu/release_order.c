@@ -22,7 +22,7 @@ uint64_t release_order_now_ms(void)
     return (uint64_t)time(NULL) * 1000;
 }
 
-/* ---- what both need ---- */
+/* ---- what all need ---- */
 
 static int take_ueid(const char *text, uint8_t ueid[EVIDENCE_UEID_SIZE])
 {
@@ -64,68 +64,82 @@ static int compare_ueids(const void *a, const void *b)
     return memcmp(a, b, EVIDENCE_UEID_SIZE);
 }
 
-int release_order_sort(struct release_rollout *r)
+int release_order_sort(struct release_gateways *g)
 {
-    qsort(r->gateway, r->gateways, sizeof(r->gateway[0]), compare_ueids);
-    for (size_t i = 1; i < r->gateways; i++) {
-        if (compare_ueids(r->gateway[i - 1], r->gateway[i]) == 0)
+    qsort(g->ueid, g->n, sizeof(g->ueid[0]), compare_ueids);
+    for (size_t i = 1; i < g->n; i++) {
+        if (compare_ueids(g->ueid[i - 1], g->ueid[i]) == 0)
             return (int)i;
     }
     return -1;
 }
 
-static int take_gateways(const struct release_order *o, struct release_rollout *r)
+/* `what`: the file that names them. */
+static int take_gateways(const struct release_order *o, const char *what, const char *instead,
+                         struct release_gateways *g)
 {
     char text[HEX_MAX];
     int twice;
 
     if (o->gateways > RELEASE_GATEWAYS_MAX)
-        return fail("a rollout names at most %u gateways, not %zu: name a group, or make several "
-                    "rollouts",
-                    RELEASE_GATEWAYS_MAX, o->gateways);
-    for (; r->gateways < o->gateways; r->gateways++) {
-        if (take_ueid(o->gateway[r->gateways], r->gateway[r->gateways]) != EXIT_DONE)
+        return fail("a %s names at most %u gateways, not %zu: %s", what, RELEASE_GATEWAYS_MAX,
+                    o->gateways, instead);
+    for (; g->n < o->gateways; g->n++) {
+        if (take_ueid(o->gateway[g->n], g->ueid[g->n]) != EXIT_DONE)
             return EXIT_FAILED;
     }
-    twice = release_order_sort(r);
-    return twice < 0 ? EXIT_DONE
-                     : fail("--gateway %s is given twice",
-                            hex(r->gateway[twice], EVIDENCE_UEID_SIZE, text));
+    twice = release_order_sort(g);
+    return twice < 0
+               ? EXIT_DONE
+               : fail("--gateway %s is given twice", hex(g->ueid[twice], EVIDENCE_UEID_SIZE, text));
+}
+
+static int take_group(const struct release_order *o, struct bytes *group)
+{
+    *group = (struct bytes){(const uint8_t *)o->group, strlen(o->group)};
+    return group->n <= RELEASE_GROUP_MAX && label_is_good(o->group)
+               ? EXIT_DONE
+               : fail("--group takes 1 to %u printable ASCII characters, no blanks at the ends",
+                      RELEASE_GROUP_MAX);
 }
 
 static int take_targets(const struct release_order *o, struct release_rollout *r)
 {
     if ((o->gateways > 0) == (o->group != NULL))
         return fail("a rollout is for gateways or for a group: give either --gateway or --group");
-    if (o->group == NULL)
-        return take_gateways(o, r);
-    r->group = (struct bytes){(const uint8_t *)o->group, strlen(o->group)};
-    if (r->group.n > RELEASE_GROUP_MAX || !label_is_good(o->group))
-        return fail("--group takes 1 to %u printable ASCII characters, no blanks at the ends",
-                    RELEASE_GROUP_MAX);
-    return EXIT_DONE;
+    return o->group != NULL
+               ? take_group(o, &r->group)
+               : take_gateways(o, "rollout", "name a group, or make several rollouts", &r->to);
 }
 
-static uint64_t most_days(const struct release_rollout *r)
+static uint64_t most_days(uint64_t issued_ms)
 {
-    return (RELEASE_TIME_MAX - r->issued_ms) / DAY_MS;
+    return (RELEASE_TIME_MAX - issued_ms) / DAY_MS;
 }
 
-bool release_order_days(struct release_rollout *r, uint64_t days)
+bool release_order_until(uint64_t issued_ms, uint64_t days, uint64_t *until_ms)
 {
-    if (days < 1 || days > most_days(r))
+    if (days < 1 || days > most_days(issued_ms))
         return false;
-    r->until_ms = r->issued_ms + days * DAY_MS;
+    *until_ms = issued_ms + days * DAY_MS;
     return true;
 }
 
-static int take_days(const struct release_order *o, struct release_rollout *r)
+static int take_days(const struct release_order *o, const char *what, uint64_t issued_ms,
+                     uint64_t *until_ms)
 {
-    if (release_order_days(r, o->days))
+    if (release_order_until(issued_ms, o->days, until_ms))
         return EXIT_DONE;
     return fail("--days takes a number from 1 to %" PRIu64
-                ", with which the rollout ends in the year 9999",
-                most_days(r));
+                ", with which the %s ends in the year 9999",
+                most_days(issued_ms), what);
+}
+
+static int take_number(const struct release_order *o, const char *what)
+{
+    return o->number >= 1
+               ? EXIT_DONE
+               : fail("--number takes a number from 1, higher than those of the %ss before", what);
 }
 
 static void say_rollout(const char *path, const struct release_rollout *r,
@@ -136,8 +150,8 @@ static void say_rollout(const char *path, const struct release_rollout *r,
     printf("%s: rollout %" PRIu64 ": %s release %.*s, for ", path, r->number,
            r->action == RELEASE_HALT ? "halt" : "install", (int)m->version.n,
            (const char *)m->version.p);
-    if (r->gateways > 0)
-        printf("%zu gateway%s", r->gateways, r->gateways > 1 ? "s" : "");
+    if (r->to.n > 0)
+        printf("%zu gateway%s", r->to.n, r->to.n > 1 ? "s" : "");
     else
         printf("group %.*s", (int)r->group.n, (const char *)r->group.p);
     printf(", until %s; nobody has signed it yet\n", operator_time(r->until_ms, until));
@@ -152,15 +166,42 @@ int release_order_rollout(const struct release_order *o, const char *manifest, c
     struct release_file_read m;
     struct wr w;
 
-    if (o->number < 1)
-        return fail("--number takes a number from 1, higher than those of the rollouts before");
-    if (take_targets(o, &r) != EXIT_DONE || take_days(o, &r) != EXIT_DONE ||
+    if (take_number(o, "rollout") != EXIT_DONE || take_targets(o, &r) != EXIT_DONE ||
+        take_days(o, "rollout", r.issued_ms, &r.until_ms) != EXIT_DONE ||
         read_manifest(manifest, &m, r.release) != EXIT_DONE)
         return EXIT_FAILED;
     wr_init(&w, content, sizeof(content));
     if (write_unsigned(out, RELEASE_A_ROLLOUT, release_rollout_encode(&r, &w), &w) != EXIT_DONE)
         return EXIT_FAILED;
     say_rollout(out, &r, &m.is.manifest);
+    return EXIT_DONE;
+}
+
+/* ---- membership ---- */
+
+int release_order_membership(const struct release_order *o, const char *out)
+{
+    struct release_membership m = {.number = o->number, .issued_ms = release_order_now_ms()};
+    uint8_t content[RELEASE_CONTENT_MAX];
+    char until[32];
+    struct wr w;
+
+    if (o->gateways == 0 || o->group == NULL)
+        return fail("a membership names gateways and their group: give --gateway and --group");
+    if (o->halt)
+        return fail("a membership halts nothing: --halt is for rollouts");
+    if (take_number(o, "membership") != EXIT_DONE || take_group(o, &m.group) != EXIT_DONE ||
+        take_gateways(o, "membership", "make several", &m.of) != EXIT_DONE ||
+        take_days(o, "membership", m.issued_ms, &m.until_ms) != EXIT_DONE)
+        return EXIT_FAILED;
+    wr_init(&w, content, sizeof(content));
+    if (write_unsigned(out, RELEASE_A_MEMBERSHIP, release_membership_encode(&m, &w), &w) !=
+        EXIT_DONE)
+        return EXIT_FAILED;
+    printf(
+        "%s: membership %" PRIu64 ": %zu gateway%s in group %s, to be taken until %s; nobody has "
+        "signed it yet\n",
+        out, m.number, m.of.n, m.of.n > 1 ? "s" : "", o->group, operator_time(m.until_ms, until));
     return EXIT_DONE;
 }
 

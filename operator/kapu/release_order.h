@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `kapu release rollout` and `kapu release approve`. Statuses of commands.h. */
+/* `kapu release rollout`, `kapu release membership` and `kapu release approve`. Statuses of
+ * commands.h. */
 #ifndef KAPU_RELEASE_ORDER_H
 #define KAPU_RELEASE_ORDER_H
 
@@ -14,16 +15,17 @@ struct release_order {
     bool halt;
 };
 
-/* Each writes a file about the release whose manifest is given; nobody has signed it yet. */
+/* Each writes a file, of the release whose manifest is given; nobody has signed it yet. */
 int release_order_rollout(const struct release_order *o, const char *manifest, const char *out);
+int release_order_membership(const struct release_order *o, const char *out);
 int release_order_approval(const struct release_order *o, const char *manifest, const char *out);
 
 /* What campaigns of updates (update.h) make by the same rules. */
 
 /* Gateways in the order of the format. The number of one that is there twice, or -1. */
-int release_order_sort(struct release_rollout *r);
-/* Ends so many days after it was issued. false: that is beyond the latest time of the format. */
-bool release_order_days(struct release_rollout *r, uint64_t days);
+int release_order_sort(struct release_gateways *g);
+/* So many days after it was issued. false: that is beyond the latest time of the format. */
+bool release_order_until(uint64_t issued_ms, uint64_t days, uint64_t *until_ms);
 uint64_t release_order_now_ms(void);
 
 #endif

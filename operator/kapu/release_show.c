@@ -104,6 +104,23 @@ static void show_keys(const struct out *o, const struct release_keys *k)
         printf("], ");
 }
 
+static void show_gateways(const struct out *o, const struct release_gateways *g)
+{
+    char to[HEX_MAX];
+
+    if (o->json)
+        printf("\"gateways\": [");
+    for (size_t i = 0; i < g->n; i++) {
+        if (o->json)
+            printf("%s\"%s\"", i > 0 ? ", " : "", hex(g->ueid[i], EVIDENCE_UEID_SIZE, to));
+        else
+            printf("  %-16s %s\n", i == 0 ? "gateways" : "",
+                   hex(g->ueid[i], EVIDENCE_UEID_SIZE, to));
+    }
+    if (o->json)
+        printf("], ");
+}
+
 static void show_rollout(const struct out *o, const struct release_rollout *r)
 {
     digest(o, "release", "release", r->release, sizeof(r->release));
@@ -111,21 +128,19 @@ static void show_rollout(const struct out *o, const struct release_rollout *r)
     number(o, "number", "number", r->number);
     moment(o, "issued", "issued", r->issued_ms);
     moment(o, "until", "until", r->until_ms);
-    if (r->gateways == 0)
+    if (r->to.n == 0)
         text(o, "group", "group", r->group);
-    else if (o->json)
-        printf("\"gateways\": [");
-    for (size_t i = 0; i < r->gateways; i++) {
-        char to[HEX_MAX];
+    else
+        show_gateways(o, &r->to);
+}
 
-        if (o->json)
-            printf("%s\"%s\"", i > 0 ? ", " : "", hex(r->gateway[i], EVIDENCE_UEID_SIZE, to));
-        else
-            printf("  %-16s %s\n", i == 0 ? "gateways" : "",
-                   hex(r->gateway[i], EVIDENCE_UEID_SIZE, to));
-    }
-    if (r->gateways > 0 && o->json)
-        printf("], ");
+static void show_membership(const struct out *o, const struct release_membership *m)
+{
+    text(o, "group", "group", m->group);
+    number(o, "number", "number", m->number);
+    moment(o, "issued", "issued", m->issued_ms);
+    moment(o, "until", "until", m->until_ms);
+    show_gateways(o, &m->of);
 }
 
 static void show_approval(const struct out *o, const struct release_approval *a)
@@ -147,6 +162,9 @@ static void show_content(const struct out *o, const struct release_file_read *f)
         break;
     case RELEASE_A_ROLLOUT:
         show_rollout(o, &f->is.rollout);
+        break;
+    case RELEASE_A_MEMBERSHIP:
+        show_membership(o, &f->is.membership);
         break;
     case RELEASE_AN_APPROVAL:
         show_approval(o, &f->is.approval);

@@ -13,11 +13,13 @@
 
 static const char help[] =
     "usage: kapu update publish DIR [--to WEBROOT] [--folder NAME] [--release-keys FILE] [--json]\n"
-    "       kapu update rollout RELEASE (--all | --gateway NAME...) [--waves PERCENT,...]\n"
+    "       kapu update rollout RELEASE (--all | --group NAME | --gateway NAME...)\n"
+    "                           [--waves PERCENT,...]\n"
     "                           [--limit N|N%] [--days N] [--timeout SECONDS] [--number N] "
     "[--json]\n"
     "       kapu update resume RELEASE [--number N] [--json]\n"
     "       kapu update halt (RELEASE | --all) [--number N] [--json]\n"
+    "       kapu update join GROUP (--all | --gateway NAME...) [--days N] [--number N] [--json]\n"
     "       kapu update status [RELEASE] [--ask] [--history] [--json]\n\n"
     "  publish  a release's folder, signed by enough, comes to the server of releases, and is "
     "known\n"
@@ -30,25 +32,29 @@ static const char help[] =
     "gateways\n"
     "           that are not confirmed\n"
     "  halt     ends a rollout on all its gateways, trials that run too; at once\n"
+    "  join     gateways become part of a group, and leave the one that they were part of\n"
     "  status   how far each gateway is, and what it answered last\n\n"
     "  RELEASE            version, folder, or the beginning of the digest\n"
     "  --to WEBROOT       copy it there, into a folder of its own\n"
     "  --folder NAME      that folder's name (PRODUCT-VERSION)\n"
     "  --release-keys FILE  set of release keys (release-set of operator.conf)\n"
-    "  --all              all gateways that are trusted; halt: all rollouts that are running\n"
+    "  --all              all gateways that are trusted; join: all; halt: all rollouts that are\n"
+    "                     running\n"
+    "  --group NAME       those that joined this group\n"
     "  --gateway NAME     this one, by its name or label; once for each\n"
     "  --waves PERCENT,...  how many of the gateways, up to the end of each wave (5,25,100)\n"
     "  --limit N|N%       how many of a wave may fail, or percent of it (0)\n"
-    "  --days N           each of its rollouts ends so many days after it was signed (30)\n"
+    "  --days N           each of its rollouts ends so many days after it was signed (30); join:\n"
+    "                     a gateway takes it no later\n"
     "  --timeout SECONDS  a gateway of which nothing new was heard for so long has failed (3600)\n"
-    "  --number N         the next number of a rollout is at least N\n"
+    "  --number N         the next number of a rollout or membership is at least N\n"
     "  --ask              ask the gateways now\n"
     "  --history          all that has happened\n"
     "  --json             for machines\n"
     "  --operator DIR     the operator's folder\n\n"
     "status: 0 done, 1 refused, failed or halted, 2 wrong usage\n";
 
-enum { TO = 256, FOLDER, RELEASE_KEYS, GATEWAY, WAVES, LIMIT, DAYS, TIMEOUT, NUMBER };
+enum { TO = 256, FOLDER, RELEASE_KEYS, GATEWAY, GROUP, WAVES, LIMIT, DAYS, TIMEOUT, NUMBER };
 
 static const struct option long_options[] = {
     {"operator", required_argument, NULL, 'o'},
@@ -57,6 +63,7 @@ static const struct option long_options[] = {
     {"release-keys", required_argument, NULL, RELEASE_KEYS},
     {"all", no_argument, NULL, 'a'},
     {"gateway", required_argument, NULL, GATEWAY},
+    {"group", required_argument, NULL, GROUP},
     {"waves", required_argument, NULL, WAVES},
     {"limit", required_argument, NULL, LIMIT},
     {"days", required_argument, NULL, DAYS},
@@ -108,6 +115,9 @@ static int take_valued(struct update_options *p, int c)
         return 0;
     case GATEWAY:
         return take_gateway(p);
+    case GROUP:
+        p->group = optarg;
+        return 0;
     case WAVES:
         p->waves = optarg;
         return 0;
@@ -170,9 +180,20 @@ static int publish(struct operator* o, const struct update_options *p, char **wo
     return n == 1 ? update_publish(o, p, word[0]) : EXIT_USAGE;
 }
 
+/* All gateways, some, or those of a group. */
+static bool names_once(const struct update_options *p)
+{
+    return (p->all ? 1 : 0) + (p->gateways > 0 ? 1 : 0) + (p->group != NULL ? 1 : 0) == 1;
+}
+
 static int rollout(struct operator* o, const struct update_options *p, char **word, int n)
 {
-    return n == 1 && p->all == (p->gateways == 0) ? update_rollout(o, p, word[0]) : EXIT_USAGE;
+    return n == 1 && names_once(p) ? update_rollout(o, p, word[0]) : EXIT_USAGE;
+}
+
+static int join(struct operator* o, const struct update_options *p, char **word, int n)
+{
+    return n == 1 && names_once(p) ? update_join_group(o, p, word[0]) : EXIT_USAGE;
 }
 
 static int resume(struct operator* o, const struct update_options *p, char **word, int n)
@@ -198,7 +219,8 @@ static const struct verb {
     int (*run)(struct operator* o, const struct update_options *p, char **word, int n);
 } verbs[] = {
     {"publish", {TO, FOLDER, RELEASE_KEYS}, publish},
-    {"rollout", {'a', GATEWAY, WAVES, LIMIT, DAYS, TIMEOUT, NUMBER}, rollout},
+    {"rollout", {'a', GATEWAY, GROUP, WAVES, LIMIT, DAYS, TIMEOUT, NUMBER}, rollout},
+    {"join", {'a', GATEWAY, DAYS, NUMBER}, join},
     {"resume", {NUMBER}, resume},
     {"halt", {'a', NUMBER}, halt},
     {"status", {'A', 'H'}, status},

@@ -15,9 +15,9 @@
 struct update_options {
     const char *at;                         /* the operator's folder */
     const char *to, *folder, *release_keys; /* publish */
-    const char **gateway;                   /* rollout: as people call them */
+    const char **gateway;                   /* rollout, join: as people call them */
     size_t gateways;
-    const char *waves, *limit;
+    const char *waves, *limit, *group;
     uint64_t days, number;
     uint32_t timeout_s;
     bool all, json, ask, history;
@@ -27,6 +27,7 @@ struct update_options {
 
 int update_publish(struct operator* o, const struct update_options *p, const char *folder);
 int update_rollout(struct operator* o, const struct update_options *p, const char *release);
+int update_join_group(struct operator* o, const struct update_options *p, const char *group);
 int update_resume(struct operator* o, const struct update_options *p, const char *release);
 /* `release`: NULL with --all. */
 int update_halt(struct operator* o, const struct update_options *p, const char *release);
@@ -43,6 +44,17 @@ int update_find_release(const struct operator* o, const char *given, struct stor
 /* The latest campaign of a release. */
 int update_find_campaign(const struct operator* o, const struct store_release *r,
                          struct store_campaign *c);
+/* The gateways that a command line names, which are in the store: all, by name, or of a group.
+ * `each` returns 0 or KAPU_ESPACE. */
+int update_each_gateway(const struct operator* o, const struct update_options *p,
+                        int (*each)(void *ctx, const struct store_state *s), void *ctx);
+struct update_named {
+    char name[PROTOCOL_NAME_SIZE];
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+};
+/* The same as a list; the caller frees *g. */
+int update_find_gateways(const struct operator* o, const struct update_options *p,
+                         struct update_named **g, size_t *n);
 /* All gateways of a campaign; the caller frees *m. */
 int update_members(const struct operator* o, uint64_t campaign, struct store_member **m, size_t *n);
 bool update_is_over(enum store_member_state s); /* nothing more is done with that gateway */
@@ -81,6 +93,8 @@ struct update_file {
 int update_make_rollouts(const struct operator* o, struct update_signer *s,
                          const struct store_campaign *c, enum release_action action, uint64_t least,
                          const uint8_t (*ueid)[EVIDENCE_UEID_SIZE], size_t n, uint64_t *number);
+int update_make_membership(struct update_signer *s, const struct release_membership *m,
+                           struct update_file *file);
 int update_make_approval(struct update_signer *s, const struct release_approval *a,
                          struct update_file *file);
 

@@ -46,6 +46,11 @@ static bool is_done(const struct update_asked *a)
                                         a->said.rollout >= a->until_number);
 }
 
+static void take_text(struct bytes text, char *to, size_t n)
+{
+    snprintf(to, n, "%.*s", (int)text.n, text.n > 0 ? (const char *)text.p : "");
+}
+
 static void take(struct ask_all *all, struct update_asked *a, struct bytes body)
 {
     struct protocol_reply r;
@@ -60,8 +65,9 @@ static void take(struct ask_all *all, struct update_asked *a, struct bytes body)
     a->reach = UPDATE_HEARD;
     all->heard_ms = update_ticks_ms();
     a->said = r.update;
-    snprintf(a->why, sizeof(a->why), "%.*s", (int)r.update.why.n,
-             r.update.why.n > 0 ? (const char *)r.update.why.p : "");
+    take_text(r.update.why, a->why, sizeof(a->why));
+    take_text(r.update.group, a->group, sizeof(a->group));
+    a->said.why = a->said.group = (struct bytes){NULL, 0};
 }
 
 static void heard(void *ctx, size_t who, enum exchange_event what, struct bytes body)

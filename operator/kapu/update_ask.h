@@ -18,8 +18,8 @@ struct update_asked {
     /* A rollout that it is waited for, by polls: 0: one answer is enough. */
     uint64_t until_number;
     enum update_reach reach;
-    struct protocol_update said; /* last; without `why` */
-    char why[PROTOCOL_WHY_MAX + 1];
+    struct protocol_update said; /* last; without texts */
+    char why[PROTOCOL_WHY_MAX + 1], group[PROTOCOL_GROUP_MAX + 1];
     char error[PROTOCOL_ERROR_MAX + 1]; /* it answered with an error */
 };
 

@@ -89,33 +89,6 @@ static int choose(void *ctx, const struct store_state *state)
     return 0;
 }
 
-static int choose_named(struct chosen *c, const struct update_options *p)
-{
-    for (size_t i = 0; i < p->gateways; i++) {
-        struct store_state state;
-
-        if (operator_find(c->o, p->gateway[i], &state) != 0)
-            return EXIT_FAILED;
-        for (size_t k = 0; k < c->n; k++) {
-            if (strcmp(c->m[k].name, state.gateway.name) == 0)
-                return fail("--gateway %s is given twice", p->gateway[i]);
-        }
-        if (choose(c, &state) != 0)
-            return fail("no memory");
-    }
-    return EXIT_DONE;
-}
-
-static int choose_all(struct chosen *c)
-{
-    struct store *store = c->o->fleet.store;
-    int err = store->ops->gateways(store, choose, c);
-
-    if (err == KAPU_ESPACE)
-        return fail("no memory");
-    return err == 0 ? EXIT_DONE : update_store_failed(c->o);
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct store_member *)a)->name, ((const struct store_member *)b)->name);
@@ -148,7 +121,7 @@ static void make_waves(struct chosen *c, const struct store_campaign *campaign)
 static int choose_gateways(struct chosen *c, const struct update_options *p,
                            const struct store_campaign *campaign)
 {
-    int status = p->all ? choose_all(c) : choose_named(c, p);
+    int status = update_each_gateway(c->o, p, choose, c);
 
     if (status != EXIT_DONE)
         return status;

@@ -94,6 +94,16 @@ int update_make_approval(struct update_signer *s, const struct release_approval 
     return sign(s, RELEASE_AN_APPROVAL, release_approval_encode(a, &w), &w, file);
 }
 
+int update_make_membership(struct update_signer *s, const struct release_membership *m,
+                           struct update_file *file)
+{
+    uint8_t content[RELEASE_CONTENT_MAX];
+    struct wr w;
+
+    wr_init(&w, content, sizeof(content));
+    return sign(s, RELEASE_A_MEMBERSHIP, release_membership_encode(m, &w), &w, file);
+}
+
 static int make_rollout(const struct operator* o, struct update_signer *s,
                         const struct store_campaign *c, struct release_rollout *r)
 {
@@ -104,7 +114,8 @@ static int make_rollout(const struct operator* o, struct update_signer *s,
 
     r->issued_ms = release_order_now_ms();
     memcpy(r->release, c->release, sizeof(r->release));
-    if (!release_order_days(r, c->days) || release_order_sort(r) >= 0)
+    if (!release_order_until(r->issued_ms, c->days, &r->until_ms) ||
+        release_order_sort(&r->to) >= 0)
         return fail("no rollout can be made for %u days and these gateways", c->days);
     wr_init(&w, content, sizeof(content));
     if (sign(s, RELEASE_A_ROLLOUT, release_rollout_encode(r, &w), &w, &file) != EXIT_DONE)
@@ -131,9 +142,9 @@ int update_make_rollouts(const struct operator* o, struct update_signer *s,
     for (size_t at = 0; at < n; at += RELEASE_GATEWAYS_MAX) {
         struct release_rollout r = {.action = action, .number = first + at / RELEASE_GATEWAYS_MAX};
 
-        for (; r.gateways < RELEASE_GATEWAYS_MAX && at + r.gateways < n; r.gateways++) {
-            memcpy(r.gateway[r.gateways], ueid[at + r.gateways], EVIDENCE_UEID_SIZE);
-            number[at + r.gateways] = r.number;
+        for (; r.to.n < RELEASE_GATEWAYS_MAX && at + r.to.n < n; r.to.n++) {
+            memcpy(r.to.ueid[r.to.n], ueid[at + r.to.n], EVIDENCE_UEID_SIZE);
+            number[at + r.to.n] = r.number;
         }
         if (make_rollout(o, s, c, &r) != EXIT_DONE)
             return EXIT_FAILED;

@@ -57,6 +57,7 @@ static void print_said_json(const struct update_asked *a)
     json_member(stdout, "work", work_name[a->said.work]);
     json_member(stdout, "answer", update_answer_name((enum update_answer)a->said.answer));
     json_member(stdout, "last", update_outcome_name((enum update_outcome)a->said.last));
+    json_member(stdout, "group", a->group);
     printf("\"rollout\": %" PRIu64 ", \"fetched\": %" PRIu64 ", \"memory_kib\": %u, \"why\": ",
            a->said.rollout, a->said.fetched, a->said.memory_kib);
     verifier_print_string(stdout, a->why);
@@ -90,8 +91,9 @@ static void print_said_text(const struct update_asked *a)
     else if (a->reach != UPDATE_HEARD)
         printf("      now: %s\n", a->reach == UPDATE_UNHEARD ? "no answer" : "not connected");
     else
-        printf("      now: %s, %s; answered: %s%s%s\n",
+        printf("      now: %s, %s%s%s; answered: %s%s%s\n",
                update_stage_name((enum update_stage)a->said.stage), work_name[a->said.work],
+               a->group[0] != '\0' ? ", in group " : "", a->group,
                update_answer_name((enum update_answer)a->said.answer),
                a->why[0] != '\0' ? ", " : "", a->why);
 }

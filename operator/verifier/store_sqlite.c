@@ -59,7 +59,7 @@ static const char schema_board[] =
 
 /* What brings a file from each version to the next; a new file is of version 0. */
 static const char *const migrations[] = {schema, schema_kernel, schema_board,
-                                         store_sqlite_updates_schema};
+                                         store_sqlite_updates_schema, store_sqlite_groups_schema};
 #define SCHEMA_VERSION (int)(sizeof(migrations) / sizeof(migrations[0]))
 
 #define GATEWAY                                                                                    \

@@ -34,6 +34,9 @@ const char store_sqlite_updates_schema[] =
     " gateway TEXT NOT NULL, what TEXT NOT NULL);"
     "CREATE INDEX update_event_campaign ON update_event(campaign, id);";
 
+const char store_sqlite_groups_schema[] =
+    "CREATE TABLE update_group(ueid BLOB PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;";
+
 #define EVENT_MAX 640
 
 /* ---- statements ---- */
@@ -534,6 +537,24 @@ static int member_halt(struct store *s, const struct store_member *m, const char
     return end(s, err);
 }
 
+static int group_set(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE], const char *group)
+{
+    return run(s, query(s,
+                        "INSERT INTO update_group(ueid, name) VALUES(?1, ?2)"
+                        " ON CONFLICT(ueid) DO UPDATE SET name = excluded.name",
+                        "bt", ueid, (size_t)EVIDENCE_UEID_SIZE, group));
+}
+
+static int group_has(struct store *s, const char *group, const uint8_t ueid[EVIDENCE_UEID_SIZE])
+{
+    sqlite3_stmt *q = query(s, "SELECT 1 FROM update_group WHERE ueid = ?1 AND name = ?2", "bt",
+                            ueid, (size_t)EVIDENCE_UEID_SIZE, group);
+    int err = next(s, q);
+
+    sqlite3_finalize(q);
+    return err;
+}
+
 static int events(struct store *s, uint64_t id, int (*each)(void *ctx, const struct store_event *e),
                   void *ctx)
 {
@@ -571,5 +592,7 @@ const struct store_update_ops store_sqlite_updates = {
     .members = members,
     .member_set = member_set,
     .member_halt = member_halt,
+    .group_set = group_set,
+    .group_has = group_has,
     .events = events,
 };

@@ -126,6 +126,10 @@ struct store_update_ops {
     /* The halt only. */
     int (*member_halt)(struct store *s, const struct store_member *m, const char *event,
                        uint64_t now_ms);
+    /* The group that a gateway is of from now on. */
+    int (*group_set)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE], const char *group);
+    /* KAPU_ENOENT: it is not of that group. */
+    int (*group_has)(struct store *s, const char *group, const uint8_t ueid[EVIDENCE_UEID_SIZE]);
     /* The earliest first; of one campaign, or of all (0). */
     int (*events)(struct store *s, uint64_t campaign,
                   int (*each)(void *ctx, const struct store_event *e), void *ctx);
@@ -137,6 +141,6 @@ struct sqlite3 *store_sqlite_db(struct store *s);
 /* KAPU_EIO, with what SQLite says in store->said. */
 int store_sqlite_said(struct store *s);
 extern const struct store_update_ops store_sqlite_updates;
-extern const char store_sqlite_updates_schema[];
+extern const char store_sqlite_updates_schema[], store_sqlite_groups_schema[];
 
 #endif

@@ -34,6 +34,7 @@ static void same(struct bytes in, int err, const struct wr *w)
 CONTENT(manifest)
 CONTENT(keys)
 CONTENT(rollout)
+CONTENT(membership)
 CONTENT(approval)
 
 /* A release's own by its hash in a manifest; all the same nothing in it may lead out of it. */
@@ -78,14 +79,15 @@ static void content(struct bytes in)
 {
     patch_of(in);
     index_of(in);
-    if (is_manifest(in) + is_keys(in) + is_rollout(in) + is_approval(in) > 1)
+    if (is_manifest(in) + is_keys(in) + is_rollout(in) + is_membership(in) + is_approval(in) > 1)
         abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct evidence_kind *const kinds[] = {
-        &release_manifest_kind, &release_keys_kind, &release_rollout_kind, &release_approval_kind};
+        &release_manifest_kind, &release_keys_kind, &release_rollout_kind, &release_membership_kind,
+        &release_approval_kind};
     const struct bytes in = {data, size};
     unsigned taken = 0;
 

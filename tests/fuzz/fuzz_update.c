@@ -134,6 +134,9 @@ static void ask(struct update *u, struct rd *in)
         abort();
     if (answer == UPDATE_DONE && state.trial && u->stage == UPDATE_WAITING && state.slot == running)
         abort();
+    if (update_join(u, r.rollout, r.manifest, &answer) != 0 ||
+        (answer == UPDATE_DONE && u->record.membership == 0))
+        abort();
     if (update_keys(u, r.rollout, r.manifest, &answer) != 0 ||
         update_confirm(u, true, r.rollout, r.manifest, &answer) != 0)
         abort();

@@ -153,6 +153,47 @@ def test_each_refusal_is_told_by_the_name_of_its_attack(updates):
         assert all(row["why"] and row["state"] == "refused" for row in states.values())
 
 
+# ---- groups ----
+
+def test_a_rollout_to_a_group_reaches_those_who_joined_it(updates):
+    release = updates.published()
+    refused = updates.rollout(release, "--group", "coast")
+    assert refused.returncode == 1 and "no gateway is of group 'coast'; kapu update join" in refused.stderr
+    done = updates.kapu("join", "coast", "--gateway", "pump", "--gateway", "tank")
+    assert done.returncode == 0, done.stderr
+    assert [line.split(": ", 1)[1] for line in done.stdout.splitlines()] == ["joined the group"] * 2
+    assert updates.kapu("join", "hills", "--gateway", "tank").returncode == 0  # and left the other
+    done = updates.rollout(release, "--group", "coast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert updates.state(release) == {"pump": "confirmed"}
+    done = updates.kapu("join", "coast", "--all", "--json")
+    assert done.returncode == 0 and len([json.loads(line) for line in done.stdout.splitlines()]) == 3
+    now = {row["gateway"]: row["now"]["group"] for row in updates.status(release, "--ask")["gateways"]}
+    assert set(now.values()) == {"coast"}
+
+
+def test_a_gateway_that_does_not_join_is_named(updates):
+    """Its secure world has taken a later membership than this operator's: of another operator, or one whose store is lost."""
+    assert updates.kapu("join", "east", "--gateway", "valve", "--number", "1000").returncode == 0
+    with store(updates) as db:
+        db.execute("UPDATE update_number SET last = 900")
+    done = updates.kapu("join", "west", "--gateway", "valve")
+    assert done.returncode == 1
+    assert "did not join the group: the rollout is of another gateway, or older than the last one" in done.stdout
+    release = updates.published()
+    assert "no gateway is of group 'west'" in updates.rollout(release, "--group", "west").stderr
+    assert updates.kapu("join", "west", "--gateway", "valve", "--number", "1001").returncode == 0
+
+
+@pytest.mark.parametrize("words, said", [
+    (["join", "x" * 33, "--all"], "a group has a name of 1 to 32"), (["join", "", "--all"], "a group has a name"),
+    (["join", "lab", "--gateway", "nobody"], "nobody"), (["join", "lab", "--gateway", "pump", "--gateway", "pump"], "given twice"),
+    (["join", "lab", "--all", "--waves", "100"], "takes no --waves")])
+def test_what_is_no_joining_is_refused(updates, words, said):
+    done = updates.kapu(*words)
+    assert done.returncode != 0 and said in done.stderr
+
+
 # ---- halts ----
 
 @pytest.mark.parametrize("limit, status", [

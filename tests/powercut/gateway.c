@@ -161,7 +161,7 @@ void gateway_confirmed(struct gateway *g)
 static void sign_order(struct gateway *g, uint32_t release, enum release_action action)
 {
     static const unsigned int signer = KEY_ROLLOUT + 1;
-    struct release_rollout r = {.action = action, .number = ++g->rollout, .gateways = 1};
+    struct release_rollout r = {.action = action, .number = ++g->rollout, .to.n = 1};
     struct update_content c;
 
     g->target = release;
@@ -169,7 +169,7 @@ static void sign_order(struct gateway *g, uint32_t release, enum release_action 
     r.issued_ms = g->time_ms;
     r.until_ms = g->time_ms + 200ull * DAY_MS;
     memcpy(r.release, g->releases[release].digest, sizeof(r.release));
-    memcpy(r.gateway[0], self()->ueid, sizeof(r.gateway[0]));
+    memcpy(r.to.ueid[0], self()->ueid, sizeof(r.to.ueid[0]));
     update_files_rollout(&r, &c);
     update_files_sign(&release_rollout_kind, &c, &signer, 1, &g->order);
 }

@@ -314,6 +314,11 @@ static void approve(struct soft_board *b, const struct protocol_request *q)
     tell_claims(b);
 }
 
+static void join(const struct protocol_request *q)
+{
+    need(update_join(&s.u, q->order, q->keys, &s.answer) == 0, "update_join");
+}
+
 static uint32_t fetched(void)
 {
     const uint64_t took = now_ms() - s.began_ms;
@@ -334,7 +339,8 @@ static void tell_state(struct protocol_update *u)
                                   .all = s.work == PROTOCOL_RESTING ? 0 : BLOCKS,
                                   .fetched = fetched() * 4096ull,
                                   .rollout = s.u.record.rollout,
-                                  .memory_kib = 4096};
+                                  .memory_kib = 4096,
+                                  .group = update_record_group(&s.u.record)};
     memcpy(u->release, s.release, sizeof(u->release));
     memcpy(u->boot, s.boot.name, sizeof(u->boot));
     if (s.answer != UPDATE_DONE)
@@ -353,6 +359,8 @@ bool sim_update_answer(struct soft_board *b, const struct protocol_request *q,
         halt(q);
     else if (q->kind == PROTOCOL_APPROVE)
         approve(b, q);
+    else if (q->kind == PROTOCOL_JOIN)
+        join(q);
     r->kind = PROTOCOL_UPDATE;
     tell_state(&r->update);
     return true;

@@ -178,11 +178,23 @@ static int next_keys(void *ctx, struct bytes now, struct bytes next, enum update
     return err == 0 ? update_keys(&u, now, next, answer) : err;
 }
 
+static int join(void *ctx, struct bytes membership, struct bytes keys, enum update_answer *answer)
+{
+    int err = open_it();
+
+    (void)ctx;
+    return err == 0 ? update_join(&u, membership, keys, answer) : err;
+}
+
 static const char *said(void *ctx)
 {
     (void)ctx;
     return "soft_tee: its files cannot be used";
 }
 
-const struct tee_port tee_device = {
-    .state = state, .request = request, .confirm = confirm, .keys = next_keys, .said = said};
+const struct tee_port tee_device = {.state = state,
+                                    .request = request,
+                                    .confirm = confirm,
+                                    .keys = next_keys,
+                                    .join = join,
+                                    .said = said};

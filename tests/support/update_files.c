@@ -77,6 +77,7 @@ struct bytes update_content_bytes(const struct update_content *c)
 ENCODER(keys, release_keys)
 ENCODER(manifest, release_manifest)
 ENCODER(rollout, release_rollout)
+ENCODER(membership, release_membership)
 ENCODER(approval, release_approval)
 
 void update_files_sign(const struct evidence_kind *kind, const struct update_content *c,

@@ -35,6 +35,7 @@ struct bytes update_content_bytes(const struct update_content *c);
 void update_files_keys(const struct release_keys *k, struct update_content *c);
 void update_files_manifest(const struct release_manifest *m, struct update_content *c);
 void update_files_rollout(const struct release_rollout *r, struct update_content *c);
+void update_files_membership(const struct release_membership *m, struct update_content *c);
 void update_files_approval(const struct release_approval *a, struct update_content *c);
 void update_files_sign(const struct evidence_kind *kind, const struct update_content *c,
                        const unsigned int *keys, size_t n, struct update_file *f);

@@ -657,6 +657,13 @@ static int tee_keys(void *ctx, struct bytes now, struct bytes next, enum update_
     return update_keys(&w->u, now, next, answer);
 }
 
+static int tee_join(void *ctx, struct bytes membership, struct bytes keys,
+                    enum update_answer *answer)
+{
+    (void)ctx;
+    return update_join(&w->u, membership, keys, answer);
+}
+
 static const char *tee_said(void *ctx)
 {
     (void)ctx;
@@ -746,6 +753,7 @@ static enum writer_end run_writer(void)
                                         .request = tee_request,
                                         .confirm = tee_confirm,
                                         .keys = tee_keys,
+                                        .join = tee_join,
                                         .said = tee_said};
     const struct writer_port port = {
         .poll = poll_world, .now_ms = now_ms, .memory_kib = memory_kib};
@@ -833,11 +841,11 @@ static void sign_order(uint32_t release, enum release_action action, struct upda
                                 .number = w->number,
                                 .issued_ms = BEGIN_MS + w->number * 1000,
                                 .until_ms = BEGIN_MS + 200 * DAY_MS,
-                                .gateways = 1};
+                                .to.n = 1};
     struct update_content c;
 
     memcpy(r.release, world_releases[release].digest, sizeof(r.release));
-    memcpy(r.gateway[0], self()->ueid, sizeof(r.gateway[0]));
+    memcpy(r.to.ueid[0], self()->ueid, sizeof(r.to.ueid[0]));
     update_files_rollout(&r, &c);
     update_files_sign(&release_rollout_kind, &c, &by, 1, f);
 }
@@ -864,6 +872,24 @@ struct bytes world_halt(uint32_t release)
     sign_order(release, RELEASE_HALT, &order);
     return encode(
         &(struct protocol_request){.kind = PROTOCOL_HALT, .order = update_file_bytes(&order)});
+}
+
+struct bytes world_join(const char *group, uint64_t number)
+{
+    static const unsigned int by = KEY_ROLLOUT;
+    static struct update_file file;
+    struct release_membership m = {.number = number,
+                                   .issued_ms = BEGIN_MS,
+                                   .until_ms = BEGIN_MS + 200 * DAY_MS,
+                                   .group = {(const uint8_t *)group, strlen(group)},
+                                   .of = {.n = 1}};
+    struct update_content c;
+
+    memcpy(m.of.ueid[0], self()->ueid, sizeof(m.of.ueid[0]));
+    update_files_membership(&m, &c);
+    update_files_sign(&release_membership_kind, &c, &by, 1, &file);
+    return encode(
+        &(struct protocol_request){.kind = PROTOCOL_JOIN, .order = update_file_bytes(&file)});
 }
 
 struct bytes world_approve(void)

@@ -112,6 +112,7 @@ void world_large_firmware(uint32_t release);
 /* The bodies of requests, valid until the next one. */
 struct bytes world_install(uint32_t release);
 struct bytes world_halt(uint32_t release);
+struct bytes world_join(const char *group, uint64_t number);
 struct bytes world_approve(void);
 struct protocol_reply world_ask(struct bytes request);
 struct protocol_update world_state(void);

@@ -2,7 +2,7 @@
 #include "fusebox_fixture.h"
 
 const uint8_t shop_key[32] = {1, 2, 3};
-const uint8_t shop_record[FUSEBOX_RECORD_SIZE] = {'K', 'U', 'R', 1};
+const uint8_t shop_record[FUSEBOX_RECORD_SIZE] = {'K', 'U', 'R', 2};
 
 static void note(void *ctx, const char *step)
 {

@@ -521,7 +521,7 @@ static void store_of_version(const char *name)
 static void a_store_of_an_older_kapu_is_taken_over(void **state)
 {
     static const char *const versions[] = {STORES "/version-1.sql", STORES "/version-2.sql",
-                                           STORES "/version-3.sql"};
+                                           STORES "/version-3.sql", STORES "/version-4.sql"};
     const struct verifier_reference ref = with_kernel("1", 1, 0x1000);
 
     (void)state;
@@ -545,9 +545,9 @@ static void a_store_of_an_older_kapu_is_taken_over(void **state)
         assert_int_equal(number, 1);
     }
     store_close(fleet.store);
-    assert_int_equal(exec("PRAGMA user_version = 5"), SQLITE_OK);
+    assert_int_equal(exec("PRAGMA user_version = 6"), SQLITE_OK);
     assert_null(store_sqlite_open(path, (char[256]){0}, 256)); /* of one that is to come */
-    assert_int_equal(exec("PRAGMA user_version = 4"), SQLITE_OK);
+    assert_int_equal(exec("PRAGMA user_version = 5"), SQLITE_OK);
     fleet.store = open_store();
 }
 

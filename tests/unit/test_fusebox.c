@@ -361,7 +361,7 @@ static void nobody_deletes_or_makes_again_a_counter_after_boot(void **state)
                                    "tpm2_nvread 0x01406b07",
                                    "head -c 256 /dev/zero | tpm2_nvwrite -i - 0x01406b07",
                                    "tpm2_nvread 0x01406b06",
-                                   "head -c 198 /dev/zero | tpm2_nvwrite -i - 0x01406b06",
+                                   "head -c 238 /dev/zero | tpm2_nvwrite -i - 0x01406b06",
                                    "tpm2_unseal -c 0x81006b01",
                                    "tpm2_evictcontrol -C o -c 0x81006b01",
                                    "tpm2_changeauth -c p x",

@@ -132,8 +132,8 @@ static struct protocol_reply reply_of(enum protocol_kind kind)
         memset(r.tee_key, 9, sizeof(r.tee_key));
         r.tls_key = some(91);
     } else if (kind == PROTOCOL_UPDATE) {
-        r.update = (struct protocol_update){1, 2, 3,          4,  5,    some_text(40), {6},
-                                            7, 8, 9000000000, 10, {11}, 12000};
+        r.update = (struct protocol_update){1, 2,          3,  4,    5,     some_text(40), {6}, 7,
+                                            8, 9000000000, 10, {11}, 12000, some_text(9)};
     } else if (kind != PROTOCOL_CERTIFY) {
         r.message = some(1000);
     }
@@ -191,7 +191,7 @@ static bool same(struct bytes a, struct bytes b)
 static void each_request_is_read_back_as_written(void **state)
 {
     (void)state;
-    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_KEYS; k++) {
+    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_JOIN; k++) {
         struct protocol_request r = request_of((enum protocol_kind)k), is;
 
         assert_int_equal(protocol_request_decode(encode_request(&r), &is, work, sizeof(work)), 0);
@@ -219,7 +219,9 @@ static void each_reply_is_read_back_as_written(void **state)
         assert_true(same(is.ak, r.ak) && same(is.tls_key, r.tls_key));
         assert_true(same(is.message, r.message));
         assert_true(same(is.update.why, r.update.why));
+        assert_true(same(is.update.group, r.update.group));
         is.update.why = r.update.why;
+        is.update.group = r.update.group;
         assert_memory_equal(&is.update, &r.update, sizeof(r.update));
     }
 }
@@ -242,7 +244,7 @@ static void shorter_and_longer_bodies_are_refused(void **state)
             assert_int_equal(err == 0, n == b.n);
         }
     }
-    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_KEYS; k++) {
+    for (int k = PROTOCOL_IDENTIFY; k <= PROTOCOL_JOIN; k++) {
         struct protocol_request of = request_of((enum protocol_kind)k);
         struct bytes b = encode_request(&of);
 

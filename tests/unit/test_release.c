@@ -52,15 +52,24 @@ static struct release_rollout a_rollout(size_t gateways)
         .number = 7,
         .issued_ms = 1764000000000,
         .until_ms = 1764600000000,
-        .gateways = gateways,
+        .to.n = gateways,
     };
 
     memset(r.release, 0x66, sizeof(r.release));
     for (size_t i = 0; i < gateways; i++)
-        memset(r.gateway[i], (int)i + 1, sizeof(r.gateway[i]));
+        memset(r.to.ueid[i], (int)i + 1, sizeof(r.to.ueid[i]));
     if (gateways == 0)
         r.group = text(GROUP);
     return r;
+}
+
+static struct release_membership a_membership(size_t gateways)
+{
+    struct release_membership m = {
+        .number = 8, .issued_ms = 1764000000000, .until_ms = 1764600000000, .group = text(GROUP)};
+
+    m.of = a_rollout(gateways).to;
+    return m;
 }
 
 static struct release_approval an_approval(void)
@@ -137,6 +146,13 @@ static int encode_group(struct wr *out)
     return release_rollout_encode(&r, out);
 }
 
+static int encode_membership(struct wr *out)
+{
+    const struct release_membership m = a_membership(3);
+
+    return release_membership_encode(&m, out);
+}
+
 static int encode_approval(struct wr *out)
 {
     const struct release_approval a = an_approval();
@@ -154,6 +170,7 @@ static int encode_approval(struct wr *out)
 DECODER(manifest)
 DECODER(keys)
 DECODER(rollout)
+DECODER(membership)
 DECODER(approval)
 
 static const struct sample samples[] = {
@@ -161,6 +178,7 @@ static const struct sample samples[] = {
     {"keys", encode_keys, decode_keys},
     {"rollout", encode_rollout, decode_rollout},
     {"rollout to a group", encode_group, decode_rollout},
+    {"membership", encode_membership, decode_membership},
     {"approval", encode_approval, decode_approval},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -180,6 +198,7 @@ static void what_is_written_is_read_back(void **state)
 {
     struct release_manifest m, m0 = a_manifest();
     struct release_rollout r, r0 = a_rollout(RELEASE_GATEWAYS_MAX);
+    struct release_membership b, b0 = a_membership(RELEASE_GATEWAYS_MAX);
     struct release_approval a, a0 = an_approval();
     struct release_keys k, k0 = a_set(9, 1, 4, 3);
     struct wr w;
@@ -198,6 +217,13 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(release_rollout_encode(&r0, &w), 0); /* the longest of all contents */
     assert_int_equal(release_rollout_decode(wr_done(&w), &r, work, sizeof(work)), 0);
     assert_memory_equal(&r, &r0, sizeof(r));
+    wr_init(&w, content, sizeof(content));
+    assert_int_equal(release_membership_encode(&b0, &w), 0);
+    assert_int_equal(release_membership_decode(wr_done(&w), &b, work, sizeof(work)), 0);
+    assert_int_equal(b.group.n, b0.group.n);
+    assert_memory_equal(b.group.p, b0.group.p, b.group.n);
+    b.group = b0.group;
+    assert_memory_equal(&b, &b0, sizeof(b));
     wr_init(&w, content, sizeof(content));
     assert_int_equal(release_approval_encode(&a0, &w), 0);
     assert_int_equal(release_approval_decode(wr_done(&w), &a, work, sizeof(work)), 0);
@@ -332,7 +358,7 @@ static void a_rollout_names_gateways_or_a_group(void **state)
     r = a_rollout(0), r.group.n = 0;
     wr_init(&w, content, sizeof(content));
     assert_int_equal(release_rollout_encode(&r, &w), KAPU_EARG);
-    r = a_rollout(2), memcpy(r.gateway[1], r.gateway[0], sizeof(r.gateway[0]));
+    r = a_rollout(2), memcpy(r.to.ueid[1], r.to.ueid[0], sizeof(r.to.ueid[0]));
     wr_init(&w, content, sizeof(content));
     assert_int_equal(release_rollout_encode(&r, &w), KAPU_EARG);
     r = a_rollout(2), r.number = 0;
@@ -341,6 +367,23 @@ static void a_rollout_names_gateways_or_a_group(void **state)
     r = a_rollout(2), r.until_ms = r.issued_ms - 1;
     wr_init(&w, content, sizeof(content));
     assert_int_equal(release_rollout_encode(&r, &w), KAPU_EARG);
+}
+
+static void a_membership_names_gateways_and_a_group(void **state)
+{
+    struct release_membership m[] = {a_membership(2), a_membership(2), a_membership(2),
+                                     a_membership(2), a_membership(0), a_membership(2)};
+    struct wr w;
+
+    (void)state;
+    m[0].group.n = 0;
+    memcpy(m[1].of.ueid[1], m[1].of.ueid[0], sizeof(m[1].of.ueid[0]));
+    m[2].number = 0;
+    m[3].until_ms = m[3].issued_ms - 1;
+    for (size_t i = 0; i < 6; i++) {
+        wr_init(&w, content, sizeof(content));
+        assert_int_equal(release_membership_encode(&m[i], &w), i < 5 ? KAPU_EARG : 0);
+    }
 }
 
 /* ---- signatures ---- */
@@ -454,18 +497,19 @@ static void each_bit_flipped_costs_a_signature_or_all(void **state)
 static void nothing_signed_as_one_kind_is_another(void **state)
 {
     static const struct evidence_kind *const kinds[] = {
-        &release_manifest_kind, &release_keys_kind, &release_rollout_kind, &release_approval_kind};
+        &release_manifest_kind, &release_keys_kind, &release_rollout_kind, &release_membership_kind,
+        &release_approval_kind};
     const struct release_keys k = a_set(1, 0, 1, 1);
 
     (void)state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         struct release_signed s = {.content = sample(&samples[0])}, is;
         struct wr w;
 
         sign(&s, kinds[i], &key[0]);
         wr_init(&w, file, sizeof(file));
         assert_int_equal(release_signed_encode(kinds[i], &s, &w), 0);
-        for (size_t j = 0; j < 4; j++) {
+        for (size_t j = 0; j < 5; j++) {
             assert_int_equal(release_verify(SHA256, &evidence_openssl, kinds[j], &s, &k, NULL),
                              i == j ? 0 : KAPU_EAUTH);
             assert_int_equal(release_signed_decode(kinds[j], wr_done(&w), &is, work, sizeof(work)),
@@ -576,6 +620,7 @@ int main(void)
         cmocka_unit_test(what_is_decoded_has_one_encoding),
         cmocka_unit_test(what_the_format_has_no_place_for_is_not_encoded),
         cmocka_unit_test(a_rollout_names_gateways_or_a_group),
+        cmocka_unit_test(a_membership_names_gateways_and_a_group),
         cmocka_unit_test(a_threshold_of_the_sets_keys_is_needed),
         cmocka_unit_test(a_signature_counts_once),
         cmocka_unit_test(each_bit_flipped_costs_a_signature_or_all),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kapu release rollout and approve as operators meet them: what is made is compared with an encoder that is not
+"""kapu release rollout, membership and approve as operators meet them: what is made is compared with an encoder that is not
 ours, signed and verified; and what is refused, what is said then, and that nothing is left behind.
 """
 
@@ -153,6 +153,58 @@ def test_what_was_made_is_said(manifest, out):
 def test_signatures_of_the_manifest_make_no_difference(keys, manifest, out):
     done("sign", "--key", keys / "anna", manifest)
     assert rollout(out, manifest, "--group", "lab")["release"] == RELEASE.hex()
+
+
+# ---- memberships ----
+
+def membership(out, *words) -> dict:
+    done("membership", "--number", 7, "--out", out, *words)
+    (said,) = json.loads(done("show", "--json", out))
+    return said
+
+
+@pytest.mark.parametrize("n", [1, 2, 32])
+@pytest.mark.parametrize("group", ["x", "two words", "~!\"\\%s", "x" * 32])
+def test_a_membership_is_what_the_format_says(out, n, group):
+    words = [word for ueid in reversed(GATEWAYS[:n]) for word in ("--gateway", ueid.hex())]
+    said = membership(out, "--group", group, *words)
+    assert (said["what"], said["group"], said["number"]) == ("membership", group, 7)
+    assert said["gateways"] == [ueid.hex() for ueid in GATEWAYS[:n]] and seconds_given(said) == 30 * DAY_S
+    assert out.read_bytes() == unsigned("membership", cbor({
+        0: 1, 1: 7, 2: milliseconds(said["issued"]), 3: milliseconds(said["until"]), 4: group, 5: GATEWAYS[:n]}))
+
+
+def test_a_membership_is_signed_by_rollout_keys(keys, out):
+    membership(out, "--group", "lab", "--gateway", ONE)
+    for name in ("anna", "bela"):
+        done("sign", "--key", keys / name, out)
+    assert "verified: signed by 2 or more keys of set 1" in done("verify", "--keys", keys / "rollout", out)
+    for other in ("release", "approval"):
+        assert f"a membership is signed by rollout keys; the set is of {other} keys" in \
+            refused("verify", "--keys", keys / other, out)
+
+
+@pytest.mark.parametrize("words, said", [
+    ([], "names gateways and their group"), (["--group", "lab"], "names gateways and their group"),
+    (["--gateway", ONE], "names gateways and their group"),
+    (["--gateway", ONE, "--group", ""], "--group takes 1 to 32"), (["--gateway", ONE, "--group", "lab "], "--group takes"),
+    (["--gateway", ONE, "--group", "x" * 33], "--group takes 1 to 32"),
+    (["--gateway", ONE, "--group", "lab", "--halt"], "halts nothing"),
+    (["--gateway", ONE, "--group", "lab", "--days", "0"], "--days takes a number from 1"),
+    (["--gateway", ONE, "--gateway", ONE, "--group", "lab"], f"--gateway {ONE} is given twice"),
+    (["--gateway", "pump", "--group", "lab"], "--gateway takes a UEID"),
+    (["--gateway", ONE] * 33 + ["--group", "lab"], "a membership names at most 32 gateways, not 33")])
+def test_what_is_no_membership_is_refused(out, words, said):
+    assert said in refused("membership", "--number", 7, "--out", out, *words)
+    assert not out.exists()
+    membership(out, "--gateway", ONE, "--group", "lab")
+
+
+@pytest.mark.parametrize("words", [[], ["--number", "0"]])
+def test_a_membership_has_a_number_from_one(out, words):
+    assert "--number takes a number from 1" in \
+        refused("membership", "--out", out, "--group", "lab", "--gateway", ONE, *words)
+    assert not out.exists()
 
 
 # ---- approvals ----

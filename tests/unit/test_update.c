@@ -180,8 +180,8 @@ static void make_ask(void)
                                    .number = 1,
                                    .issued_ms = NOW_MS + DAY_MS,
                                    .until_ms = NOW_MS + 8 * DAY_MS,
-                                   .gateways = 1};
-    memcpy(q.r.gateway[0], b.self.ueid, sizeof(q.r.gateway[0]));
+                                   .to.n = 1};
+    memcpy(q.r.to.ueid[0], b.self.ueid, sizeof(q.r.to.ueid[0]));
     q.manifest_by[0] = RELEASE_KEY + 1;
     q.manifest_by[1] = RELEASE_KEY + 2;
     q.manifest_signers = 2;
@@ -291,9 +291,106 @@ static void a_group_is_rolled_out_to_as_one_gateway_is(void **state)
     (void)state;
     make_gateway();
     make_ask();
-    q.r.gateways = 0;
+    q.r.to.n = 0;
     q.r.group = text("north");
     assert_int_equal(sign_and_ask(), UPDATE_DONE);
+}
+
+static struct release_membership a_membership(const char *group, uint64_t number)
+{
+    struct release_membership m = {.number = number,
+                                   .issued_ms = NOW_MS,
+                                   .until_ms = NOW_MS + 8 * DAY_MS,
+                                   .group = text(group),
+                                   .of = {.n = 1}};
+
+    memcpy(m.of.ueid[0], b.self.ueid, sizeof(m.of.ueid[0]));
+    return m;
+}
+
+static enum update_answer join(const struct release_membership *m, unsigned int by)
+{
+    enum update_answer answer = UPDATE_ANSWERS;
+    struct update_content c;
+    struct update_file f;
+
+    update_files_membership(m, &c);
+    update_files_sign(&release_membership_kind, &c, &by, 1, &f);
+    assert_int_equal(update_join(&b.u, update_file_bytes(&f), (struct bytes){NULL, 0}, &answer), 0);
+    return answer;
+}
+
+/* The answer to a rollout for a group that is only checked, so that many can be asked. */
+static enum update_answer check_group(const char *group)
+{
+    enum update_answer answer = UPDATE_ANSWERS;
+
+    make_ask();
+    q.r.to.n = 0;
+    q.r.group = text(group);
+    sign(false);
+    assert_int_equal(update_check(&b.u, &q.request, &answer), 0);
+    return answer;
+}
+
+static void the_last_membership_says_which_group_a_gateway_is_of(void **state)
+{
+    struct release_membership south, west, longest;
+    char name[RELEASE_GROUP_MAX + 1];
+
+    (void)state;
+    make_gateway();
+    south = a_membership("south", 4);
+    west = a_membership("west", 5);
+    assert_int_equal(check_group("south"), UPDATE_REPLAYED_ROLLOUT);
+    assert_int_equal(join(&south, ROLLOUT_KEY), UPDATE_DONE);
+    assert_int_equal(check_group("south"), UPDATE_DONE);
+    assert_int_equal(check_group("north"), UPDATE_DONE); /* that each is of */
+    assert_int_equal(check_group("sout"), UPDATE_REPLAYED_ROLLOUT);
+    assert_int_equal(join(&south, ROLLOUT_KEY), UPDATE_DONE); /* it comes again */
+    assert_int_equal(b.record_writes, 1);
+    assert_int_equal(join(&west, ROLLOUT_KEY), UPDATE_DONE);
+    assert_int_equal(check_group("south"), UPDATE_REPLAYED_ROLLOUT);
+    assert_int_equal(join(&south, ROLLOUT_KEY), UPDATE_REPLAYED_ROLLOUT);
+    open_it(); /* the TPM has it */
+    assert_int_equal(check_group("west"), UPDATE_DONE);
+    memset(name, 'n', RELEASE_GROUP_MAX);
+    name[RELEASE_GROUP_MAX] = '\0';
+    longest = a_membership(name, 6);
+    assert_int_equal(join(&longest, ROLLOUT_KEY), UPDATE_DONE);
+    assert_int_equal(check_group(name), UPDATE_DONE);
+    assert_int_equal(b.u.record.rollout, 0); /* rollouts are counted by themselves */
+}
+
+static void each_bad_membership_is_refused_by_its_name(void **state)
+{
+    struct release_membership m = a_membership("south", 4), bad;
+
+    (void)state;
+    make_gateway();
+    m = a_membership("south", 4);
+    bad = m;
+    bad.of.ueid[0][9] ^= 1;
+    assert_int_equal(join(&bad, ROLLOUT_KEY), UPDATE_REPLAYED_ROLLOUT);
+    bad = m;
+    bad.number = UPDATE_NUMBER_JUMP + 1;
+    assert_int_equal(join(&bad, ROLLOUT_KEY), UPDATE_FAST_FORWARD);
+    assert_int_equal(join(&m, RELEASE_KEY), UPDATE_ARBITRARY_SOFTWARE);
+    assert_int_equal(join(&m, APPROVAL_KEY), UPDATE_ARBITRARY_SOFTWARE);
+    make_ask();
+    assert_int_equal(sign_and_ask(), UPDATE_DONE); /* which tells a later time */
+    assert_true(b.u.record.time_ms > m.issued_ms);
+    bad = m;
+    bad.until_ms = bad.issued_ms;
+    assert_int_equal(join(&bad, ROLLOUT_KEY), UPDATE_FREEZE);
+    assert_int_equal(b.u.record.membership, 0);
+    assert_int_equal(join(&m, ROLLOUT_KEY), UPDATE_DONE);
+    assert_int_equal(b.u.stage, UPDATE_WAITING); /* and the trial is as it was */
+    bad = m;
+    bad.group = text("west"); /* two memberships of one number */
+    assert_int_equal(join(&bad, ROLLOUT_KEY), UPDATE_REPLAYED_ROLLOUT);
+    bad.number = m.number + UPDATE_NUMBER_JUMP;
+    assert_int_equal(join(&bad, ROLLOUT_KEY), UPDATE_DONE);
 }
 
 /* What is changed before the request is signed. */
@@ -374,12 +471,12 @@ static void larger_firmware(void)
 
 static void other_gateway(void)
 {
-    q.r.gateway[0][7] ^= 1;
+    q.r.to.ueid[0][7] ^= 1;
 }
 
 static void other_group(void)
 {
-    q.r.gateways = 0;
+    q.r.to.n = 0;
     q.r.group = text("south");
 }
 
@@ -917,6 +1014,8 @@ static void a_record_survives_its_encoding_and_nothing_else_is_one(void **state)
                               .reset = 3,
                               .time_ms = NOW_MS,
                               .rollout = 0x0102030405060708,
+                              .membership = 9,
+                              .group = "south",
                               .release = {1},
                               .identity = {2},
                               .keys = {{1, {3}}, {2, {4}}, {3, {5}}}};
@@ -928,6 +1027,8 @@ static void a_record_survives_its_encoding_and_nothing_else_is_one(void **state)
     assert_int_equal(update_record_decode(encoded, &is), 0);
     assert_memory_equal(&is.release, &r.release, sizeof(is.release));
     assert_true(is.trial && is.approval && is.slot == 1 && is.trials == 2 && is.reset == 3);
+    assert_true(is.membership == 9);
+    assert_string_equal(is.group, "south");
     assert_true(is.rollout == r.rollout && is.time_ms == r.time_ms && is.keys[2].version == 3);
     for (size_t i = 0; i < 4; i++) { /* header */
         encoded[i] ^= 1;
@@ -936,6 +1037,16 @@ static void a_record_survives_its_encoding_and_nothing_else_is_one(void **state)
     }
     encoded[4] |= 4;
     assert_int_equal(update_record_decode(encoded, &is), KAPU_EINVAL);
+    for (size_t i = 0; i < 3; i++) {
+        struct update_record bad = r;
+
+        if (i == 0)
+            bad.membership = 0; /* a group of no membership */
+        else
+            bad.group[i == 1 ? 2 : 6] = i == 1 ? '\n' : 'x'; /* unprintable; after its end */
+        update_record_encode(&bad, encoded);
+        assert_int_equal(update_record_decode(encoded, &is), KAPU_EINVAL);
+    }
     r.slot = 2;
     update_record_encode(&r, encoded);
     assert_int_equal(update_record_decode(encoded, &is), KAPU_EINVAL);
@@ -965,6 +1076,8 @@ static void a_port_that_fails_is_an_error_and_can_be_asked_again(void **state)
         assert_int_equal(update_keys(&b.u, q.request.keys[0], q.request.manifest, &answer),
                          KAPU_ESESSION);
         assert_int_equal(update_check(&b.u, &q.request, &answer), KAPU_ESESSION);
+        assert_int_equal(update_join(&b.u, q.request.rollout, q.request.keys[0], &answer),
+                         KAPU_ESESSION);
         open_it();
         assert_int_equal(ask(), UPDATE_DONE);
         assert_true(b.state.trial);
@@ -988,7 +1101,7 @@ static void a_check_needs_no_slot(void **state)
     q.r.action = RELEASE_HALT;
     sign(false);
     assert_int_equal(check(), UPDATE_DONE); /* of a halt too */
-    q.r.gateway[0][0] ^= 1;
+    q.r.to.ueid[0][0] ^= 1;
     sign(false);
     assert_int_equal(check(), UPDATE_REPLAYED_ROLLOUT);
 }
@@ -1040,6 +1153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_request_sets_a_trial_of_its_release),
         cmocka_unit_test(a_group_is_rolled_out_to_as_one_gateway_is),
+        cmocka_unit_test(the_last_membership_says_which_group_a_gateway_is_of),
+        cmocka_unit_test(each_bad_membership_is_refused_by_its_name),
         cmocka_unit_test(each_bad_request_is_refused_by_its_name_and_the_good_one_taken),
         cmocka_unit_test(a_rollout_of_another_release_is_mix_and_match),
         cmocka_unit_test(no_damaged_file_is_taken),

@@ -1043,6 +1043,44 @@ static void the_same_order_again_disturbs_nothing(void **state)
     world_end();
 }
 
+static bool join_while_it_works(struct world *w, uint32_t ms)
+{
+    struct protocol_update u;
+
+    if (ms == 0 && w->fetches == 4 && w->release == 0 && !seen) {
+        seen = 1;
+        u = world_ask(world_join("north", 7)).update;
+        assert_true(u.work == PROTOCOL_FETCHING && u.group.n == 5);
+        assert_memory_equal(u.group.p, "north", 5);
+    }
+    return world_operator(w, ms);
+}
+
+static void a_membership_is_taken_at_any_time_and_disturbs_nothing(void **state)
+{
+    struct protocol_update u;
+    uint32_t all;
+
+    (void)state;
+    world_make(22, true);
+    assert_int_equal(world_state().group.n, 0);
+    expect_settled();
+    all = world.fetches;
+    world_again();
+    seen = 0;
+    world.operates = join_while_it_works;
+    expect_settled();
+    assert_int_equal(seen, 1);
+    assert_int_equal(world.fetches, all);
+    u = world_ask(world_join("south", 6)).update; /* an older one */
+    assert_int_equal(u.answer, UPDATE_REPLAYED_ROLLOUT);
+    assert_memory_equal(u.group.p, "north", u.group.n);
+    u = world_ask(world_join("south", 8)).update;
+    assert_true(u.answer == UPDATE_DONE && u.group.n == 5);
+    assert_memory_equal(u.group.p, "south", 5);
+    world_end();
+}
+
 static bool bad_requests(struct world *w, uint32_t ms)
 {
     struct bytes good;
@@ -1109,6 +1147,7 @@ int main(void)
         cmocka_unit_test(a_secure_world_that_cannot_be_asked_is_asked_again),
         cmocka_unit_test(the_state_is_told_while_it_works_and_progress_only_grows),
         cmocka_unit_test(the_same_order_again_disturbs_nothing),
+        cmocka_unit_test(a_membership_is_taken_at_any_time_and_disturbs_nothing),
         cmocka_unit_test(no_malformed_request_does_harm),
     };
 

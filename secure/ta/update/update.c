@@ -160,6 +160,19 @@ static TEE_Result keys(TEE_Param p[TEE_NUM_PARAMS])
     return res;
 }
 
+static TEE_Result join(TEE_Param p[TEE_NUM_PARAMS])
+{
+    enum update_answer answer = UPDATE_DONE;
+    struct bytes in[2];
+    TEE_Result res;
+
+    if (!take(p, 2, in))
+        return TEE_ERROR_BAD_PARAMETERS;
+    res = result_of(update_join(&update, in[0], in[1], &answer));
+    put_answer(&p[2], answer);
+    return res;
+}
+
 static TEE_Result state(TEE_Param p[TEE_NUM_PARAMS])
 {
     uint8_t record[UPDATE_RECORD_SIZE], names[UPDATE_TA_NAMES_SIZE];
@@ -193,6 +206,7 @@ static const struct {
     {UPDATE_TA_KEYS, TEE_PARAM_TYPES(MI, MI, VO, NONE), keys},
     {UPDATE_TA_STATE, TEE_PARAM_TYPES(MO, MO, VO, NONE), state},
     {UPDATE_TA_CHECK, TEE_PARAM_TYPES(MI, VO, NONE, NONE), check},
+    {UPDATE_TA_JOIN, TEE_PARAM_TYPES(MI, MI, VO, NONE), join},
 };
 
 TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t types,

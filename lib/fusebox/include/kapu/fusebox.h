@@ -8,7 +8,7 @@
  *   storage counter    value only the secure world can derive. Made by the platform hierarchy,
  *   storage starts     which BL2 closes: nobody can delete them after that.
  *   boot state         NV, 72 bytes (kapu/bootstate.h). Read and written with the board's value.
- *   update record      NV, 198 bytes (kapu/update.h). The same.
+ *   update record      NV, 238 bytes (kapu/update.h). The same.
  *   last words         NV, 256 bytes (kapu/lastwords.h). The same.
  *   root secret        sealed, 32 bytes, made by the TPM's generator. Opens only while PCR
  *                      FUSEBOX_PCR_AUTHORITY says that the ROM verified with our root key and PCR
@@ -66,7 +66,7 @@
 #define FUSEBOX_EK 0x81010002u
 
 #define FUSEBOX_SECRET_SIZE 32u
-#define FUSEBOX_RECORD_SIZE 198u      /* UPDATE_RECORD_SIZE of kapu/update.h */
+#define FUSEBOX_RECORD_SIZE 238u      /* UPDATE_RECORD_SIZE of kapu/update.h */
 #define FUSEBOX_WORDS_SIZE 256u       /* LASTWORDS_SIZE of kapu/lastwords.h */
 #define FUSEBOX_CERTIFICATE_MAX 2048u /* bytes of an endorsement certificate (DER) */
 

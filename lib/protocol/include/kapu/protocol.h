@@ -20,9 +20,9 @@
  * attest, all that is about updates, and for a renewal identify and enrol. Any of them can be
  * answered by an error.
  *
- * Updates: install, halt, approve and keys bring signed files (wire/release.cddl) to the writer of
- * updates; they and the request update are answered by the state of the update, at once: what takes
- * time is asked for again. What the files are worth the gateway's secure world says.
+ * Updates: install, halt, approve, keys and join bring signed files (wire/release.cddl) to the
+ * writer of updates; they and the request update are answered by the state of the update, at once:
+ * what takes time is asked for again. What the files are worth the gateway's secure world says.
  *
  * Trust: both decoders take hostile bytes, and refuse whatever is not the one right encoding, as in
  * kapu/evidence.h. Decoded structs hold views into the input; nothing here looks into certificates,
@@ -53,6 +53,7 @@
 #define PROTOCOL_SIGNED_MAX 3392u /* RELEASE_SIGNED_MAX */
 #define PROTOCOL_KEYS_MAX 1536u   /* RELEASE_CONTENT_MAX */
 #define PROTOCOL_WHY_MAX 200u     /* characters, printable ASCII */
+#define PROTOCOL_GROUP_MAX 32u    /* RELEASE_GROUP_MAX */
 /* What a gateway must take. */
 #define PROTOCOL_REQUEST_MAX (2u * PROTOCOL_SIGNED_MAX + 2u * PROTOCOL_KEYS_MAX + 128u)
 
@@ -96,6 +97,7 @@ enum protocol_kind {
     PROTOCOL_HALT = 7,
     PROTOCOL_APPROVE = 8,
     PROTOCOL_KEYS = 9,
+    PROTOCOL_JOIN = 10,
 };
 
 /* What the writer of updates does. */
@@ -123,6 +125,7 @@ struct protocol_update {
     uint64_t rollout;    /* number of the last one that the secure world took */
     uint8_t boot[32];    /* name of this boot */
     uint32_t memory_kib; /* most that the writer has used */
+    struct bytes group;  /* of the last membership; empty: there was none */
 };
 
 /* Members that a kind does not have are ignored by the encoder, and empty after decoding. No byte

@@ -5,6 +5,7 @@
  *   manifest   what a release is, by M of N release keys
  *   rollout    which gateways get it and until when, by the operator's rollout keys
  *   approval   this trial on this gateway is good, by the operator's verifier
+ *   membership which gateways are of a group, by the rollout keys
  *   keys       who these are: a set for each role. The next set of a role is signed by the
  *              thresholds of the present set and of the next (as root metadata of TUF and Uptane)
  *
@@ -56,7 +57,7 @@ struct release_signed {
 
 /* The kinds: their type is signed too, so that nothing signed as one passes for another. */
 extern const struct evidence_kind release_manifest_kind, release_keys_kind, release_rollout_kind,
-    release_approval_kind;
+    release_approval_kind, release_membership_kind;
 
 /* What a signer signs with ECDSA: the SHA-256 of the Sig_structure (RFC 9052, 4.4). */
 KAPU_MUST_CHECK int release_signed_digest(const struct kapu_sha256 *h,
@@ -225,20 +226,39 @@ KAPU_MUST_CHECK int release_patch_decode(struct bytes in, struct release_patch *
 
 enum release_action { RELEASE_INSTALL = 1, RELEASE_HALT = 2 };
 
+/* Ascending by UEID, no two the same. */
+struct release_gateways {
+    size_t n;
+    uint8_t ueid[RELEASE_GATEWAYS_MAX][EVIDENCE_UEID_SIZE];
+};
+
 struct release_rollout {
     uint8_t release[RELEASE_DIGEST_SIZE];
     enum release_action action;
     uint64_t number; /* of this operator's rollouts, from 1: a gateway takes later ones only */
     uint64_t issued_ms, until_ms; /* since 1970 */
     /* Who: either some gateways or a group. */
-    size_t gateways;
-    uint8_t gateway[RELEASE_GATEWAYS_MAX][EVIDENCE_UEID_SIZE]; /* ascending, no two the same */
-    struct bytes group;                                        /* text; empty: gateways by name */
+    struct release_gateways to;
+    struct bytes group; /* text; empty: gateways by name */
 };
 
 KAPU_MUST_CHECK int release_rollout_encode(const struct release_rollout *r, struct wr *out);
 KAPU_MUST_CHECK int release_rollout_decode(struct bytes in, struct release_rollout *r,
                                            uint8_t *work, size_t work_n);
+
+/* ---- membership ---- */
+
+/* These gateways are of the group from now on, and of no other that was said before. */
+struct release_membership {
+    uint64_t number; /* of this operator's memberships, from 1: a gateway takes later ones only */
+    uint64_t issued_ms, until_ms; /* since 1970: not taken any more after `until_ms` */
+    struct bytes group;           /* text, not empty */
+    struct release_gateways of;   /* at least one */
+};
+
+KAPU_MUST_CHECK int release_membership_encode(const struct release_membership *m, struct wr *out);
+KAPU_MUST_CHECK int release_membership_decode(struct bytes in, struct release_membership *m,
+                                              uint8_t *work, size_t work_n);
 
 /* ---- approval ---- */
 

@@ -9,6 +9,7 @@
  *     update_request    a manifest and a rollout: a trial from the next reset on, or its end
  *     update_confirm    the trial that runs is good
  *     update_keys       the next set of keys of a role
+ *     update_join       the group that this gateway is of
  *
  * Three things are kept over power cycles, all in the TPM: the record below, the boot state
  * (kapu/bootstate.h) and the security counter. Each is written by itself, and the power may go
@@ -91,6 +92,8 @@ struct update_record {
     uint8_t reset;    /* why the monitor reset the board before that was recorded; 0: it did not */
     uint64_t time_ms; /* the latest time of a rollout that was taken to install, since 1970 */
     uint64_t rollout; /* number of the last one that was taken */
+    uint64_t membership;                   /* number of the last one that was taken; 0: none */
+    char group[RELEASE_GROUP_MAX];         /* of that membership; filled up with zeros */
     uint8_t release[RELEASE_DIGEST_SIZE];  /* of the trial, or of the last one */
     uint8_t identity[RELEASE_DIGEST_SIZE]; /* of the same */
     struct {
@@ -100,11 +103,15 @@ struct update_record {
 };
 
 /* "KUR", version, fields. Integers are big-endian. */
-#define UPDATE_RECORD_SIZE (4u + 6u + 8u + 8u + 2u * RELEASE_DIGEST_SIZE + 3u * 36u)
+#define UPDATE_RECORD_SIZE                                                                         \
+    (4u + 6u + 3u * 8u + RELEASE_GROUP_MAX + 2u * RELEASE_DIGEST_SIZE + 3u * 36u)
 void update_record_encode(const struct update_record *r, uint8_t to[UPDATE_RECORD_SIZE]);
 /* KAPU_EINVAL: no such record. */
 KAPU_MUST_CHECK int update_record_decode(const uint8_t from[UPDATE_RECORD_SIZE],
                                          struct update_record *r);
+
+/* The group; empty: no membership was taken. A view. */
+struct bytes update_record_group(const struct update_record *r);
 
 /* ---- one gateway ---- */
 
@@ -127,7 +134,7 @@ struct update_port {
 /* What this gateway is. Views must outlive the struct update. */
 struct update_self {
     struct bytes hardware, product; /* as in manifests */
-    struct bytes group;             /* as in rollouts; empty: none */
+    struct bytes group;             /* that each gateway is of without a membership; empty: none */
     uint8_t ueid[EVIDENCE_UEID_SIZE];
     struct bytes first[UPDATE_ROLES]; /* encoded sets of keys that are built in, by role - 1 */
 };
@@ -209,6 +216,14 @@ KAPU_MUST_CHECK int update_confirm(struct update *u, bool clean, struct bytes ap
  * built in with a release begins nothing anew.
  */
 KAPU_MUST_CHECK int update_keys(struct update *u, struct bytes now, struct bytes next,
+                                enum update_answer *answer);
+
+/*
+ * A membership, signed by rollout keys: the group that this gateway is of from now on, besides the
+ * one that it is of without a membership. The same one may come again. `keys`: encoded set of the
+ * rollout role; empty: the built-in one.
+ */
+KAPU_MUST_CHECK int update_join(struct update *u, struct bytes membership, struct bytes keys,
                                 enum update_answer *answer);
 
 #endif

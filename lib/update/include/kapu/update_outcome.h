@@ -25,7 +25,7 @@ enum update_outcome {
 
 /* The record begins with these bytes, and what is decoded here is among them; all of it is in
  * record.c. */
-#define UPDATE_RECORD_MAGIC 0x4b555201u /* "KUR", version */
+#define UPDATE_RECORD_MAGIC 0x4b555202u /* "KUR", version */
 #define UPDATE_RECORD_HEAD 10u
 
 /* *reset: why the monitor reset the board before the outcome was recorded; 0: it did not.
