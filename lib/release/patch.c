@@ -121,7 +121,7 @@ int release_patch_decode(struct bytes in, struct release_patch *p)
 
     memset(p, 0, sizeof(*p));
     dec_begin(&d, in);
-    get_head(&d, ITEMS);
+    (void)get_head(&d, ITEMS);
     dec_fixed(&d, FROM, p->from, sizeof(p->from));
     p->window = (uint32_t)dec_uint(&d, WINDOW, RELEASE_PREFIX_MAX / RELEASE_BLOCK);
     p->prefix = (uint32_t)dec_uint(&d, PREFIX, RELEASE_PREFIX_MAX);
