@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto_openssl.h"
@@ -34,6 +35,7 @@ static int read_file(const char *path, uint8_t key[CIPHER_KEY_SIZE], char why[PA
 {
     uint8_t is[CIPHER_KEY_SIZE + 1];
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat s;
     ssize_t n;
     int err = 0;
 
@@ -42,9 +44,11 @@ static int read_file(const char *path, uint8_t key[CIPHER_KEY_SIZE], char why[PA
                                      "with it without its key"
                                    : "%s: %s",
                    path, strerror(errno));
-    n = read(fd, is, sizeof(is));
+    n = fstat(fd, &s) == 0 && (s.st_mode & 077) == 0 ? read(fd, is, sizeof(is)) : -1;
     (void)close(fd);
-    if (n == (ssize_t)CIPHER_KEY_SIZE)
+    if (n < 0)
+        err = SAY("%s: cannot be read, or others than its owner can read it (chmod 600)", path);
+    else if (n == (ssize_t)CIPHER_KEY_SIZE)
         memcpy(key, is, CIPHER_KEY_SIZE);
     else
         err = SAY("%s: is no key of %u bytes", path, CIPHER_KEY_SIZE);
