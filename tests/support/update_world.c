@@ -228,16 +228,26 @@ static void make_manifest(struct world_release *r, uint32_t number, bool approva
     update_files_sign(&release_manifest_kind, &c, by, 2, &r->manifest);
 }
 
-void world_large_firmware(uint32_t release)
+static void sign_again(struct world_release *r)
 {
     static const unsigned int by[] = {KEY_RELEASE, KEY_RELEASE + 1};
-    struct world_release *r = &world_releases[release];
     struct update_content c;
 
-    r->m.firmware.size = WORLD_FLASH + 1;
     update_files_manifest(&r->m, &c);
     must(release_digest(SHA, update_content_bytes(&c), r->digest));
     update_files_sign(&release_manifest_kind, &c, by, 2, &r->manifest);
+}
+
+void world_large_firmware(uint32_t release)
+{
+    world_releases[release].m.firmware.size = WORLD_FLASH + 1;
+    sign_again(&world_releases[release]);
+}
+
+void world_decrypt(uint32_t release)
+{
+    world_releases[release].m.encrypted = false;
+    sign_again(&world_releases[release]);
 }
 
 static void put_in_slot(uint8_t slot, const struct world_release *r)

@@ -113,6 +113,8 @@ void world_end(void);
 
 /* It runs, and is confirmed, without the writer's doing. */
 void world_replace(uint32_t release);
+/* The server has it plain. */
+void world_decrypt(uint32_t release);
 /* Its manifest names a firmware package that is larger than the flash. */
 void world_large_firmware(uint32_t release);
 
