@@ -95,8 +95,7 @@ int order_load(const struct store *s, const char *name, struct order *o)
 
 bool order_same(const struct order *a, const struct order *b)
 {
-    return a->there && b->there && a->n == b->n &&
-           kapu_equal(a->file + 1, b->file + 1, a->n - 1);
+    return a->there && b->there && a->n == b->n && kapu_equal(a->file + 1, b->file + 1, a->n - 1);
 }
 
 int order_keep(const struct store *s, struct order *o)

@@ -197,7 +197,8 @@ int release_make(const struct release_parts *r, const char *folder)
     printf("%s: release %s, security counter %u; nobody has signed its manifest yet\n", folder,
            r->version, p.counter);
     if (r->encrypt)
-        printf("%s/" RELEASE_KEY_FILE ": its key: keep it, and keep it from the server of releases\n",
+        printf("%s/" RELEASE_KEY_FILE
+               ": its key: keep it, and keep it from the server of releases\n",
                folder);
     return EXIT_DONE;
 }

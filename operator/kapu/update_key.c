@@ -43,13 +43,13 @@ static int manifest_of(const struct store_release *r, struct release_manifest *m
 {
     uint8_t work[RELEASE_SIGNED_MAX];
     struct release_signed s;
-    int err = release_signed_decode(&release_manifest_kind,
-                                    (struct bytes){r->manifest, r->manifest_n}, &s, work,
-                                    sizeof(work));
+    int err = release_signed_decode(
+        &release_manifest_kind, (struct bytes){r->manifest, r->manifest_n}, &s, work, sizeof(work));
 
     if (err == 0)
         err = release_manifest_decode(s.content, m, work, sizeof(work));
-    return err == 0 ? EXIT_DONE : fail("the manifest of release %s is damaged in the store", r->version);
+    return err == 0 ? EXIT_DONE
+                    : fail("the manifest of release %s is damaged in the store", r->version);
 }
 
 int update_key_load(const struct operator* o, const struct store_release *r,

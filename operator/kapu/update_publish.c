@@ -82,8 +82,7 @@ static int check_end(const char *index, const char *payload, const uint8_t *key)
     else if (index_end(&x, &end) != 0)
         status = fail("%s: is no index", index);
     else
-        status = p.n == end ? EXIT_DONE
-                            : fail("%s: has other bytes than the index says", payload);
+        status = p.n == end ? EXIT_DONE : fail("%s: has other bytes than the index says", payload);
     part_close(&x);
     part_close(&p);
     return status;
@@ -370,8 +369,7 @@ int update_publish(struct operator* o, const struct update_options *p, const cha
     if (manifest == NULL || r == NULL)
         (void)fail("no memory");
     else if (below(folder, "manifest", path) == EXIT_DONE &&
-             verify(o, p, path, manifest) == EXIT_DONE &&
-             read_key(folder, m, key) == EXIT_DONE &&
+             verify(o, p, path, manifest) == EXIT_DONE && read_key(folder, m, key) == EXIT_DONE &&
              check_content(folder, m, m->encrypted ? key : NULL) == EXIT_DONE &&
              describe(manifest, r) == EXIT_DONE && name_folder(p, r) == EXIT_DONE &&
              update_lock(o, 0, &lock) == EXIT_DONE &&

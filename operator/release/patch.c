@@ -172,8 +172,7 @@ static int compress_all(struct maker *m, struct output *out, const struct payloa
 }
 
 static int write_index(const struct maker *m, const uint8_t identity[RELEASE_DIGEST_SIZE],
-                       uint32_t frames, const char *path, const uint8_t *key,
-                       char why[PACKAGE_WHY])
+                       uint32_t frames, const char *path, const uint8_t *key, char why[PACKAGE_WHY])
 {
     struct release_patch p = {.window = WINDOW_BLOCKS,
                               .prefix = PREFIX,

@@ -67,5 +67,6 @@ int release_key_read(const char *path, const struct release_manifest *m,
     if (err == 0)
         return 0;
     kapu_wipe(key, CIPHER_KEY_SIZE);
-    return err == KAPU_EPIN ? SAY("%s: is the key of another release", path) : SAY("SHA-256 failed");
+    return err == KAPU_EPIN ? SAY("%s: is the key of another release", path)
+                            : SAY("SHA-256 failed");
 }

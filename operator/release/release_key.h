@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The key of an encrypted release (kapu/cipher.h) in its file: 32 bytes, readable by its owner only.
- * 0, or -1: `why` says what is wrong. The caller wipes the key.
+ * The key of an encrypted release (kapu/cipher.h) in its file: 32 bytes, readable by its owner
+ * only. 0, or -1: `why` says what is wrong. The caller wipes the key.
  */
 #ifndef KAPU_RELEASE_KEY_H
 #define KAPU_RELEASE_KEY_H

@@ -221,7 +221,7 @@ static void an_order_without_the_right_key_is_told_so_and_nothing_is_fetched(voi
         assert_true(other_is_untouched());
         assert_false(folder_has(1) || folder_has(2));
         assert_false(has(&world_writer, sizeof(world_writer), 2)); /* what came as the key */
-        world_again(); /* the same with the right one */
+        world_again();                                             /* the same with the right one */
         expect_run(true);
         world_end();
     }
@@ -253,8 +253,8 @@ static bool look_on(struct world *w, uint32_t ms)
     return ms == 0;
 }
 
-static void an_order_that_was_kept_with_a_wrong_key_is_dropped_before_anything_is_fetched(
-    void **state)
+static void
+an_order_that_was_kept_with_a_wrong_key_is_dropped_before_anything_is_fetched(void **state)
 {
     (void)state;
     for (int key = WORLD_NO_KEY; key <= WORLD_WRONG_KEY; key++) {

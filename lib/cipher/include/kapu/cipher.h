@@ -20,8 +20,8 @@
  *
  * Secrets: release key and file keys belong to the caller, who wipes them.
  *
- * Errors: 0; KAPU_EPIN (it is another key); KAPU_EARG (a name or range that cannot be); KAPU_ECRYPTO
- * (a port failed; then what was to be made is wiped, or is not the plain file).
+ * Errors: 0; KAPU_EPIN (it is another key); KAPU_EARG (a name or range that cannot be);
+ * KAPU_ECRYPTO (a port failed; then what was to be made is wiped, or is not the plain file).
  */
 #ifndef KAPU_CIPHER_H
 #define KAPU_CIPHER_H

@@ -49,10 +49,10 @@
 #define PROTOCOL_SECRET_MAX 512u       /* TPM2B_ENCRYPTED_SECRET */
 #define PROTOCOL_ERROR_MAX 200u        /* characters, printable ASCII */
 #define PROTOCOL_BODY_MAX (EVIDENCE_MESSAGE_MAX + 4096u)
-#define PROTOCOL_FOLDER_MAX 64u   /* characters: a-z, 0-9, '-' and '.', the first no '.' */
-#define PROTOCOL_SIGNED_MAX 3392u /* RELEASE_SIGNED_MAX */
-#define PROTOCOL_KEYS_MAX 1536u   /* RELEASE_CONTENT_MAX */
-#define PROTOCOL_WHY_MAX 200u     /* characters, printable ASCII */
+#define PROTOCOL_FOLDER_MAX 64u       /* characters: a-z, 0-9, '-' and '.', the first no '.' */
+#define PROTOCOL_SIGNED_MAX 3392u     /* RELEASE_SIGNED_MAX */
+#define PROTOCOL_KEYS_MAX 1536u       /* RELEASE_CONTENT_MAX */
+#define PROTOCOL_WHY_MAX 200u         /* characters, printable ASCII */
 #define PROTOCOL_RELEASE_KEY_SIZE 32u /* CIPHER_KEY_SIZE */
 /* What a gateway must take. */
 #define PROTOCOL_REQUEST_MAX (2u * PROTOCOL_SIGNED_MAX + 2u * PROTOCOL_KEYS_MAX + 128u)
