@@ -56,7 +56,7 @@ int update_key_load(const struct operator* o, const struct store_release *r,
                     uint8_t key[CIPHER_KEY_SIZE], bool *encrypted)
 {
     char path[OPERATOR_PATH], why[PACKAGE_WHY];
-    struct release_manifest m;
+    struct release_manifest m = {0};
 
     *encrypted = false;
     if (manifest_of(r, &m) != EXIT_DONE || path_of(o, r, path) != EXIT_DONE)
