@@ -125,6 +125,53 @@ static bool is_patch(const char *name)
             strcmp(name + begin + PATCH_DIGITS, ".index") == 0);
 }
 
+/* A patch, or the index of one, as the key opens it. Nobody believes patches; but one that is not
+ * encrypted would give away the content. */
+static bool opens(const char *path, const uint8_t *key)
+{
+    static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* of Zstandard (RFC 8878, 3.1.1) */
+    const size_t n = strlen(path), end = strlen(".index");
+    uint8_t first[sizeof(magic)];
+    struct release_patch patch;
+    struct part p = {0};
+    char why[PACKAGE_WHY];
+    struct bytes all;
+    bool good = part_open(path, RELEASE_SIZE_MAX - 1, key, &p, why) == 0;
+
+    if (good && n > end && strcmp(path + n - end, ".index") == 0) {
+        all = part_read_all(&p);
+        good = all.p != NULL && release_patch_decode(all, &patch) == 0;
+        free((void *)all.p);
+    } else if (good) {
+        good =
+            part_read(&p, 0, first, sizeof(first)) == 0 && memcmp(first, magic, sizeof(magic)) == 0;
+    }
+    part_close(&p);
+    return good;
+}
+
+static int check_patches(const char *folder, const uint8_t *key)
+{
+    DIR *d = opendir(folder);
+    const struct dirent *entry;
+    int status = EXIT_DONE;
+    char path[PATH];
+
+    if (d == NULL)
+        return fail("%s: %s", folder, strerror(errno));
+    while (status == EXIT_DONE && (entry = readdir(d)) != NULL) {
+        if (!is_patch(entry->d_name))
+            continue;
+        status = below(folder, entry->d_name, path);
+        if (status == EXIT_DONE && !opens(path, key))
+            status = fail("%s: is not encrypted with the key of this release: remove it, or make "
+                          "it again (kapu release patch)",
+                          path);
+    }
+    closedir(d);
+    return status;
+}
+
 /* ---- its folder ---- */
 
 static bool is_folder_name(const char *name)
@@ -371,6 +418,7 @@ int update_publish(struct operator* o, const struct update_options *p, const cha
     else if (below(folder, "manifest", path) == EXIT_DONE &&
              verify(o, p, path, manifest) == EXIT_DONE && read_key(folder, m, key) == EXIT_DONE &&
              check_content(folder, m, m->encrypted ? key : NULL) == EXIT_DONE &&
+             (!m->encrypted || check_patches(folder, key) == EXIT_DONE) &&
              describe(manifest, r) == EXIT_DONE && name_folder(p, r) == EXIT_DONE &&
              update_lock(o, 0, &lock) == EXIT_DONE &&
              (p->to == NULL || copy_to(p->to, folder, r->folder) == EXIT_DONE))

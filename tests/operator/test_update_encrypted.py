@@ -14,8 +14,10 @@ import time
 import pytest
 
 import native
+from kapu.cbor import cbor
 from kapu.paths import host_environment
 from releases import Release, Updates, decrypted, know, sha
+from releases import encrypted as encrypt
 from simulated import Fleet
 
 LABELS = ("pump", "tank")
@@ -110,12 +112,34 @@ def test_the_operator_keeps_the_key_where_nobody_else_reads_it(updates):
     assert release.key.hex() not in again.stdout + updates.kapu("status", "--json").stdout
 
 
-def test_a_patch_of_an_encrypted_release_is_published_as_it_is(updates):
-    release = encrypted(updates)
-    patch = release.folder / ("patch-" + "ab" * 16)
-    patch.write_bytes(b"a patch")
+def patches(release, name: str) -> dict[str, bytes]:
+    """A patch and its index, of one frame, plain."""
+    frame = subprocess.run(["zstd", "-q", "-c"], input=release.root, capture_output=True, check=True).stdout
+    table = b"".join(n.to_bytes(4, "big") for n in (0, 0, len(frame)))
+    return {name: frame, f"{name}.index": cbor({0: 1, 1: sha(b"old"), 2: 3, 3: 0, 4: table})}
+
+
+@pytest.mark.parametrize("bad", ["", ".index"], ids=["patch", "index"])
+def test_a_patch_is_published_only_if_it_is_encrypted_too(updates, bad):
+    """By the key of this release; of one that is not encrypted nothing is asked."""
+    release, name = encrypted(updates), "patch-" + "ab" * 16
+    plain = patches(release, name)
+    for file, data in plain.items():
+        (release.folder / file).write_bytes(encrypt(release.key, file, data))
+    for wrong in (plain[name + bad], encrypt(bytes(32), name + bad, plain[name + bad]), b"x"):
+        good = (release.folder / (name + bad)).read_bytes()
+        (release.folder / (name + bad)).write_bytes(wrong)
+        done = updates.kapu("publish", release.folder, "--to", updates.web)
+        assert done.returncode == 1 and f"{name + bad}: is not encrypted with the key" in done.stderr, done.stderr
+        assert not (updates.web / f"gateway-{release.version}").exists()
+        (release.folder / (name + bad)).write_bytes(good)
     published(updates, release)
-    assert (updates.web / f"gateway-{release.version}" / patch.name).read_bytes() == b"a patch"
+    for file, data in plain.items():
+        assert decrypted(release.key, file, (updates.web / f"gateway-{release.version}" / file).read_bytes()) == data
+    other = updates.make()
+    for file, data in plain.items():
+        (other.folder / file).write_bytes(data)
+    published(updates, other)
 
 
 # ---- what is not published ----
