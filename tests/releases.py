@@ -4,10 +4,14 @@ an operator must know of them. Nothing here is made by kapu's own code but the s
 """
 
 import hashlib
+import hmac
 import json
+import secrets
 import subprocess
 import time
 from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from kapu import certs, reference, symbols, update_keys
 from kapu.cbor import cbor
@@ -42,10 +46,33 @@ def index_of(content: bytes, payload: bytes) -> bytes:
                  4: len(payload).to_bytes(4, "big")})
 
 
-class Release:
-    """A release in a folder, as `kapu release make` and `sign` leave it."""
+def file_key(key: bytes, name: str, salt: bytes) -> bytes:
+    return hmac.new(key, b"kapu release file\0" + name.encode() + b"\0" + salt, hashlib.sha256).digest()
 
-    def __init__(self, folder: Path, version: str, counter: int, *, signers=RELEASE_KEYS[:2], **other):
+
+def ctr(key: bytes, data: bytes) -> bytes:
+    return Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(data)
+
+
+def encrypted(key: bytes, name: str, data: bytes) -> bytes:
+    """As kapu/cipher.h says."""
+    salt = secrets.token_bytes(16)
+    return salt + ctr(file_key(key, name, salt), data)
+
+
+def decrypted(key: bytes, name: str, data: bytes) -> bytes:
+    return ctr(file_key(key, name, data[:16]), data[16:])
+
+
+def key_check(key: bytes) -> bytes:
+    return hmac.new(key, b"kapu release key", hashlib.sha256).digest()
+
+
+class Release:
+    """A release in a folder, as `kapu release make` and `sign` leave it; with a key, as --encrypt does."""
+
+    def __init__(self, folder: Path, version: str, counter: int, *, signers=RELEASE_KEYS[:2], key: bytes | None = None,
+                 **other):
         folder.mkdir()
         self.folder, self.version, self.counter = folder, version, counter
         self.root = (version.encode() * BLOCK)[:BLOCK] + bytes(BLOCK)
@@ -61,9 +88,13 @@ class Release:
         self.says = {0: 1, 1: self.identity, 2: version, 3: "simulated", 4: "gateway", 5: counter, 6: 0,
                      7: int(time.time() * 1000), 8: int(time.time() * 1000) + 365 * DAY_MS,
                      9: [len(self.firmware), sha(self.firmware)], 10: [len(self.root), salt, sha(salt, tree)],
-                     11: [len(index), sha(index)], 12: True} | other
-        (folder / "payload").write_bytes(payload)
-        (folder / "index").write_bytes(index)
+                     11: [len(index), sha(index)], 12: True} | ({13: key_check(key)} if key else {}) | other
+        self.key, self.files = key, {"payload": payload, "index": index}
+        for name, data in self.files.items():
+            (folder / name).write_bytes(encrypted(key, name, data) if key else data)
+        if key:
+            (folder / "key").touch(0o600)
+            (folder / "key").write_bytes(key)
         (folder / "manifest").write_bytes(b"\xd8\x62" + cbor(
             [cbor({16: "application/x.kapu.release+cose"}), {}, self.manifest, []]))
         for signer in signers:

@@ -149,8 +149,10 @@ static struct bytes update(struct bytes request, bool approval)
 struct bytes gateway_answer(struct gateway *g, enum protocol_place place, struct bytes request)
 {
     struct protocol_request r;
+    int err = protocol_request_decode(request, &r, work, sizeof(work));
 
-    if (protocol_request_decode(request, &r, work, sizeof(work)) != 0)
+    kapu_wipe(work, sizeof(work)); /* it had the request: an order may have a key */
+    if (err != 0)
         return refuse("the request is malformed");
     /* One that is enrolled may be asked to prove its keys again, as after a factory upgrade. */
     if (place == PROTOCOL_ENROLLED ? r.kind == PROTOCOL_CERTIFY : r.kind >= PROTOCOL_ATTEST)

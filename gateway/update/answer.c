@@ -141,26 +141,41 @@ static bool is_being_done(const struct writer *w)
     return w->in_job && w->work != PROTOCOL_COPYING && !w->news && order_same(&w->order, &w->asked);
 }
 
-static struct bytes install(struct writer *w, const struct protocol_request *r, struct bytes body)
+/* The order in w->asked. What the secure world refuses is told first. One without the right key is
+ * not kept, and nothing of it is fetched. */
+static struct bytes judge(struct writer *w)
 {
+    const struct update_request request = writer_request_of(&w->asked);
     enum update_answer answer = UPDATE_DONE;
-    struct update_request request;
+    int err;
 
-    (void)r;
-    if (order_take(&w->asked, body, 0) != 0)
-        return error(w, "manifest or rollout is malformed");
-    if (w->asked.rollout.action != RELEASE_INSTALL)
-        return error(w, "the rollout halts a release: it belongs into a halt");
-    request = writer_request_of(&w->asked);
     if (writer_refresh(w) != 0 || w->tee.request(w->tee.ctx, true, &request, &answer) != 0)
         return no_secure_world(w);
     if (answer == UPDATE_DONE && w->state.stage != UPDATE_IDLE)
         answer = UPDATE_BUSY; /* what waits or runs is not overwritten */
     if (answer != UPDATE_DONE)
         return answered(w, answer, w->asked.digest, w->state.stage == UPDATE_IDLE);
+    err = order_check_key(&w->asked);
+    if (err != 0)
+        return error(w, "%s", order_key_says(err));
     if (is_being_done(w))
         return state_of(w, NULL);
     return take_order(w);
+}
+
+static struct bytes install(struct writer *w, const struct protocol_request *r, struct bytes body)
+{
+    struct bytes reply;
+
+    (void)r;
+    if (order_take(&w->asked, body, 0) != 0)
+        reply = error(w, "manifest or rollout is malformed");
+    else if (w->asked.rollout.action != RELEASE_INSTALL)
+        reply = error(w, "the rollout halts a release: it belongs into a halt");
+    else
+        reply = judge(w);
+    order_wipe(&w->asked);
+    return reply;
 }
 
 /* ---- halt, approve, keys ---- */
@@ -177,6 +192,7 @@ static int forget_halted(struct writer *w, const uint8_t release[RELEASE_DIGEST_
         w->work = PROTOCOL_RESTING;
         w->job.said = (struct job_said){.answer = UPDATE_DONE};
     }
+    order_wipe(&w->asked);
     return err;
 }
 
@@ -266,8 +282,10 @@ struct bytes writer_answer(struct writer *w, struct bytes request)
         {PROTOCOL_APPROVE, approve}, {PROTOCOL_KEYS, keys},       {PROTOCOL_JOIN, join},
     };
     static struct protocol_request r; /* no reply points to it; but tools cannot see that */
+    int err = protocol_request_decode(request, &r, w->work_memory, sizeof(w->work_memory));
 
-    if (protocol_request_decode(request, &r, w->work_memory, sizeof(w->work_memory)) != 0)
+    kapu_wipe(w->work_memory, sizeof(w->work_memory)); /* it had the request, with its key */
+    if (err != 0)
         return error(w, "the request is malformed");
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         if (row[i].kind == r.kind)

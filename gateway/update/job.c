@@ -76,6 +76,12 @@ static int other_failed(struct job *j)
     return give_up(j, JOB_FAILED);
 }
 
+static int no_memory(struct job *j)
+{
+    say_why(j, UPDATE_DONE, "no memory for libcrypto or libzstd");
+    return give_up(j, JOB_FAILED);
+}
+
 /* ---- the server ---- */
 
 /* Says what a fault of the server is, and of which file. */
@@ -90,8 +96,9 @@ static void say_fault(struct job *j, const char *file)
             "%s: %s", file, j->port.server.said(j->port.server.ctx));
 }
 
-static int get(struct job *j, const char *file, uint64_t at, uint8_t *to, uint32_t n)
+static int range(void *ctx, const char *file, uint64_t at, uint8_t *to, uint32_t n)
 {
+    struct job *j = ctx;
     int err = j->port.server.range != NULL
                   ? j->port.server.range(j->port.server.ctx, j->order->folder, file, at, to, n)
                   : KAPU_ENOENT;
@@ -102,13 +109,22 @@ static int get(struct job *j, const char *file, uint64_t at, uint8_t *to, uint32
     return err;
 }
 
+/* Of the plain file. */
+static int get(struct job *j, struct remote *f, uint64_t at, uint8_t *to, uint32_t n)
+{
+    j->of_server = false;
+    return remote_range(f, order_key(j->order), at, to, n, range, j);
+}
+
 /* Until it is there. */
-static int get_at_last(struct job *j, const char *file, uint64_t at, uint8_t *to, uint32_t n)
+static int get_at_last(struct job *j, struct remote *f, uint64_t at, uint8_t *to, uint32_t n)
 {
     bool failed = false;
 
-    for (; get(j, file, at, to, n) != 0; failed = true) {
-        say_fault(j, file);
+    for (; get(j, f, at, to, n) != 0; failed = true) {
+        if (!j->of_server)
+            return no_memory(j);
+        say_fault(j, f->name);
         if (ask(j) != 0 || rest(j) != 0)
             return -1;
     }
@@ -124,9 +140,10 @@ static int fetch_index(struct job *j, uint32_t size)
     for (;;) {
         uint32_t some;
 
+        remote_forget(&j->file.index);
         for (uint32_t at = 0; at < size; at += some) {
             some = size - at < PIECE ? size - at : PIECE;
-            if (get_at_last(j, "index", at, j->index + at, some) != 0)
+            if (get_at_last(j, &j->file.index, at, j->index + at, some) != 0)
                 return -1;
         }
         if (order_index_is(&j->order->manifest, (struct bytes){j->index, size}) == 0)
@@ -183,17 +200,20 @@ static void name_patch(struct job *j, const struct order *running)
     for (size_t i = 0; i < RELEASE_PATCH_NAME; i++)
         at += (size_t)snprintf(j->patch_name + at, sizeof(j->patch_name) - at, "%02x",
                                running->manifest.identity[i]);
+    (void)snprintf(j->patch_index_name, sizeof(j->patch_index_name), "%s.index", j->patch_name);
 }
 
 /* 1: it is not to be had. A server that cannot be reached is waited for, a few times. */
-static int get_of_patch(struct job *j, const char *file, uint64_t at, uint8_t *to, uint32_t n)
+static int get_of_patch(struct job *j, struct remote *f, uint64_t at, uint8_t *to, uint32_t n)
 {
-    for (unsigned int i = 0; get(j, file, at, to, n) != 0; i++) {
+    for (unsigned int i = 0; get(j, f, at, to, n) != 0; i++) {
+        if (!j->of_server)
+            return no_memory(j);
         if (ask(j) != 0)
             return -1;
         if (j->port.server.fault(j->port.server.ctx) != FETCH_NO_ANSWER || i + 1 >= PATCH_TRIES)
             return 1;
-        say_fault(j, file);
+        say_fault(j, f->name);
         if (rest(j) != 0)
             return -1;
     }
@@ -203,7 +223,7 @@ static int get_of_patch(struct job *j, const char *file, uint64_t at, uint8_t *t
 
 static int open_patch(struct job *j, const struct order *running, const struct release_patch **p)
 {
-    char name[sizeof(j->patch_name) + 8];
+    struct remote *f = &j->file.patch_index;
     size_t n = 0, some;
     int err;
 
@@ -211,13 +231,12 @@ static int open_patch(struct job *j, const struct order *running, const struct r
     if (running == NULL || !running->there || j->port.server.range == NULL)
         return 0;
     name_patch(j, running);
-    (void)snprintf(name, sizeof(name), "%s.index", j->patch_name);
-    err = get_of_patch(j, name, 0, j->patch_index, RELEASE_PATCH_HEAD);
+    err = get_of_patch(j, f, 0, j->patch_index, RELEASE_PATCH_HEAD);
     if (err == 0 && release_patch_size(j->patch_index, &n) != 0)
         err = 1;
     for (size_t at = RELEASE_PATCH_HEAD; err == 0 && at < n; at += some) {
         some = n - at < PIECE ? n - at : PIECE;
-        err = get_of_patch(j, name, at, j->patch_index + at, (uint32_t)some);
+        err = get_of_patch(j, f, at, j->patch_index + at, (uint32_t)some);
     }
     if (err == 0 && release_patch_decode((struct bytes){j->patch_index, n}, &j->patch) == 0 &&
         memcmp(j->patch.from, running->manifest.identity, sizeof(j->patch.from)) == 0 &&
@@ -256,7 +275,9 @@ static int port_write(void *ctx, uint64_t at, const uint8_t *from, size_t n)
 
 static int port_fetch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
 {
-    return get(ctx, "payload", at, to, n);
+    struct job *j = ctx;
+
+    return get(j, &j->file.payload, at, to, n);
 }
 
 /* A patch that is gone is made up for by the payload: KAPU_EAUTH. */
@@ -267,8 +288,10 @@ static int port_fetch_patch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
 
     if (j->patch_gone)
         return KAPU_EAUTH;
-    if (get(j, j->patch_name, at, to, n) == 0)
+    if (get(j, &j->file.patch, at, to, n) == 0)
         return 0;
+    if (!j->of_server)
+        return KAPU_ECRYPTO;
     fault = j->port.server.fault(j->port.server.ctx);
     if (fault == FETCH_NO_ANSWER || fault == FETCH_STOPPED)
         return KAPU_EIO;
@@ -294,6 +317,19 @@ static int begin(struct job *j, const struct release_patch *patch)
 
 /* ---- the steps ---- */
 
+/* Before anything is fetched. */
+static int check_key(struct job *j, bool copy)
+{
+    int err = copy ? 0 : order_check_key(j->order);
+
+    if (err == 0)
+        return 0;
+    if (err == KAPU_ECRYPTO)
+        return no_memory(j);
+    say_why(j, UPDATE_DONE, "%s", order_key_says(err));
+    return give_up(j, JOB_UNFIT);
+}
+
 static int place(struct job *j)
 {
     int err = slot_other_begin(&j->other, &j->port.other_root, &j->port.other_firmware,
@@ -314,12 +350,6 @@ static void count(struct job *j)
     const uint32_t done = f->there + f->copied + f->fetched;
 
     j->said.done = done < j->said.all ? done : j->said.all;
-}
-
-static int no_memory(struct job *j)
-{
-    say_why(j, UPDATE_DONE, "no memory for libcrypto or libzstd");
-    return give_up(j, JOB_FAILED);
 }
 
 static int look_at_target(struct job *j)
@@ -422,6 +452,8 @@ static int do_all(struct job *j, const struct release_patch *patch)
 {
     do {
         j->anew = false;
+        remote_forget(&j->file.payload);
+        remote_forget(&j->file.patch);
         if (begin(j, patch) != 0 || look_at_target(j) != 0 || look_at_running(j) != 0 ||
             is_whole(j) != 0 || do_frames(j) != 0)
             return -1;
@@ -446,6 +478,14 @@ static int finish(struct job *j)
     return give_up(j, JOB_FAILED);
 }
 
+static void forget_keys(struct job *j)
+{
+    remote_forget(&j->file.index);
+    remote_forget(&j->file.payload);
+    remote_forget(&j->file.patch);
+    remote_forget(&j->file.patch_index);
+}
+
 static void prepare(struct job *j, const struct job_port *port, const struct store *store,
                     const struct order *o, const struct order *running, bool copy)
 {
@@ -455,6 +495,11 @@ static void prepare(struct job *j, const struct job_port *port, const struct sto
     j->store = store;
     j->order = o;
     j->patch_gone = false;
+    forget_keys(j);
+    j->file.index.name = "index";
+    j->file.payload.name = "payload";
+    j->file.patch.name = j->patch_name;
+    j->file.patch_index.name = j->patch_index_name;
     j->end = JOB_DONE;
     j->said = (struct job_said){.answer = UPDATE_DONE};
     all_is_well(j);
@@ -468,8 +513,9 @@ enum job_end job_run(struct job *j, const struct job_port *port, const struct st
     const struct release_patch *patch = NULL;
 
     prepare(j, port, store, o, running, copy);
-    if (place(j) != 0 || open_index(j, copy) != 0 || open_patch(j, running, &patch) != 0 ||
-        do_all(j, patch) != 0 || finish(j) != 0)
-        return j->end;
-    return JOB_DONE;
+    if (check_key(j, copy) == 0 && place(j) == 0 && open_index(j, copy) == 0 &&
+        open_patch(j, running, &patch) == 0 && do_all(j, patch) == 0 && finish(j) == 0)
+        j->end = JOB_DONE;
+    forget_keys(j);
+    return j->end;
 }

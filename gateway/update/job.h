@@ -3,6 +3,7 @@
  * A job of the writer of updates: the content of a release into the slot that does not run, from
  * the first look at what is there to the last look at what was written.
  *
+ *     key        of a release that is encrypted: the manifest's, or nothing is fetched
  *     index      kept from before, or fetched; as the manifest names it
  *     patch      if the server has one for the release that runs
  *     target     block by block: what is in place already
@@ -30,6 +31,7 @@
 
 #include "fetch.h"
 #include "order.h"
+#include "remote.h"
 #include "slot.h"
 
 #define JOB_REST_MS 2000u /* after the first fault, doubled by each that follows */
@@ -84,7 +86,11 @@ struct job {
     bool of_server;  /* the last fault */
     bool anew;       /* target and running slot are to be looked at again */
     uint32_t rest_ms;
-    char patch_name[80];
+    char patch_name[80], patch_index_name[88];
+    /* On the server. Their keys are wiped when the job ends. */
+    struct {
+        struct remote index, payload, patch, patch_index;
+    } file;
     enum job_end end; /* of what cannot go on */
 
     uint8_t index[ORDER_INDEX_MAX], patch_index[RELEASE_PATCH_INDEX_MAX];

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kapu/cipher.h>
+
 #include "digest.h"
 
 #define INDEX_FILE "index"
@@ -51,6 +53,9 @@ static int decode(struct order *o, size_t n)
         err = KAPU_EINVAL;
     if (err == 0)
         err = take_files(o);
+    kapu_wipe(o->work, sizeof(o->work)); /* it had the request, with its key */
+    if (err != 0)
+        kapu_wipe(o->file, sizeof(o->file));
     if (err == KAPU_ECRYPTO)
         return err;
     if (err != 0)
@@ -61,9 +66,14 @@ static int decode(struct order *o, size_t n)
     return 0;
 }
 
+void order_wipe(struct order *o)
+{
+    kapu_wipe(o, sizeof(*o));
+}
+
 int order_take(struct order *o, struct bytes request, uint8_t trials)
 {
-    o->there = false;
+    order_wipe(o);
     if (request.n > PROTOCOL_REQUEST_MAX)
         return KAPU_EINVAL;
     o->file[0] = trials;
@@ -74,9 +84,10 @@ int order_take(struct order *o, struct bytes request, uint8_t trials)
 int order_load(const struct store *s, const char *name, struct order *o)
 {
     size_t n = 0;
-    int err = store_read(s, name, o->file, sizeof(o->file), &n);
+    int err;
 
-    o->there = false;
+    order_wipe(o);
+    err = store_read(s, name, o->file, sizeof(o->file), &n);
     if (err == 0 && n > 1)
         err = decode(o, n);
     return err == KAPU_ENOENT || err == KAPU_ERANGE || err == KAPU_EINVAL ? 0 : err;
@@ -84,7 +95,7 @@ int order_load(const struct store *s, const char *name, struct order *o)
 
 bool order_same(const struct order *a, const struct order *b)
 {
-    return a->there && b->there && a->n == b->n && memcmp(a->file + 1, b->file + 1, a->n - 1) == 0;
+    return a->there && b->there && a->n == b->n && kapu_equal(a->file + 1, b->file + 1, a->n - 1);
 }
 
 int order_keep(const struct store *s, struct order *o)
@@ -98,6 +109,37 @@ int order_forget(const struct store *s)
     int err = store_remove(s, ORDER_FILE);
 
     return err == 0 ? store_remove(s, INDEX_FILE) : err;
+}
+
+/* ---- its key ---- */
+
+int order_check_key(const struct order *o)
+{
+    const struct bytes key = o->request.release_key;
+
+    if (!o->manifest.encrypted)
+        return key.n == 0 ? 0 : KAPU_EARG;
+    return key.n == CIPHER_KEY_SIZE ? cipher_is_key(&digest_sha256, key.p, o->manifest.key_check)
+                                    : KAPU_ENOENT;
+}
+
+const char *order_key_says(int err)
+{
+    switch (err) {
+    case KAPU_ENOENT:
+        return "the release is encrypted, and the order has no key";
+    case KAPU_EPIN:
+        return "the key of the order is not that of the release";
+    case KAPU_EARG:
+        return "the order has a key, and the release is not encrypted";
+    default:
+        return "no memory for libcrypto";
+    }
+}
+
+const uint8_t *order_key(const struct order *o)
+{
+    return o->manifest.encrypted ? o->request.release_key.p : NULL;
 }
 
 /* ---- its index ---- */
@@ -138,7 +180,23 @@ int order_copies(const struct store *s)
     return order_is_copying(s) ? 0 : store_write(s, ORDER_COPYING, BYTES_OF(mark));
 }
 
-int order_promote(const struct store *s)
+/* As `running`, and as an order no more. A copy needs no key: it fetches nothing. */
+static int keep_without_key(const struct store *s, struct order *o)
+{
+    struct protocol_request r = o->request;
+    struct wr w;
+    int err;
+
+    r.release_key = (struct bytes){NULL, 0};
+    wr_init(&w, o->work, sizeof(o->work));
+    wr_u8(&w, o->trials);
+    err = protocol_request_encode(&r, &w);
+    if (err == 0)
+        err = store_write(s, ORDER_RUNNING, wr_done(&w));
+    return err == 0 ? store_remove(s, ORDER_FILE) : err;
+}
+
+int order_promote(const struct store *s, struct order *o)
 {
     int err = order_copies(s);
 
@@ -146,7 +204,10 @@ int order_promote(const struct store *s)
         err = store_rename(s, INDEX_FILE, RUNNING_INDEX);
     if (err == KAPU_ENOENT) /* renamed before a power cut, or never kept: the copy will tell */
         err = 0;
-    return err == 0 ? store_rename(s, ORDER_FILE, ORDER_RUNNING) : err;
+    if (err != 0)
+        return err;
+    return o->request.release_key.n > 0 ? keep_without_key(s, o)
+                                        : store_rename(s, ORDER_FILE, ORDER_RUNNING);
 }
 
 bool order_is_copying(const struct store *s)

@@ -2,9 +2,10 @@
 /*
  * What the writer of updates keeps over power cycles, as files in its state folder:
  *
- *     order          the request that is being worked on, as it came (kapu/protocol.h)
+ *     order          the request that is being worked on, as it came (kapu/protocol.h): with the
+ *                    key of a release that is encrypted
  *     index          the index of its release; checked against the manifest whenever it is read
- *     running        the order of the release that runs, once that was confirmed
+ *     running        the order of the release that runs, once that was confirmed; without the key
  *     running.index  its index
  *     copying        is there while the running release is not in both slots: from the first write
  *                    of another one until it was copied, also when that other one failed
@@ -13,8 +14,11 @@
  * Where an installation is, no file says: the slot itself does (kapu/install.h).
  *
  * When a trial is confirmed the order becomes `running`: first `copying` is made, then the index is
- * renamed, then the order. A power cut between them leaves an order whose release is confirmed, and
- * the same is done again.
+ * renamed, then the order; one with a key is written anew without it, and removed. A power cut
+ * between them leaves an order whose release is confirmed, and the same is done again.
+ *
+ * So the key is in the state folder (files of mode 0600) as long as the order is, and no longer.
+ * What a disk keeps of a file that was removed is another matter: docs/update.md.
  *
  * Errors: as store.h; KAPU_EINVAL: it is no order.
  */
@@ -32,7 +36,8 @@
 #define ORDER_COPYING "copying"
 #define ORDER_INDEX_MAX (2u << 20) /* bytes: a content of 680 MB; memory is taken for it */
 
-/* An order to install, decoded. Holds views into itself: it is not to be copied. */
+/* An order to install, decoded. Holds views into itself: it is not to be copied. May hold a secret:
+ * whoever has no more use for one wipes it. */
 struct order {
     bool there;
     uint8_t trials; /* that its rollout had had when it came: see order_was_tried */
@@ -47,6 +52,18 @@ struct order {
 
 /* Decodes an install request. Signatures are the secure world's to verify. */
 KAPU_MUST_CHECK int order_take(struct order *o, struct bytes request, uint8_t trials);
+void order_wipe(struct order *o);
+
+/*
+ * That the order has the key that its manifest names, or none if the release is not encrypted.
+ * KAPU_ENOENT: it lacks the key; KAPU_EPIN: it has another one; KAPU_EARG: it has one, and the
+ * release is not encrypted; KAPU_ECRYPTO.
+ */
+KAPU_MUST_CHECK int order_check_key(const struct order *o);
+const char *order_key_says(int err); /* for people */
+/* The key; NULL: the release is not encrypted. To be asked after order_check_key. */
+const uint8_t *order_key(const struct order *o);
+
 /* Whether they are the same request. */
 bool order_same(const struct order *a, const struct order *b);
 /* The order of that name; o->there is false when there is none. One that cannot be decoded is none.
@@ -68,7 +85,7 @@ KAPU_MUST_CHECK int order_index_is(const struct release_manifest *m, struct byte
  */
 KAPU_MUST_CHECK int order_copies(const struct store *s);
 /* The order is that of the running release now, which is to be copied. */
-KAPU_MUST_CHECK int order_promote(const struct store *s);
+KAPU_MUST_CHECK int order_promote(const struct store *s, struct order *o);
 bool order_is_copying(const struct store *s);
 KAPU_MUST_CHECK int order_copied(const struct store *s);
 

@@ -74,6 +74,7 @@ static void serve_one(int fd, struct bytes (*answer)(void *ctx, struct bytes req
     if (n <= 0)
         return;
     reply = answer(ctx, (struct bytes){request, (size_t)n});
+    kapu_wipe(request, sizeof(request));                            /* an order may have a key */
     (void)!send(fd, reply.p, reply.n, MSG_NOSIGNAL | MSG_DONTWAIT); /* who is gone needs none */
 }
 

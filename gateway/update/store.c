@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define UNFINISHED "unfinished" /* the file that is being written; one of a cut is overwritten */
+#define UNFINISHED "unfinished" /* the file that is being written */
 
 int store_open(struct store *s, const char *path)
 {
     s->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return s->folder >= 0 ? 0 : KAPU_EIO;
+    if (s->folder < 0)
+        return KAPU_EIO;
+    if (faccessat(s->folder, UNFINISHED, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        (void)unlinkat(s->folder, UNFINISHED, 0); /* of a cut: it may hold the key of an order */
+    return 0;
 }
 
 void store_close(struct store *s)

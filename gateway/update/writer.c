@@ -185,7 +185,7 @@ static void confirm(struct writer *w)
 
 static void promote(struct writer *w)
 {
-    if (order_promote(&w->store) != 0)
+    if (order_promote(&w->store, &w->order) != 0)
         state_folder_fails(w);
 }
 

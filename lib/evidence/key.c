@@ -70,15 +70,14 @@ int evidence_ueid(const struct kapu_sha256 *h, struct bytes ek_name,
     return sha256(h, &ek_name, 1, ueid + 1);
 }
 
-/* HMAC (RFC 2104) with a key of 32 bytes over `parts` strings, at most 4. */
-static int hmac(const struct kapu_sha256 *h, const uint8_t key[32], const struct bytes *part,
-                size_t parts, uint8_t mac[32])
+int evidence_hmac(const struct kapu_sha256 *h, const uint8_t key[32], const struct bytes *part,
+                  size_t parts, uint8_t mac[32])
 {
     uint8_t inner[HMAC_BLOCK], outer[HMAC_BLOCK], digest[32];
-    struct bytes all[5] = {BYTES_OF(inner)};
+    struct bytes all[1 + EVIDENCE_HMAC_PARTS] = {BYTES_OF(inner)};
     int err;
 
-    if (parts > 4)
+    if (parts > EVIDENCE_HMAC_PARTS)
         return KAPU_EARG;
     memset(inner, 0x36, sizeof(inner));
     memset(outer, 0x5c, sizeof(outer));
@@ -93,6 +92,7 @@ static int hmac(const struct kapu_sha256 *h, const uint8_t key[32], const struct
         err = sha256(h, (struct bytes[]){BYTES_OF(outer), BYTES_OF(digest)}, 2, mac);
     kapu_wipe(inner, sizeof(inner));
     kapu_wipe(outer, sizeof(outer));
+    kapu_wipe(digest, sizeof(digest));
     return err;
 }
 
@@ -105,5 +105,5 @@ int evidence_activation(const struct kapu_sha256 *h, const uint8_t secret[32],
         TEXT("kapu enrolment"), {nonce, EVIDENCE_NONCE_SIZE}, BYTES_OF(kid), {tls_key, 32}};
     int err = evidence_key_thumbprint(h, key, kid);
 
-    return err != 0 ? err : hmac(h, secret, part, sizeof(part) / sizeof(part[0]), mac);
+    return err != 0 ? err : evidence_hmac(h, secret, part, sizeof(part) / sizeof(part[0]), mac);
 }

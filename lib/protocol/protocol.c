@@ -4,7 +4,7 @@
 #include <kapu/protocol.h>
 
 /* Keys of the maps; what stands behind them depends on the kind. */
-enum { KIND, FIRST, SECOND, THIRD, FOURTH, FIFTH };
+enum { KIND, FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH };
 
 /* Keys of an update. */
 enum {
@@ -33,6 +33,7 @@ static const int request_items[KINDS] = {
     [PROTOCOL_INSTALL] = 6,  [PROTOCOL_HALT] = 3,     [PROTOCOL_APPROVE] = 3,
     [PROTOCOL_KEYS] = 3,     [PROTOCOL_JOIN] = 3,
 };
+static const int request_optional[KINDS] = {[PROTOCOL_INSTALL] = 1};
 static const int reply_items[KINDS] = {
     [PROTOCOL_ERROR] = 2,      [PROTOCOL_IDENTIFY] = 5, [PROTOCOL_ENROL] = 2,
     [PROTOCOL_CERTIFY] = 1,    [PROTOCOL_ATTEST] = 2,   [PROTOCOL_UPDATE] = GROUP + 1,
@@ -60,14 +61,20 @@ static struct bytes get_bytes(struct dec *d, int64_t label, size_t most)
     return b;
 }
 
-/* Opens the map and reads its kind, which has so many items; PROTOCOL_ERROR after an error. */
-static enum protocol_kind get_kind(struct dec *d, const int items[KINDS])
+/* Opens the map and reads its kind, which has so many items, and up to `optional[kind]` more (NULL:
+ * none has more): *more are there. PROTOCOL_ERROR after an error. */
+static enum protocol_kind get_kind(struct dec *d, const int items[KINDS], const int *optional,
+                                   size_t *more)
 {
     const size_t n = dec_map(d, NO_LABEL, -ITEMS_MAX);
     const size_t kind = (size_t)dec_uint(d, KIND, KINDS - 1);
+    const size_t most = optional != NULL ? (size_t)optional[kind] : 0;
 
-    if (items[kind] == NONE || (size_t)items[kind] != n)
+    *more = 0;
+    if (items[kind] == NONE || n < (size_t)items[kind] || n - (size_t)items[kind] > most)
         dec_fail(d, KAPU_EINVAL);
+    else
+        *more = n - (size_t)items[kind];
     return (enum protocol_kind)kind;
 }
 
@@ -79,6 +86,24 @@ static void put_keys(struct enc *e, int64_t label, struct bytes b)
         enc_fail(e, KAPU_EARG);
     else
         QCBOREncode_AddBytesToMapN(&e->q, label, ub(b));
+}
+
+/* Of an encrypted release only. */
+static void put_release_key(struct enc *e, int64_t label, struct bytes key)
+{
+    if (key.n == PROTOCOL_RELEASE_KEY_SIZE)
+        QCBOREncode_AddBytesToMapN(&e->q, label, ub(key));
+    else if (key.n != 0)
+        enc_fail(e, KAPU_EARG);
+}
+
+static struct bytes get_release_key(struct dec *d, int64_t label)
+{
+    const struct bytes key = dec_bytes(d, label, PROTOCOL_RELEASE_KEY_SIZE);
+
+    if (key.n != PROTOCOL_RELEASE_KEY_SIZE)
+        dec_fail(d, KAPU_EINVAL);
+    return key;
 }
 
 static bool is_folder(struct bytes name)
@@ -179,6 +204,7 @@ int protocol_request_encode(const struct protocol_request *r, struct wr *out)
         put_bytes(&e, THIRD, r->order, PROTOCOL_SIGNED_MAX);
         put_keys(&e, FOURTH, r->release_keys);
         put_keys(&e, FIFTH, r->keys);
+        put_release_key(&e, SIXTH, r->release_key);
         break;
     case PROTOCOL_HALT:
     case PROTOCOL_APPROVE:
@@ -195,7 +221,9 @@ int protocol_request_encode(const struct protocol_request *r, struct wr *out)
 
 static void get_request(struct dec *d, struct protocol_request *r)
 {
-    r->kind = get_kind(d, request_items);
+    size_t more;
+
+    r->kind = get_kind(d, request_items, request_optional, &more);
     switch (r->kind) {
     case PROTOCOL_IDENTIFY:
         break;
@@ -220,6 +248,8 @@ static void get_request(struct dec *d, struct protocol_request *r)
         r->order = get_bytes(d, THIRD, PROTOCOL_SIGNED_MAX);
         r->release_keys = dec_bytes(d, FOURTH, PROTOCOL_KEYS_MAX);
         r->keys = dec_bytes(d, FIFTH, PROTOCOL_KEYS_MAX);
+        if (more > 0)
+            r->release_key = get_release_key(d, SIXTH);
         break;
     case PROTOCOL_HALT:
     case PROTOCOL_APPROVE:
@@ -288,7 +318,9 @@ int protocol_reply_encode(const struct protocol_reply *r, struct wr *out)
 
 static void get_reply(struct dec *d, struct protocol_reply *r)
 {
-    r->kind = get_kind(d, reply_items);
+    size_t more;
+
+    r->kind = get_kind(d, reply_items, NULL, &more);
     switch (r->kind) {
     case PROTOCOL_ERROR:
         r->error = dec_text(d, FIRST, PROTOCOL_ERROR_MAX);

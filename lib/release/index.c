@@ -76,7 +76,7 @@ int release_index_decode(struct bytes in, struct release_index *x)
 
     *x = (struct release_index){0};
     dec_begin(&d, in);
-    get_head(&d, ITEMS);
+    (void)get_head(&d, ITEMS);
     x->frame_blocks = (uint32_t)dec_uint(&d, FRAME_BLOCKS, RELEASE_FRAME_BLOCKS_MAX);
     x->prefix = (uint32_t)dec_uint(&d, PREFIX, RELEASE_PREFIX_MAX);
     x->hashes = dec_bytes(&d, HASHES, (size_t)RELEASE_BLOCKS_MAX * RELEASE_BLOCK_HASH);

@@ -13,9 +13,10 @@ static inline uint32_t be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Opens the map of a content and writes its version; reads both. */
+/* Opens the map of a content and writes its version; reads both, and gives the number of items: 0
+ * after an error. `items`: of this version. */
 void put_head(struct enc *e);
-void get_head(struct dec *d, int items);
+size_t get_head(struct dec *d, int items);
 
 void put_bytes(struct enc *e, int64_t label, struct bytes b);
 /* Text that must not be empty. */

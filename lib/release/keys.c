@@ -74,7 +74,7 @@ int release_keys_decode(struct bytes in, struct release_keys *k, uint8_t *work, 
     if (err != 0)
         return err;
     dec_begin(&d, in);
-    get_head(&d, ITEMS);
+    (void)get_head(&d, ITEMS);
     k->role = (enum release_role)dec_uint(&d, ROLE, RELEASE_ROLE_APPROVAL);
     k->version = (uint32_t)dec_uint(&d, VERSION, UINT32_MAX);
     k->threshold = (uint32_t)dec_uint(&d, THRESHOLD, RELEASE_KEYS_MAX);

@@ -19,7 +19,8 @@ enum {
     ROOT = 10,
     INDEX = 11,
     APPROVAL = 12,
-    ITEMS = 13,
+    ITEMS = 13, /* of a release that is not encrypted */
+    KEY_CHECK = 13,
 };
 #define FILE_ITEMS 2 /* size, SHA-256 */
 #define ROOT_ITEMS 3 /* size, salt, root hash */
@@ -30,11 +31,13 @@ void put_head(struct enc *e)
     QCBOREncode_AddUInt64ToMapN(&e->q, 0, RELEASE_FORMAT);
 }
 
-void get_head(struct dec *d, int items)
+size_t get_head(struct dec *d, int items)
 {
-    (void)dec_map(d, NO_LABEL, -2 * items); /* other versions may have other items */
+    const size_t n = dec_map(d, NO_LABEL, -2 * items); /* other versions may have other items */
+
     if (dec_uint(d, 0, UINT32_MAX) != RELEASE_FORMAT)
         dec_fail(d, KAPU_EUNSUPPORTED);
+    return n;
 }
 
 void put_bytes(struct enc *e, int64_t label, struct bytes b)
@@ -108,13 +111,16 @@ int release_manifest_encode(const struct release_manifest *m, struct wr *out)
     QCBOREncode_CloseArray(&e.q);
     put_file(&e, INDEX, &m->index);
     QCBOREncode_AddBoolToMapN(&e.q, APPROVAL, m->approval);
+    if (m->encrypted)
+        put_bytes(&e, KEY_CHECK, BYTES_OF(m->key_check));
     QCBOREncode_CloseMap(&e.q);
     return enc_end(&e);
 }
 
 static void get_manifest(struct dec *d, struct release_manifest *m)
 {
-    get_head(d, ITEMS);
+    const size_t items = get_head(d, ITEMS);
+
     dec_fixed(d, IDENTITY, m->identity, sizeof(m->identity));
     m->version = dec_text(d, VERSION, RELEASE_VERSION_MAX);
     m->hardware = dec_text(d, HARDWARE, RELEASE_CLASS_MAX);
@@ -130,6 +136,9 @@ static void get_manifest(struct dec *d, struct release_manifest *m)
     dec_fixed(d, NO_LABEL, m->root.hash, sizeof(m->root.hash));
     get_file(d, INDEX, &m->index);
     m->approval = dec_bool(d, APPROVAL);
+    m->encrypted = items > ITEMS; /* another item is found out by encoding it again */
+    if (m->encrypted)
+        dec_fixed(d, KEY_CHECK, m->key_check, sizeof(m->key_check));
 }
 
 int release_manifest_decode(struct bytes in, struct release_manifest *m, uint8_t *work,

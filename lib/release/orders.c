@@ -109,7 +109,7 @@ int release_rollout_decode(struct bytes in, struct release_rollout *r, uint8_t *
     if (err != 0)
         return err;
     dec_begin(&d, in);
-    get_head(&d, ROLLOUT_ITEMS);
+    (void)get_head(&d, ROLLOUT_ITEMS);
     dec_fixed(&d, ROLLOUT_RELEASE, r->release, sizeof(r->release));
     r->action = (enum release_action)dec_uint(&d, ROLLOUT_ACTION, RELEASE_HALT);
     r->number = dec_uint(&d, ROLLOUT_NUMBER, UINT64_MAX);
@@ -194,7 +194,7 @@ int release_approval_decode(struct bytes in, struct release_approval *a, uint8_t
     if (err != 0)
         return err;
     dec_begin(&d, in);
-    get_head(&d, APPROVAL_ITEMS);
+    (void)get_head(&d, APPROVAL_ITEMS);
     dec_fixed(&d, APPROVAL_RELEASE, a->release, sizeof(a->release));
     dec_fixed(&d, APPROVAL_GATEWAY, a->gateway, sizeof(a->gateway));
     dec_fixed(&d, APPROVAL_BOOT, a->boot, sizeof(a->boot));

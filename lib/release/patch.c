@@ -118,10 +118,14 @@ int release_patch_size(const uint8_t head[RELEASE_PATCH_HEAD], size_t *n)
 int release_patch_decode(struct bytes in, struct release_patch *p)
 {
     struct dec d;
+    size_t n;
 
     memset(p, 0, sizeof(*p));
+    /* Who fetches it has its size from there. Tags, and longer encodings, would be another one. */
+    if (in.n < RELEASE_PATCH_HEAD || release_patch_size(in.p, &n) != 0 || n != in.n)
+        return KAPU_EINVAL;
     dec_begin(&d, in);
-    get_head(&d, ITEMS);
+    (void)get_head(&d, ITEMS);
     dec_fixed(&d, FROM, p->from, sizeof(p->from));
     p->window = (uint32_t)dec_uint(&d, WINDOW, RELEASE_PREFIX_MAX / RELEASE_BLOCK);
     p->prefix = (uint32_t)dec_uint(&d, PREFIX, RELEASE_PREFIX_MAX);

@@ -52,7 +52,7 @@ _kapu() {
         reference) words='add show remove --operator --help' files=yes ;;
         release)
             words='make keys rollout membership approve sign show verify patch rebuild --firmware --root --version --hardware'
-            words+=' --product --out --expires --from-counter --no-approval --level --role --threshold --set --number'
+            words+=' --product --out --expires --from-counter --no-approval --encrypt --level --role --threshold --set --number'
             words+=' --gateway --group --halt --days --boot --key --keys --next --json --help'
             files=yes
             ;;

@@ -22,7 +22,7 @@
 static const char help[] =
     "usage: kapu release make --firmware FILE --root FILE --version TEXT --hardware NAME\n"
     "                         --product NAME --out DIR [--expires DAYS] [--from-counter N]\n"
-    "                         [--no-approval] [--level N]\n"
+    "                         [--no-approval] [--level N] [--encrypt]\n"
     "       kapu release keys --role ROLE --threshold N [--set N] --out FILE KEY...\n"
     "       kapu release rollout --number N --out FILE (--gateway UEID)... [--halt] [--days N]\n"
     "                            MANIFEST\n"
@@ -65,6 +65,9 @@ static const char help[] =
     "  --expires DAYS     a gateway does not start to install it later (365)\n"
     "  --from-counter N   the least security counter of a gateway that may take it (0)\n"
     "  --no-approval      a clean deep check alone confirms it\n"
+    "  --encrypt          encrypt what gateways fetch, with a new key in the file 'key' of the "
+    "folder:\n"
+    "                     it must not come to the server of releases\n"
     "  --level N          how hard to compress what gateways fetch, 1 to 19 (19)\n"
     "  --next FILE        the set that followed; in order\n"
     "  --json             for machines\n";
@@ -320,6 +323,7 @@ static const struct option long_options[] = {
     {"days", required_argument, NULL, DAYS},
     {"boot", required_argument, NULL, BOOT},
     {"no-approval", no_argument, NULL, 'n'},
+    {"encrypt", no_argument, NULL, 'e'},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -440,6 +444,9 @@ static int parse(int argc, char **argv, struct options *o)
             break;
         case 'n':
             o->parts.no_approval = true;
+            break;
+        case 'e':
+            o->parts.encrypt = true;
             break;
         case 'j':
             o->json = true;

@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "crypto_openssl.h"
 #include "factory.h"
 #include "patch.h"
 #include "payload.h"
 #include "rebuild.h"
 #include "release_file.h"
+#include "release_key.h"
 
+#define SHA (&crypto_openssl.sha256)
 #define DAY_MS 86400000ull
 #define PATH 4096
 #define MANIFEST "manifest"
@@ -40,8 +43,10 @@ static struct bytes text(const char *s)
     return (struct bytes){(const uint8_t *)s, strlen(s)};
 }
 
+/* `key_check`: NULL: it is not encrypted. */
 static struct release_manifest manifest_of(const struct package *p, const struct release_parts *r,
-                                           const struct release_file *index)
+                                           const struct release_file *index,
+                                           const uint8_t *key_check)
 {
     struct release_manifest m = {
         .version = text(r->version),
@@ -54,12 +59,15 @@ static struct release_manifest manifest_of(const struct package *p, const struct
         .root = {.size = p->root_size},
         .index = *index,
         .approval = !r->no_approval,
+        .encrypted = key_check != NULL,
     };
 
     m.expires_ms = m.made_ms + r->expires_days * DAY_MS;
     memcpy(m.identity, p->identity, sizeof(m.identity));
     memcpy(m.root.salt, p->root_salt, sizeof(m.root.salt));
     memcpy(m.root.hash, p->root_hash, sizeof(m.root.hash));
+    if (key_check != NULL)
+        memcpy(m.key_check, key_check, sizeof(m.key_check));
     return m;
 }
 
@@ -103,12 +111,15 @@ static const char *below(const char *folder, const char *name, char to[PATH])
     return snprintf(to, PATH, "%s/%s", folder, name) < PATH ? to : NULL;
 }
 
-/* All three files into a folder that is thrown away if one of them fails. */
-static int make_in(const struct package *p, const struct release_parts *r, const char *folder)
+/* All three files into a folder that is thrown away if one of them fails. `key`: NULL: they are not
+ * encrypted. */
+static int make_files(const struct package *p, const struct release_parts *r, const char *folder,
+                      const uint8_t *key, const uint8_t *key_check)
 {
     char payload[PATH], index[PATH], manifest[PATH], why[PACKAGE_WHY];
     struct teller teller = {.told = time(NULL)};
-    const struct payload_options options = {.level = r->level, .told = tell, .ctx = &teller};
+    const struct payload_options options = {
+        .level = r->level, .told = tell, .ctx = &teller, .key = key};
     struct release_file found;
     struct release_manifest m;
     int status;
@@ -118,19 +129,37 @@ static int make_in(const struct package *p, const struct release_parts *r, const
         return fail("%s: the name is too long", folder);
     /* what cannot be said in a manifest is found out before the long work */
     found = (struct release_file){.size = 1};
-    m = manifest_of(p, r, &found);
+    m = manifest_of(p, r, &found, key_check);
     status = write_manifest(manifest, &m);
     if (status != EXIT_DONE)
         return status;
     if (payload_make(p, r->firmware, r->root, payload, index, &found, &options, why) != 0)
         return fail("%s", why);
-    m = manifest_of(p, r, &found);
+    m = manifest_of(p, r, &found, key_check);
     return write_manifest(manifest, &m);
+}
+
+static int make_in(const struct package *p, const struct release_parts *r, const char *folder)
+{
+    uint8_t key[CIPHER_KEY_SIZE], check[CIPHER_CHECK_SIZE];
+    char path[PATH], why[PACKAGE_WHY];
+    int status;
+
+    if (!r->encrypt)
+        return make_files(p, r, folder, NULL, NULL);
+    if (below(folder, RELEASE_KEY_FILE, path) == NULL)
+        return fail("%s: the name is too long", folder);
+    if (release_key_make(path, key, why) != 0)
+        return fail("%s", why);
+    status = cipher_check(SHA, key, check) == 0 ? make_files(p, r, folder, key, check)
+                                                : fail("SHA-256 failed");
+    kapu_wipe(key, sizeof(key));
+    return status;
 }
 
 static void throw_away(const char *folder)
 {
-    static const char *const names[] = {PAYLOAD, INDEX, MANIFEST};
+    static const char *const names[] = {PAYLOAD, INDEX, MANIFEST, RELEASE_KEY_FILE};
     char path[PATH];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -167,6 +196,10 @@ int release_make(const struct release_parts *r, const char *folder)
     }
     printf("%s: release %s, security counter %u; nobody has signed its manifest yet\n", folder,
            r->version, p.counter);
+    if (r->encrypt)
+        printf("%s/" RELEASE_KEY_FILE
+               ": its key: keep it, and keep it from the server of releases\n",
+               folder);
     return EXIT_DONE;
 }
 
@@ -178,9 +211,35 @@ struct folder {
     struct release_file_read manifest;
     struct package from;
     struct content have;
+    uint8_t key[CIPHER_KEY_SIZE];
 };
 
-/* Of no release that a gateway has: `have` stays empty. 0 or EXIT_FAILED; free f->have.p after
+static void folder_close(struct folder *f)
+{
+    free(f->have.p);
+    kapu_wipe(f->key, sizeof(f->key));
+}
+
+/* Of one that is encrypted. */
+static int folder_key(struct folder *f, const char *folder)
+{
+    char path[PATH], why[PACKAGE_WHY];
+
+    if (!f->manifest.is.manifest.encrypted)
+        return EXIT_DONE;
+    if (below(folder, RELEASE_KEY_FILE, path) == NULL)
+        return fail("%s: the name is too long", folder);
+    return release_key_read(path, &f->manifest.is.manifest, f->key, why) == 0 ? EXIT_DONE
+                                                                              : fail("%s", why);
+}
+
+/* NULL: what gateways fetch of it is not encrypted. */
+static const uint8_t *key_of(const struct folder *f)
+{
+    return f->manifest.is.manifest.encrypted ? f->key : NULL;
+}
+
+/* Of no release that a gateway has: `have` stays empty. 0 or EXIT_FAILED; folder_close after
  * both. */
 static int folder_open(struct folder *f, const char *folder, const struct release_parts *have)
 {
@@ -191,6 +250,8 @@ static int folder_open(struct folder *f, const char *folder, const struct releas
         below(folder, MANIFEST, path) == NULL)
         return fail("%s: the name is too long", folder);
     if (release_file_read_a(path, RELEASE_A_MANIFEST, &f->manifest) != 0)
+        return EXIT_FAILED;
+    if (folder_key(f, folder) != EXIT_DONE)
         return EXIT_FAILED;
     if (have->root == NULL)
         return EXIT_DONE;
@@ -237,7 +298,8 @@ int release_rebuild(const char *folder, const struct release_parts *have, bool j
                                   .payload = f.payload,
                                   .patch = have->root != NULL ? f.patch : NULL,
                                   .patch_index = f.patch_index,
-                                  .have = have->root != NULL ? &f.have : NULL};
+                                  .have = have->root != NULL ? &f.have : NULL,
+                                  .key = key_of(&f)};
         struct install_figures figures;
 
         if (rebuild_release(&f.manifest.is.manifest, &r, &figures, NULL, why) == 0)
@@ -245,7 +307,7 @@ int release_rebuild(const char *folder, const struct release_parts *have, bool j
         else
             status = fail("%s", why);
     }
-    free(f.have.p);
+    folder_close(&f);
     return status;
 }
 
@@ -253,7 +315,8 @@ static int patch_in(const char *folder, struct folder *f, struct content *conten
 {
     char why[PACKAGE_WHY];
     struct teller teller = {.told = time(NULL)};
-    const struct payload_options options = {.level = level, .told = tell, .ctx = &teller};
+    const struct payload_options options = {
+        .level = level, .told = tell, .ctx = &teller, .key = key_of(f)};
     struct patch_made made;
     int err = patch_make(f->from.identity, &f->have, content, f->patch, f->patch_index, &options,
                          &made, why);
@@ -275,7 +338,7 @@ int release_patch(const char *folder, const struct release_parts *have)
     int status = folder_open(&f, folder, have);
 
     if (status == EXIT_DONE) {
-        const struct rebuild r = {.index = f.index, .payload = f.payload};
+        const struct rebuild r = {.index = f.index, .payload = f.payload, .key = key_of(&f)};
         struct install_figures figures;
 
         status = rebuild_release(&f.manifest.is.manifest, &r, &figures, &content, why) == 0
@@ -283,7 +346,7 @@ int release_patch(const char *folder, const struct release_parts *have)
                      : fail("%s", why);
     }
     free(content.p);
-    free(f.have.p);
+    folder_close(&f);
     return status;
 }
 

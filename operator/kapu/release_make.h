@@ -11,9 +11,11 @@ struct release_parts {
     uint32_t expires_days, counter_from;
     int level; /* of compression */
     bool no_approval;
+    bool encrypt; /* what gateways fetch, with a new key */
 };
 
-/* Writes manifest, index and payload to a folder that is not there yet. */
+/* Writes manifest, index and payload, and the key if there is one, to a folder that is not there
+ * yet. */
 int release_make(const struct release_parts *p, const char *folder);
 
 /* What a gateway that has `have`'s firmware and root, or nothing, fetches of the release in a

@@ -78,6 +78,8 @@ static void show_manifest(const struct out *o, const struct release_file_read *f
     digest(o, "index_sha256", "  SHA-256", m->index.sha256, sizeof(m->index.sha256));
     row(o, "confirmation", "confirmation",
         m->approval ? "with an approval by the operator" : "by a clean deep check alone");
+    if (m->encrypted)
+        digest(o, "key_check", "encrypted, key", m->key_check, sizeof(m->key_check));
     if (release_digest(SHA, f->seen.content, name) == 0)
         digest(o, "release", "release", name, sizeof(name));
 }

@@ -6,6 +6,8 @@
 
 #include <signal.h>
 
+#include <kapu/cipher.h>
+
 #include "operator.h"
 #include "release_file.h"
 
@@ -97,6 +99,16 @@ int update_make_membership(struct update_signer *s, const struct release_members
                            struct update_file *file);
 int update_make_approval(struct update_signer *s, const struct release_approval *a,
                          struct update_file *file);
+
+/* ---- keys of encrypted releases ---- */
+
+/* Kept until somebody deletes it: with the release's digest as its name. */
+int update_key_keep(const struct operator* o, const struct store_release *r,
+                    const uint8_t key[CIPHER_KEY_SIZE]);
+/* The key of a release that was published, which the caller wipes. *encrypted: it has one; it is
+ * the one that its manifest names. */
+int update_key_load(const struct operator* o, const struct store_release *r,
+                    uint8_t key[CIPHER_KEY_SIZE], bool *encrypted);
 
 /* ---- driving ---- */
 

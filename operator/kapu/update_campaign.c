@@ -155,12 +155,17 @@ static int check_known(const struct operator* o, const struct store_release *r)
 }
 
 /* Before anything begins, rather than in the middle. */
-static int check_keys(const struct operator* o)
+static int check_keys(const struct operator* o, const struct store_release *r)
 {
     static const enum release_role roles[] = {RELEASE_ROLE_ROLLOUT, RELEASE_ROLE_APPROVAL};
     struct release_file_read set;
+    uint8_t key[CIPHER_KEY_SIZE];
+    bool encrypted;
     int status = update_read_set(o, RELEASE_ROLE_RELEASE, NULL, &set);
 
+    if (status == EXIT_DONE)
+        status = update_key_load(o, r, key, &encrypted);
+    kapu_wipe(key, sizeof(key));
     for (size_t i = 0; status == EXIT_DONE && i < sizeof(roles) / sizeof(roles[0]); i++) {
         struct update_signer s;
 
@@ -218,7 +223,7 @@ int update_rollout(struct operator* o, const struct update_options *p, const cha
 
     if (take_waves(p->waves != NULL ? p->waves : WAVES_DEFAULT, &c) != EXIT_DONE ||
         take_limit(p->limit, &c) != EXIT_DONE || update_find_release(o, release, &r) != EXIT_DONE ||
-        check_known(o, &r) != EXIT_DONE || check_keys(o) != EXIT_DONE)
+        check_known(o, &r) != EXIT_DONE || check_keys(o, &r) != EXIT_DONE)
         return EXIT_FAILED;
     memcpy(c.release, r.digest, sizeof(c.release));
     return begin(o, p, &c) == EXIT_DONE ? drive(o, p, &c, &r) : EXIT_FAILED;
@@ -247,7 +252,7 @@ int update_resume(struct operator* o, const struct update_options *p, const char
     int lock, status;
 
     if (update_find_release(o, release, &r) != EXIT_DONE ||
-        update_find_campaign(o, &r, &c) != EXIT_DONE || check_keys(o) != EXIT_DONE)
+        update_find_campaign(o, &r, &c) != EXIT_DONE || check_keys(o, &r) != EXIT_DONE)
         return EXIT_FAILED;
     if (c.state == STORE_FINISHED)
         return fail("the rollout of release %s is done; kapu update rollout begins another one",

@@ -263,6 +263,8 @@ static int make_install(struct drive *d, const struct update_gateway *g, struct 
     q.order = (struct bytes){order.b, order.n};
     q.release_keys = d->release_set.seen.content;
     q.keys = d->rollout.set.seen.content;
+    if (d->encrypted)
+        q.release_key = BYTES_OF(d->release_key);
     return protocol_request_encode(&q, body);
 }
 
@@ -339,6 +341,8 @@ static void ask(struct drive *d, struct update_gateway *g)
         ask_alone(d, g, wr_done(&w));
     else if (exchange_post(d->x, who, g->m.name, wr_done(&w), REPLY_MS / 1000) != 0)
         g->waits = 0;
+    if (d->encrypted)
+        kapu_wipe(body, sizeof(body));
 }
 
 static void heard(void *ctx, size_t who, enum exchange_event what, struct bytes body)
@@ -432,7 +436,7 @@ int update_drive(struct operator* o, const struct update_options *p, struct stor
     if (update_signer_open(&d->rollout, o, RELEASE_ROLE_ROLLOUT) == EXIT_DONE &&
         update_signer_open(&d->approval, o, RELEASE_ROLE_APPROVAL) == EXIT_DONE &&
         update_read_set(o, RELEASE_ROLE_RELEASE, NULL, &d->release_set) == EXIT_DONE &&
-        load(d) == EXIT_DONE) {
+        update_key_load(o, r, d->release_key, &d->encrypted) == EXIT_DONE && load(d) == EXIT_DONE) {
         d->x = operator_exchange(o, d->n, heard, d);
         if (d->x != NULL)
             status = drive_waves(d);
@@ -443,6 +447,7 @@ int update_drive(struct operator* o, const struct update_options *p, struct stor
     update_signer_close(&d->rollout);
     update_signer_close(&d->approval);
     free(d->gateway);
+    kapu_wipe(d->release_key, sizeof(d->release_key));
     free(d);
     return status;
 }

@@ -30,6 +30,8 @@ struct drive {
     const struct store_release *r;
     struct update_signer rollout, approval;
     struct release_file_read release_set;
+    bool encrypted; /* the release; then: */
+    uint8_t release_key[CIPHER_KEY_SIZE];
     struct update_gateway *gateway;
     size_t n;
     uint64_t strays, strays_ms, flooded_ms; /* counted when; a flood was seen last */

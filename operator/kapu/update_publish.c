@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kapu update publish: a release that was signed by enough comes to the server of releases and to
  * the store. What gateways may be reading is never changed. */
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
 #include "mapped.h"
+#include "part.h"
 #include "rebuild.h"
+#include "release_key.h"
 #include "update.h"
 #include "webroot.h"
 
@@ -45,33 +48,57 @@ static int verify(const struct operator* o, const struct update_options *p, cons
     return err == 0 ? EXIT_DONE : fail("%s: its signatures cannot be verified", path);
 }
 
-/* That the payload ends where its index says. */
-static int check_end(const char *index, const char *payload)
+static int index_end(const struct part *index, uint64_t *end)
 {
-    struct mapped file = {0};
+    const struct bytes all = part_read_all(index);
     struct release_index x;
-    char why[PACKAGE_WHY];
     uint32_t at = 0, n = 0;
-    struct stat s;
-    int err = mapped_open(index, INDEX_MAX, &file, why);
+    int err = all.p != NULL ? release_index_decode(all, &x) : KAPU_EIO;
 
-    if (err != 0)
-        return fail("%s", why);
-    err = release_index_decode((struct bytes){file.p, file.n}, &x);
     if (err == 0)
         err = release_frame(&x, release_frames(&x) - 1, &at, &n);
-    mapped_close(&file);
-    if (err != 0)
-        return fail("%s: is no index", index);
-    return stat(payload, &s) == 0 && (uint64_t)s.st_size == (uint64_t)at + n
-               ? EXIT_DONE
-               : fail("%s: has other bytes than the index says", payload);
+    *end = (uint64_t)at + n;
+    free((void *)all.p);
+    return err;
 }
 
-static int check_content(const char *folder, const struct release_manifest *m)
+/* That the payload ends where its index says. */
+static int check_end(const char *index, const char *payload, const uint8_t *key)
+{
+    struct part x = {0}, p = {0};
+    char why[PACKAGE_WHY];
+    uint64_t end = 0;
+    int status;
+
+    if (part_open(index, INDEX_MAX, key, &x, why) != 0 ||
+        part_open(payload, RELEASE_SIZE_MAX - 1, key, &p, why) != 0)
+        status = fail("%s", why);
+    else if (index_end(&x, &end) != 0)
+        status = fail("%s: is no index", index);
+    else
+        status = p.n == end ? EXIT_DONE : fail("%s: has other bytes than the index says", payload);
+    part_close(&x);
+    part_close(&p);
+    return status;
+}
+
+/* `key`: gets that of a release that is encrypted. */
+static int read_key(const char *folder, const struct release_manifest *m,
+                    uint8_t key[CIPHER_KEY_SIZE])
+{
+    char path[PATH], why[PACKAGE_WHY];
+
+    if (!m->encrypted)
+        return EXIT_DONE;
+    if (below(folder, RELEASE_KEY_FILE, path) != EXIT_DONE)
+        return EXIT_FAILED;
+    return release_key_read(path, m, key, why) == 0 ? EXIT_DONE : fail("%s", why);
+}
+
+static int check_content(const char *folder, const struct release_manifest *m, const uint8_t *key)
 {
     char index[PATH], payload[PATH], why[PACKAGE_WHY];
-    const struct rebuild r = {.index = index, .payload = payload};
+    const struct rebuild r = {.index = index, .payload = payload, .key = key};
     struct install_figures figures;
 
     if (below(folder, "index", index) != EXIT_DONE ||
@@ -79,7 +106,54 @@ static int check_content(const char *folder, const struct release_manifest *m)
         return EXIT_FAILED;
     if (rebuild_release(m, &r, &figures, NULL, why) != 0)
         return fail("%s", why);
-    return check_end(index, payload);
+    return check_end(index, payload, key);
+}
+
+/* A patch, or the index of one, as the key opens it. Nobody believes patches; but one that is not
+ * encrypted would give away the content. */
+static bool opens(const char *path, const uint8_t *key)
+{
+    static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* of Zstandard (RFC 8878, 3.1.1) */
+    const size_t n = strlen(path), end = strlen(".index");
+    uint8_t first[sizeof(magic)];
+    struct release_patch patch;
+    struct part p = {0};
+    char why[PACKAGE_WHY];
+    struct bytes all;
+    bool good = part_open(path, RELEASE_SIZE_MAX - 1, key, &p, why) == 0;
+
+    if (good && n > end && strcmp(path + n - end, ".index") == 0) {
+        all = part_read_all(&p);
+        good = all.p != NULL && release_patch_decode(all, &patch) == 0;
+        free((void *)all.p);
+    } else if (good) {
+        good =
+            part_read(&p, 0, first, sizeof(first)) == 0 && memcmp(first, magic, sizeof(magic)) == 0;
+    }
+    part_close(&p);
+    return good;
+}
+
+static int check_patches(const char *folder, const uint8_t *key)
+{
+    DIR *d = opendir(folder);
+    const struct dirent *entry;
+    int status = EXIT_DONE;
+    char path[PATH];
+
+    if (d == NULL)
+        return fail("%s: %s", folder, strerror(errno));
+    while (status == EXIT_DONE && (entry = readdir(d)) != NULL) {
+        if (!webroot_is_patch(entry->d_name))
+            continue;
+        status = below(folder, entry->d_name, path);
+        if (status == EXIT_DONE && !opens(path, key))
+            status = fail("%s: is not encrypted with the key of this release: remove it, or make "
+                          "it again (kapu release patch)",
+                          path);
+    }
+    closedir(d);
+    return status;
 }
 
 /* ---- its folder ---- */
@@ -142,13 +216,17 @@ static int describe(const struct release_file_read *manifest, struct store_relea
     return EXIT_DONE;
 }
 
-static int record(const struct operator* o, const struct update_options *p, struct store_release *r)
+/* The key first: what is published can be rolled out. */
+static int record(const struct operator* o, const struct update_options *p, struct store_release *r,
+                  const uint8_t *key)
 {
     struct store *store = o->fleet.store;
     char digest[HEX_MAX];
     bool known = false;
     int err;
 
+    if (key != NULL && update_key_keep(o, r, key) != EXIT_DONE)
+        return EXIT_FAILED;
     r->published_ms = fleet_now_ms(&o->fleet);
     err = store->ops->updates->release_add(store, r, &known);
     if (err == KAPU_EPIN)
@@ -178,18 +256,24 @@ int update_publish(struct operator* o, const struct update_options *p, const cha
 {
     struct release_file_read *manifest = calloc(1, sizeof(*manifest));
     struct store_release *r = calloc(1, sizeof(*r));
+    const struct release_manifest *m = NULL;
+    uint8_t key[CIPHER_KEY_SIZE] = {0};
     int lock = -1, status = EXIT_FAILED;
     char path[PATH];
 
+    if (manifest != NULL)
+        m = &manifest->is.manifest;
     if (manifest == NULL || r == NULL)
         (void)fail("no memory");
     else if (below(folder, "manifest", path) == EXIT_DONE &&
-             verify(o, p, path, manifest) == EXIT_DONE &&
-             check_content(folder, &manifest->is.manifest) == EXIT_DONE &&
+             verify(o, p, path, manifest) == EXIT_DONE && read_key(folder, m, key) == EXIT_DONE &&
+             check_content(folder, m, m->encrypted ? key : NULL) == EXIT_DONE &&
+             (!m->encrypted || check_patches(folder, key) == EXIT_DONE) &&
              describe(manifest, r) == EXIT_DONE && name_folder(p, r) == EXIT_DONE &&
              update_lock(o, 0, &lock) == EXIT_DONE &&
              (p->to == NULL || webroot_put(p->to, folder, r->folder) == EXIT_DONE))
-        status = record(o, p, r);
+        status = record(o, p, r, m->encrypted ? key : NULL);
+    kapu_wipe(key, sizeof(key));
     if (lock >= 0)
         close(lock);
     free(r);

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -148,7 +147,7 @@ static bool same_file(const struct folder *a, const struct folder *b, const char
 
 /* ---- patches ---- */
 
-static bool is_patch(const char *name)
+bool webroot_is_patch(const char *name)
 {
     const size_t begin = strlen("patch-");
 
@@ -179,7 +178,7 @@ static int copy_patches(const struct folder *from, const struct folder *to)
     if (d == NULL)
         return say(from, ".");
     while (status == EXIT_DONE && (entry = readdir(d)) != NULL) {
-        if (is_patch(entry->d_name) && !is_there(to, entry->d_name))
+        if (webroot_is_patch(entry->d_name) && !is_there(to, entry->d_name))
             status = copy_file(from, to, entry->d_name);
     }
     closedir(d);

@@ -10,6 +10,10 @@
 #ifndef KAPU_WEBROOT_H
 #define KAPU_WEBROOT_H
 
+#include <stdbool.h>
+
+/* The name of a patch, or of its index: besides manifest, index and payload only these go there. */
+bool webroot_is_patch(const char *name);
 /* From the folder `from`. `folder`: one name. A status of commands.h. */
 int webroot_put(const char *root, const char *from, const char *folder);
 

@@ -172,7 +172,7 @@ static int compress_all(struct maker *m, struct output *out, const struct payloa
 }
 
 static int write_index(const struct maker *m, const uint8_t identity[RELEASE_DIGEST_SIZE],
-                       uint32_t frames, const char *path, char why[PACKAGE_WHY])
+                       uint32_t frames, const char *path, const uint8_t *key, char why[PACKAGE_WHY])
 {
     struct release_patch p = {.window = WINDOW_BLOCKS,
                               .prefix = PREFIX,
@@ -191,6 +191,8 @@ static int write_index(const struct maker *m, const uint8_t identity[RELEASE_DIG
     err = release_patch_encode(&p, &w) == 0 ? 0 : SAY("the index of the patch cannot be encoded");
     if (err == 0)
         err = output_open(&out, path, why);
+    if (err == 0)
+        err = output_encrypt(&out, key, why);
     if (err == 0)
         err = output_write(&out, buf, w.at, why);
     err = output_close(&out, err, why);
@@ -215,10 +217,12 @@ int patch_make(const uint8_t identity[RELEASE_DIGEST_SIZE], struct content *from
     if (err == 0)
         err = output_open(&out, patch_path, why);
     if (err == 0)
+        err = output_encrypt(&out, o->key, why);
+    if (err == 0)
         err = compress_all(&m, &out, o, made, why);
     err = output_close(&out, err, why);
     if (err == 0)
-        err = write_index(&m, identity, made->frames, index_path, why);
+        err = write_index(&m, identity, made->frames, index_path, o->key, why);
     close_maker(&m);
     return err;
 }

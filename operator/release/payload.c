@@ -106,8 +106,8 @@ static int compress_all(struct maker *m, struct output *out, const struct payloa
     return 0;
 }
 
-static int write_index(struct maker *m, const char *path, struct release_file *index,
-                       char why[PACKAGE_WHY])
+static int write_index(struct maker *m, const char *path, const uint8_t *key,
+                       struct release_file *index, char why[PACKAGE_WHY])
 {
     struct output out = {0};
     struct bytes done;
@@ -122,6 +122,8 @@ static int write_index(struct maker *m, const char *path, struct release_file *i
     if (SHA->hash(SHA->ctx, &done, 1, index->sha256) != 0)
         return SAY("SHA-256 failed");
     err = output_open(&out, path, why);
+    if (err == 0)
+        err = output_encrypt(&out, key, why);
     if (err == 0)
         err = output_write(&out, done.p, done.n, why);
     return output_close(&out, err, why);
@@ -144,10 +146,12 @@ int payload_make(const struct package *p, const char *firmware, const char *root
     if (err == 0)
         err = output_open(&out, payload_path, why);
     if (err == 0)
+        err = output_encrypt(&out, o->key, why);
+    if (err == 0)
         err = compress_all(&m, &out, o, why);
     err = output_close(&out, err, why);
     if (err == 0)
-        err = write_index(&m, index_path, index, why);
+        err = write_index(&m, index_path, o->key, index, why);
     maker_close(&m);
     return err;
 }

@@ -9,14 +9,15 @@
 #include <zstd.h>
 
 #include "crypto_openssl.h"
-#include "mapped.h"
+#include "part.h"
 
 #define SHA (&crypto_openssl.sha256)
 #define INDEX_MAX (64u << 20)
 #define SAY(...) (snprintf(why, PACKAGE_WHY, __VA_ARGS__), -1)
 
 struct work {
-    struct mapped index, payload, patch, patch_index;
+    struct part index, payload, patch, patch_index;
+    struct bytes index_bytes, patch_index_bytes; /* views of these are in x and p */
     const struct content *have;
     struct release_index x;
     struct release_patch p;
@@ -54,26 +55,18 @@ static int write_target(void *ctx, uint64_t at, const uint8_t *from, size_t n)
     return 0;
 }
 
-static int fetch_from(const struct mapped *m, uint32_t at, uint8_t *to, uint32_t n)
-{
-    if (at > m->n || n > m->n - at)
-        return KAPU_EIO;
-    memcpy(to, m->p + at, n);
-    return 0;
-}
-
 static int fetch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
 {
     const struct work *w = ctx;
 
-    return fetch_from(&w->payload, at, to, n);
+    return part_read(&w->payload, at, to, n);
 }
 
 static int fetch_patch(void *ctx, uint32_t at, uint8_t *to, uint32_t n)
 {
     const struct work *w = ctx;
 
-    return fetch_from(&w->patch, at, to, n) == 0 ? 0 : KAPU_EAUTH; /* a patch may be anything */
+    return part_read(&w->patch, at, to, n) == 0 ? 0 : KAPU_EAUTH; /* a patch may be anything */
 }
 
 static int unpack(void *ctx, struct bytes prefix, struct bytes frame, uint8_t *to, size_t n)
@@ -95,16 +88,18 @@ static int open_index(struct work *w, const struct release_manifest *m, const st
     struct bytes file;
     uint8_t digest[32];
 
-    if (mapped_open(r->index, INDEX_MAX, &w->index, why) != 0)
+    if (part_open(r->index, INDEX_MAX, r->key, &w->index, why) != 0)
         return -1;
-    file = (struct bytes){w->index.p, w->index.n};
+    file = w->index_bytes = part_read_all(&w->index);
+    if (file.p == NULL)
+        return SAY("%s: no memory", r->index);
     if (SHA->hash(SHA->ctx, &file, 1, digest) != 0)
         return SAY("SHA-256 failed");
     if (file.n != m->index.size || memcmp(digest, m->index.sha256, sizeof(digest)) != 0)
         return SAY("%s: is not the index of this release", r->index);
     if (release_index_decode(file, &w->x) != 0 || w->x.blocks != release_content_blocks(m))
         return SAY("%s: is no index, or not of a content of that size", r->index);
-    return mapped_open(r->payload, RELEASE_SIZE_MAX - 1, &w->payload, why);
+    return part_open(r->payload, RELEASE_SIZE_MAX - 1, r->key, &w->payload, why);
 }
 
 /* One that is not there, or damaged, is as good as none. */
@@ -113,11 +108,13 @@ static const struct release_patch *open_patch(struct work *w, const struct rebui
     char why[PACKAGE_WHY];
 
     if (r->patch == NULL || r->have == NULL ||
-        mapped_open(r->patch_index, INDEX_MAX, &w->patch_index, why) != 0 ||
-        mapped_open(r->patch, RELEASE_SIZE_MAX - 1, &w->patch, why) != 0 ||
-        release_patch_decode((struct bytes){w->patch_index.p, w->patch_index.n}, &w->p) != 0)
+        part_open(r->patch_index, INDEX_MAX, r->key, &w->patch_index, why) != 0 ||
+        part_open(r->patch, RELEASE_SIZE_MAX - 1, r->key, &w->patch, why) != 0)
         return NULL;
-    return &w->p;
+    w->patch_index_bytes = part_read_all(&w->patch_index);
+    return w->patch_index_bytes.p != NULL && release_patch_decode(w->patch_index_bytes, &w->p) == 0
+               ? &w->p
+               : NULL;
 }
 
 static int open_memory(struct work *w, const struct release_patch *patch, char why[PACKAGE_WHY])
@@ -138,10 +135,12 @@ static int open_memory(struct work *w, const struct release_patch *patch, char w
 
 static void close_work(struct work *w)
 {
-    mapped_close(&w->index);
-    mapped_close(&w->payload);
-    mapped_close(&w->patch);
-    mapped_close(&w->patch_index);
+    part_close(&w->index);
+    part_close(&w->payload);
+    part_close(&w->patch);
+    part_close(&w->patch_index);
+    free((void *)w->index_bytes.p);
+    free((void *)w->patch_index_bytes.p);
     ZSTD_freeDCtx(w->zstd);
     free(w->content);
     free(w->frame);

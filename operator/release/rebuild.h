@@ -15,6 +15,7 @@ struct rebuild {
     const char *patch,
         *patch_index;           /* files, both or none: NULL; not used when they are of no use */
     const struct content *have; /* what the gateway has, or NULL */
+    const uint8_t *key;         /* of the release; NULL: it is not encrypted */
 };
 
 /* 0: root image and firmware package came out as the manifest says, and are in `content`, which the

@@ -242,6 +242,17 @@ static bool look_at_manifest(struct release_manifest *m, struct release_signed *
            release_digest(SHA, file->content, s.release) == 0;
 }
 
+static void tell_key(struct bytes key)
+{
+    if (key.n == 0)
+        return;
+    printf("key ");
+    for (size_t i = 0; i < key.n; i++)
+        printf("%02x", key.p[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
 static void install(const struct protocol_request *q)
 {
     struct release_manifest m;
@@ -253,6 +264,7 @@ static void install(const struct protocol_request *q)
     keep(q->order, s.rollout, &s.rollout_n);
     keep(q->release_keys, s.release_set, &s.release_set_n);
     keep(q->keys, s.rollout_set, &s.rollout_set_n);
+    tell_key(q->release_key);
     s.answer = UPDATE_DONE;
     if (!look_at_manifest(&m, &file) || s.answer_next >= 0) {
         s.answer =

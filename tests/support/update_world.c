@@ -9,8 +9,10 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <kapu/cipher.h>
 #include <kapu/install_code.h>
 
+#include "aes.h"
 #include "digest.h"
 
 #define SHA (&digest_sha256)
@@ -190,7 +192,7 @@ static int put_tree(void *ctx, uint64_t number, const uint8_t block[VERITY_BLOCK
     return 0;
 }
 
-static void make_manifest(struct world_release *r, uint32_t number, bool approval)
+static void make_manifest(struct world_release *r, uint32_t number, bool approval, bool encrypted)
 {
     static const unsigned int by[] = {KEY_RELEASE, KEY_RELEASE + 1};
     static struct verity v;
@@ -206,9 +208,14 @@ static void make_manifest(struct world_release *r, uint32_t number, bool approva
                                    .firmware = {.size = WORLD_FIRMWARE_SIZE},
                                    .root = {.size = WORLD_ROOT * RELEASE_BLOCK},
                                    .index = {.size = r->index_n},
-                                   .approval = approval};
+                                   .approval = approval,
+                                   .encrypted = encrypted};
     memset(m->identity, (int)(0x10 + number), sizeof(m->identity));
     memset(m->root.salt, 0x5a, sizeof(m->root.salt));
+    if (encrypted) {
+        memset(r->key, (int)(0xc0 + number), sizeof(r->key));
+        must(cipher_check(SHA, r->key, m->key_check));
+    }
     must(SHA->hash(SHA->ctx, &(struct bytes){r->content[WORLD_ROOT], WORLD_FIRMWARE_SIZE}, 1,
                    m->firmware.sha256));
     must(SHA->hash(SHA->ctx, &(struct bytes){r->index, r->index_n}, 1, m->index.sha256));
@@ -221,16 +228,26 @@ static void make_manifest(struct world_release *r, uint32_t number, bool approva
     update_files_sign(&release_manifest_kind, &c, by, 2, &r->manifest);
 }
 
-void world_large_firmware(uint32_t release)
+static void sign_again(struct world_release *r)
 {
     static const unsigned int by[] = {KEY_RELEASE, KEY_RELEASE + 1};
-    struct world_release *r = &world_releases[release];
     struct update_content c;
 
-    r->m.firmware.size = WORLD_FLASH + 1;
     update_files_manifest(&r->m, &c);
     must(release_digest(SHA, update_content_bytes(&c), r->digest));
     update_files_sign(&release_manifest_kind, &c, by, 2, &r->manifest);
+}
+
+void world_large_firmware(uint32_t release)
+{
+    world_releases[release].m.firmware.size = WORLD_FLASH + 1;
+    sign_again(&world_releases[release]);
+}
+
+void world_decrypt(uint32_t release)
+{
+    world_releases[release].m.encrypted = false;
+    sign_again(&world_releases[release]);
 }
 
 static void put_in_slot(uint8_t slot, const struct world_release *r)
@@ -252,7 +269,7 @@ void world_replace(uint32_t release)
     put_in_slot(w->boot.slot, &world_releases[release]);
 }
 
-void world_make(uint32_t seed, bool approval)
+static void make(uint32_t seed, bool approval, bool encrypted)
 {
     static const struct update_record first;
 
@@ -267,7 +284,7 @@ void world_make(uint32_t seed, bool approval)
     for (uint32_t i = 0; i < WORLD_RELEASES; i++) {
         make_content(&world_releases[i], i > 0 ? &world_releases[i - 1] : NULL);
         make_index(&world_releases[i]);
-        make_manifest(&world_releases[i], i, approval);
+        make_manifest(&world_releases[i], i, approval, encrypted);
         make_patch(&world_releases[i], &world_releases[i > 0 ? i - 1 : 0]);
     }
     update_record_encode(&first, w->record);
@@ -278,6 +295,16 @@ void world_make(uint32_t seed, bool approval)
     if (mkdtemp(w->folder) == NULL)
         abort();
     fresh = *w;
+}
+
+void world_make(uint32_t seed, bool approval)
+{
+    make(seed, approval, false);
+}
+
+void world_make_encrypted(uint32_t seed, bool approval)
+{
+    make(seed, approval, true);
 }
 
 static void empty_folder(void)
@@ -497,8 +524,28 @@ static struct bytes file_of(const struct world_release *r, const char *file)
     return (struct bytes){NULL, 0};
 }
 
+/* As it is on the server: a salt, which follows from the name here, and the ciphertext. */
+static struct bytes encrypted(const struct world_release *r, const char *file, struct bytes plain)
+{
+    static uint8_t to[CIPHER_SALT_SIZE + WORLD_PAYLOAD];
+    const struct bytes name = text(file);
+    uint8_t key[CIPHER_KEY_SIZE], digest[32];
+
+    if (plain.p == NULL || !r->m.encrypted)
+        return plain;
+    must(SHA->hash(SHA->ctx, &name, 1, digest));
+    memcpy(to, digest, CIPHER_SALT_SIZE);
+    memcpy(to + CIPHER_SALT_SIZE, plain.p, plain.n);
+    must(cipher_file_key(SHA, r->key, name, to, key));
+    must(cipher_range(&aes_ctr, key, 0, to + CIPHER_SALT_SIZE, plain.n));
+    return (struct bytes){to, CIPHER_SALT_SIZE + plain.n};
+}
+
 static void count_fetch(const struct world_release *r, const char *file, uint64_t at)
 {
+    if (r->m.encrypted && at < CIPHER_SALT_SIZE)
+        return; /* the salt */
+    at -= r->m.encrypted ? CIPHER_SALT_SIZE : 0;
     w->of_patch += strncmp(file, "patch", 5) == 0 && strstr(file, ".index") == NULL;
     for (uint32_t i = 0; strcmp(file, "payload") == 0 && i < WORLD_FRAMES; i++) {
         if (at == (i == 0 ? 0 : r->ends[i - 1]))
@@ -510,7 +557,7 @@ static int range(void *ctx, const char *folder, const char *file, uint64_t at, u
                  uint32_t n)
 {
     const struct world_release *r = &world_releases[folder[8] - '0'];
-    const struct bytes f = file_of(r, file);
+    const struct bytes f = encrypted(r, file, file_of(r, file));
     const uint32_t number = w->fetches++;
 
     (void)ctx;
@@ -855,14 +902,20 @@ struct bytes world_install(uint32_t release)
 {
     static struct update_file order;
     char folder[] = "release-0";
+    struct bytes key = BYTES_OF(world_releases[release].key);
 
+    if (w->order_key == WORLD_WRONG_KEY)
+        key = BYTES_OF(world_releases[(release + 1) % WORLD_RELEASES].key);
+    else if (w->order_key == WORLD_NO_KEY || !world_releases[release].m.encrypted)
+        key = (struct bytes){NULL, 0};
     folder[8] = (char)('0' + release);
     sign_order(release, RELEASE_INSTALL, &order);
     return encode(
         &(struct protocol_request){.kind = PROTOCOL_INSTALL,
                                    .folder = text(folder),
                                    .manifest = update_file_bytes(&world_releases[release].manifest),
-                                   .order = update_file_bytes(&order)});
+                                   .order = update_file_bytes(&order),
+                                   .release_key = key});
 }
 
 struct bytes world_halt(uint32_t release)

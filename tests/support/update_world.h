@@ -44,7 +44,11 @@ struct world_release {
     uint8_t patch_from[RELEASE_DIGEST_SIZE];
     size_t index_n, payload_n, patch_index_n, patch_n;
     uint32_t ends[WORLD_FRAMES];
+    uint8_t key[32]; /* of one that is encrypted (m.encrypted); else zeros */
 };
+
+/* Which key an order to install has. */
+enum world_key { WORLD_ITS_KEY, WORLD_NO_KEY, WORLD_WRONG_KEY };
 
 enum world_how { WORLD_NOT_DONE, WORLD_TORN, WORLD_NOT_TOLD, WORLD_HOWS };
 
@@ -89,6 +93,7 @@ struct world {
     /* operator */
     uint32_t target;
     uint64_t number;
+    enum world_key order_key;
     bool no_approval;                               /* the manifest says so */
     bool (*operates)(struct world *w, uint32_t ms); /* false: the program is to end */
     const char *wrong;
@@ -100,12 +105,16 @@ extern struct world_release world_releases[WORLD_RELEASES];
 
 /* Delivered: release 0 in slot A, slot B empty. Aborts when anything fails. */
 void world_make(uint32_t seed, bool approval);
+/* The same, and what the server has of all its releases is encrypted. */
+void world_make_encrypted(uint32_t seed, bool approval);
 /* The same once more, from the beginning. */
 void world_again(void);
 void world_end(void);
 
 /* It runs, and is confirmed, without the writer's doing. */
 void world_replace(uint32_t release);
+/* The server has it plain. */
+void world_decrypt(uint32_t release);
 /* Its manifest names a firmware package that is larger than the flash. */
 void world_large_firmware(uint32_t release);
 

@@ -12,7 +12,7 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 warn="-std=c11 -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 -Wdeclaration-after-statement -Wvla -Wpointer-arith -Wwrite-strings -Wredundant-decls"
-libs="base tpm2 tis eventlog bootstate fusebox nvbudget lastwords introspect verity cbor evidence board protocol release install update"
+libs="base tpm2 tis eventlog bootstate fusebox nvbudget lastwords introspect verity cbor evidence board protocol release cipher install update"
 cbor="-DQCBOR_DISABLE_FLOAT_HW_USE -DQCBOR_DISABLE_PREFERRED_FLOAT -DUSEFULBUF_DISABLE_ALL_FLOAT
 -isystem $qcbor/inc -isystem $qcbor/inc/qcbor"
 includes=$(for lib in $libs; do printf -- '-Ilib/%s/include ' "$lib"; done)

@@ -397,6 +397,78 @@ static void bounds_hold_on_both_sides(void **state)
     assert_int_equal(protocol_reply_decode((struct bytes){filler, 20}, &r, work, 19), KAPU_ESPACE);
 }
 
+static int decodes(struct bytes b)
+{
+    struct protocol_request r;
+
+    return protocol_request_decode(b, &r, work, sizeof(work));
+}
+
+static void only_an_order_to_install_may_have_the_key_of_a_release(void **state)
+{
+    static uint8_t buf[PROTOCOL_REQUEST_MAX], key[PROTOCOL_RELEASE_KEY_SIZE + 1];
+    struct protocol_request q = request_of(PROTOCOL_INSTALL), is;
+    struct bytes b;
+    size_t plain;
+    struct wr w;
+
+    (void)state;
+    memset(key, 0x77, sizeof(key));
+    b = encode_request(&q);
+    plain = b.n;
+    assert_int_equal(protocol_request_decode(b, &is, work, sizeof(work)), 0);
+    assert_int_equal(is.release_key.n, 0);
+    q.release_key = (struct bytes){key, PROTOCOL_RELEASE_KEY_SIZE};
+    b = encode_request(&q);
+    assert_int_equal(b.n, plain + 3 + PROTOCOL_RELEASE_KEY_SIZE);
+    assert_int_equal(protocol_request_decode(b, &is, work, sizeof(work)), 0);
+    assert_true(same(is.release_key, q.release_key) && same(is.order, q.order));
+    /* its head says 31, 33, or another label; and bytes that are cut */
+    memcpy(buf, b.p, b.n);
+    assert_memory_equal(buf + plain, "\x06\x58\x20", 3);
+    assert_int_equal(decodes((struct bytes){buf, b.n}), 0);
+    buf[plain + 2] = 31;
+    assert_int_not_equal(decodes((struct bytes){buf, b.n - 1}), 0);
+    buf[plain + 2] = 32;
+    buf[plain] = 7;
+    assert_int_not_equal(decodes((struct bytes){buf, b.n}), 0);
+    buf[plain] = 6;
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_not_equal(decodes((struct bytes){buf, n}), 0);
+    /* the encoder says no other size, and no other kind has one */
+    for (size_t n = 1; n <= sizeof(key); n++) {
+        q.release_key.n = n;
+        wr_init(&w, buf, sizeof(buf));
+        assert_int_equal(protocol_request_encode(&q, &w),
+                         n == PROTOCOL_RELEASE_KEY_SIZE ? 0 : KAPU_EARG);
+    }
+    for (int k = PROTOCOL_HALT; k <= PROTOCOL_KEYS; k++) {
+        struct protocol_request other = request_of((enum protocol_kind)k);
+
+        b = encode_request(&other);
+        memcpy(buf, b.p, b.n);
+        assert_int_equal(decodes((struct bytes){buf, b.n}), 0);
+        memcpy(buf + b.n, "\x06\x58\x20", 3);
+        memcpy(buf + b.n + 3, key, PROTOCOL_RELEASE_KEY_SIZE);
+        buf[0]++; /* one item more */
+        assert_int_not_equal(decodes((struct bytes){buf, b.n + 3 + PROTOCOL_RELEASE_KEY_SIZE}), 0);
+    }
+}
+
+static void the_longest_order_fits_into_a_request(void **state)
+{
+    static uint8_t key[PROTOCOL_RELEASE_KEY_SIZE], folder[PROTOCOL_FOLDER_MAX];
+    struct protocol_request q = request_of(PROTOCOL_INSTALL);
+
+    (void)state;
+    memset(folder, 'a', sizeof(folder));
+    q.folder = BYTES_OF(folder);
+    q.manifest = q.order = some(PROTOCOL_SIGNED_MAX);
+    q.release_keys = q.keys = some(PROTOCOL_KEYS_MAX);
+    q.release_key = BYTES_OF(key);
+    assert_int_equal(decodes(encode_request(&q)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +483,8 @@ int main(void)
         cmocka_unit_test(a_folder_is_a_plain_name),
         cmocka_unit_test(work_that_nobody_knows_is_refused),
         cmocka_unit_test(bounds_hold_on_both_sides),
+        cmocka_unit_test(only_an_order_to_install_may_have_the_key_of_a_release),
+        cmocka_unit_test(the_longest_order_fits_into_a_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

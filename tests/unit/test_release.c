@@ -125,6 +125,15 @@ static int encode_manifest(struct wr *out)
     return release_manifest_encode(&m, out);
 }
 
+static int encode_encrypted(struct wr *out)
+{
+    struct release_manifest m = a_manifest();
+
+    m.encrypted = true;
+    memset(m.key_check, 0x66, sizeof(m.key_check));
+    return release_manifest_encode(&m, out);
+}
+
 static int encode_keys(struct wr *out)
 {
     const struct release_keys k = a_set(1, 0, 3, 2);
@@ -175,6 +184,7 @@ DECODER(approval)
 
 static const struct sample samples[] = {
     {"manifest", encode_manifest, decode_manifest},
+    {"encrypted manifest", encode_encrypted, decode_manifest},
     {"keys", encode_keys, decode_keys},
     {"rollout", encode_rollout, decode_rollout},
     {"rollout to a group", encode_group, decode_rollout},
@@ -234,6 +244,45 @@ static void what_is_written_is_read_back(void **state)
     assert_memory_equal(&k, &k0, sizeof(k));
 }
 
+/* SHA-256 of what tools/kapu/cbor.py makes of the same values: the first is what a manifest was
+ * before any could be encrypted. */
+static void a_manifest_without_a_key_is_what_it_was_and_one_with_it_has_one_item_more(void **state)
+{
+    static const uint8_t digests[2][32] = {
+        {0xe3, 0x19, 0x12, 0x12, 0x5c, 0xe2, 0x2f, 0x00, 0x26, 0x5c, 0x15,
+         0xd6, 0xbc, 0x35, 0x6d, 0x29, 0x07, 0xe2, 0xc1, 0xa1, 0xae, 0xa5,
+         0xc1, 0xb3, 0xa9, 0x2c, 0x7f, 0xb1, 0xbe, 0xef, 0x8f, 0x05},
+        {0xe8, 0x67, 0xc4, 0x51, 0x51, 0xbd, 0xcc, 0x8f, 0x89, 0x82, 0x97,
+         0xde, 0xb6, 0xbd, 0xc9, 0x90, 0x53, 0xe2, 0x7c, 0x82, 0x9d, 0xa8,
+         0x77, 0xf4, 0xf6, 0xe5, 0x95, 0xe2, 0x60, 0xfd, 0x60, 0xeb},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct bytes in = sample(&samples[i]);
+        struct release_manifest m;
+        uint8_t digest[32];
+
+        assert_int_equal(release_digest(SHA256, in, digest), 0);
+        assert_memory_equal(digest, digests[i], sizeof(digest));
+        assert_int_equal(release_manifest_decode(in, &m, work, sizeof(work)), 0);
+        assert_int_equal(m.encrypted, i == 1);
+        assert_int_equal(m.key_check[0], i == 1 ? 0x66 : 0);
+        assert_true(m.approval && m.index.size == a_manifest().index.size);
+    }
+    /* another label, or a shorter value, is none */
+    for (int i = 0; i < 3; i++) {
+        struct bytes in = sample(&samples[1]);
+        uint8_t *head = content + in.n - 35;
+
+        assert_memory_equal(head, "\x0d\x58\x20", 3);
+        head[0] = (uint8_t)(i == 0 ? 0x0e : 0x0d);
+        head[2] = (uint8_t)(i == 1 ? 31 : 32);
+        in.n -= i == 1;
+        assert_int_equal(decode_manifest(in), i == 2 ? 0 : KAPU_EINVAL);
+    }
+}
+
 static void what_is_cut_or_longer_is_refused(void **state)
 {
     (void)state;
@@ -285,16 +334,18 @@ static void what_is_decoded_has_one_encoding(void **state)
     uint8_t again[RELEASE_CONTENT_MAX];
 
     (void)state;
-    in = sample(&samples[0]);
-    for (size_t bit = 0; bit < in.n * 8; bit++) {
-        content[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        if (release_manifest_decode(in, &m, work, sizeof(work)) == 0) {
-            wr_init(&w, again, sizeof(again));
-            assert_int_equal(release_manifest_encode(&m, &w), 0);
-            assert_int_equal(w.at, in.n);
-            assert_memory_equal(again, in.p, in.n);
+    for (size_t i = 0; i < 2; i++) {
+        in = sample(&samples[i]);
+        for (size_t bit = 0; bit < in.n * 8; bit++) {
+            content[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            if (release_manifest_decode(in, &m, work, sizeof(work)) == 0) {
+                wr_init(&w, again, sizeof(again));
+                assert_int_equal(release_manifest_encode(&m, &w), 0);
+                assert_int_equal(w.at, in.n);
+                assert_memory_equal(again, in.p, in.n);
+            }
+            content[bit / 8] ^= (uint8_t)(1U << bit % 8);
         }
-        content[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
 }
 
@@ -614,6 +665,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(a_manifest_without_a_key_is_what_it_was_and_one_with_it_has_one_item_more),
         cmocka_unit_test(what_is_cut_or_longer_is_refused),
         cmocka_unit_test(no_content_is_another_kinds),
         cmocka_unit_test(another_version_of_the_format_is_named),

@@ -21,6 +21,7 @@ from kapu.cbor import cbor
 from kapu.fip import entries
 from kapu.keys import key_set, make_key
 from kapu.paths import BUILD, host_environment
+from releases import decrypted, key_check
 from other_release import BLOCK, FACTS, FIRMWARE, ROOT_IMAGE, file_system, images_of_the_build, make_other
 
 LAB = BUILD / "lab"
@@ -48,9 +49,9 @@ def refused(*words) -> str:
     return result.stderr
 
 
-def make(out, firmware=FIRMWARE, root=ROOT_IMAGE, **changed):
+def make(out, *words, firmware=FIRMWARE, root=ROOT_IMAGE, **changed):
     options = WHAT | {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
-    return kapu("make", "--firmware", firmware, "--root", root, "--out", out, "--level", "1",
+    return kapu("make", "--firmware", firmware, "--root", root, "--out", out, "--level", "1", *words,
                 *itertools.chain(*options.items()), SOURCE_DATE_EPOCH="1764000000")
 
 
@@ -233,6 +234,77 @@ def test_a_release_made_again_is_the_same(made, tmp_path):
 
 def test_an_index_is_small(made):
     assert (made / "index").stat().st_size * 100 < FACTS["data_blocks"] * BLOCK + FIRMWARE.stat().st_size
+
+
+# ---- encrypted ----
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("secret") / "release"
+    result = make(folder, "--encrypt")
+    assert result.returncode == 0, result.stderr
+    assert f"{folder}/key: its key" in result.stdout
+    return folder
+
+
+def opened(folder, name) -> bytes:
+    """By Python's cryptography."""
+    return decrypted((folder / "key").read_bytes(), name, (folder / name).read_bytes())
+
+
+def test_an_encrypted_release_is_the_same_files_under_a_key_of_its_own(made, secret, tmp_path):
+    assert sorted(p.name for p in secret.iterdir()) == ["index", "key", "manifest", "payload"]
+    assert (secret / "key").stat().st_mode & 0o777 == 0o600 and (secret / "key").stat().st_size == 32
+    for name in ("index", "payload"):
+        assert opened(secret, name) == (made / name).read_bytes()
+    plain, said = (json.loads(done("show", "--json", folder / "manifest"))[0] for folder in (made, secret))
+    assert said.pop("key_check") == key_check((secret / "key").read_bytes()).hex()
+    for what in (plain, said):  # the name of the release is the hash of all of it
+        del what["file"], what["release"]
+    assert said == plain
+    again = tmp_path / "again"
+    assert make(again, "--encrypt").returncode == 0
+    for name in ("key", "manifest", "index", "payload"):
+        assert (again / name).read_bytes() != (secret / name).read_bytes()
+
+
+def test_nothing_of_the_content_is_in_the_files_of_an_encrypted_release(made, secret):
+    index = (made / "index").read_bytes()
+    hashes_ = content_of(index)[2]
+    needles = [hashes_[at:at + 12] for at in range(0, len(hashes_), 12 * 97)]
+    payload = (made / "payload").read_bytes()
+    needles += [payload[at:at + 16] for at in range(0, len(payload) - 16, len(payload) // 500)]
+    for name in ("index", "payload"):
+        data = (secret / name).read_bytes()
+        assert not any(needle in data for needle in needles)
+    assert all(needle in index or needle in payload for needle in needles)
+
+
+def test_an_encrypted_release_is_rebuilt_and_patched_with_its_key_only(made, older, patched, secret, tmp_path):
+    folder = tmp_path / "release"
+    shutil.copytree(secret, folder)
+    assert json.loads(done("rebuild", "--json", folder)) == json.loads(done("rebuild", "--json", made))
+    (folder / "key").rename(tmp_path / "key")
+    for words in (("rebuild", folder), ("patch", *older, folder)):
+        assert "nothing can be done with it without its key" in refused(*words)
+    (folder / "key").touch(0o600)
+    (folder / "key").write_bytes(bytes(32))
+    for words in (("rebuild", folder), ("patch", *older, folder)):
+        assert "is the key of another release" in refused(*words)
+    assert sorted(p.name for p in folder.iterdir()) == ["index", "key", "manifest", "payload"]
+    (tmp_path / "key").replace(folder / "key")
+    done("patch", *older, "--level", "9", folder)
+    patches = [p.name for p in folder.iterdir() if p.name.startswith("patch-")]
+    assert len(patches) == 2
+    for name in patches:
+        assert opened(folder, name) == (patched / name).read_bytes()
+    words = ("rebuild", "--json", *older)
+    assert json.loads(done(*words, folder)) == json.loads(done(*words, patched))
+    before = {name: (folder / name).read_bytes() for name in patches}
+    done("patch", *older, "--level", "9", folder)  # again: not one key stream twice
+    for name in patches:
+        assert (folder / name).read_bytes()[:16] != before[name][:16]
+        assert opened(folder, name) == (patched / name).read_bytes()
 
 
 # ---- what no release is made of ----

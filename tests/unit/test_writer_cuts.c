@@ -99,6 +99,37 @@ static void a_second_cut_in_the_recovery_loses_nothing_either(void **state)
     world_end();
 }
 
+/* Nor is a key left of an order that is done. */
+static void a_cut_of_an_encrypted_update_leaves_no_key_in_the_end(void **state)
+{
+    static const char *const names[] = {"order",         "running",   "copying",   "index",
+                                        "running.index", "restarted", "unfinished"};
+    static uint8_t content[1 << 20];
+    long all;
+
+    (void)state;
+    world_make_encrypted(8, true);
+    all = operations_of_an_update();
+    for (long at = 0; at < all; at++) {
+        for (int how = 0; how < WORLD_HOWS; how++) {
+            world_again();
+            run_with_cuts(&at, &(enum world_how){(enum world_how)how}, 1);
+            for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                char path[128];
+                FILE *f;
+                size_t n;
+
+                (void)snprintf(path, sizeof(path), "%s/%s", world.folder, names[i]);
+                f = fopen(path, "rb");
+                n = f != NULL ? fread(content, 1, sizeof(content), f) : 0;
+                assert_true(f == NULL || fclose(f) == 0);
+                assert_null(memmem(content, n, world_releases[1].key, 32));
+            }
+        }
+    }
+    world_end();
+}
+
 /* Slot B holds what was there before the last update: flash that has to be erased. */
 static void an_update_back_into_the_first_slot_is_the_same(void **state)
 {
@@ -146,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cut_at_any_write_loses_nothing),
         cmocka_unit_test(a_second_cut_in_the_recovery_loses_nothing_either),
+        cmocka_unit_test(a_cut_of_an_encrypted_update_leaves_no_key_in_the_end),
         cmocka_unit_test(an_update_back_into_the_first_slot_is_the_same),
         cmocka_unit_test(a_torn_write_is_seen_in_the_slot_and_mended),
     };

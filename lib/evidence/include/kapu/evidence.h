@@ -219,6 +219,12 @@ KAPU_MUST_CHECK int evidence_claims_decode(struct bytes in, struct evidence_clai
 /* The nonce alone, of claims of which the rest was not looked at: to know which one to expect. */
 KAPU_MUST_CHECK int evidence_claims_nonce(struct bytes in, uint8_t nonce[EVIDENCE_NONCE_SIZE]);
 
+/* HMAC-SHA256 (RFC 2104) with a key of 32 bytes over up to EVIDENCE_HMAC_PARTS strings, one after
+ * another. 0, KAPU_EARG, KAPU_ECRYPTO. */
+#define EVIDENCE_HMAC_PARTS 4u
+KAPU_MUST_CHECK int evidence_hmac(const struct kapu_sha256 *h, const uint8_t key[32],
+                                  const struct bytes *part, size_t parts, uint8_t mac[32]);
+
 /*
  * Proof that the TPM released the enrolment secret (TPM2_ActivateCredential) to the holder of this
  * token's key, for this TLS key: HMAC-SHA256(secret, "kapu enrolment" || nonce || SHA-256 of the

@@ -49,11 +49,12 @@
 #define PROTOCOL_SECRET_MAX 512u       /* TPM2B_ENCRYPTED_SECRET */
 #define PROTOCOL_ERROR_MAX 200u        /* characters, printable ASCII */
 #define PROTOCOL_BODY_MAX (EVIDENCE_MESSAGE_MAX + 4096u)
-#define PROTOCOL_FOLDER_MAX 64u   /* characters: a-z, 0-9, '-' and '.', the first no '.' */
-#define PROTOCOL_SIGNED_MAX 3392u /* RELEASE_SIGNED_MAX */
-#define PROTOCOL_KEYS_MAX 1536u   /* RELEASE_CONTENT_MAX */
-#define PROTOCOL_WHY_MAX 200u     /* characters, printable ASCII */
-#define PROTOCOL_GROUP_MAX 32u    /* RELEASE_GROUP_MAX */
+#define PROTOCOL_FOLDER_MAX 64u       /* characters: a-z, 0-9, '-' and '.', the first no '.' */
+#define PROTOCOL_SIGNED_MAX 3392u     /* RELEASE_SIGNED_MAX */
+#define PROTOCOL_KEYS_MAX 1536u       /* RELEASE_CONTENT_MAX */
+#define PROTOCOL_WHY_MAX 200u         /* characters, printable ASCII */
+#define PROTOCOL_GROUP_MAX 32u        /* RELEASE_GROUP_MAX */
+#define PROTOCOL_RELEASE_KEY_SIZE 32u /* CIPHER_KEY_SIZE */
 /* What a gateway must take. */
 #define PROTOCOL_REQUEST_MAX (2u * PROTOCOL_SIGNED_MAX + 2u * PROTOCOL_KEYS_MAX + 128u)
 
@@ -129,7 +130,8 @@ struct protocol_update {
 };
 
 /* Members that a kind does not have are ignored by the encoder, and empty after decoding. No byte
- * string that a kind has may be empty, but for sets of keys: then it is the built-in one. */
+ * string that a kind has may be empty, but for sets of keys: then it is the built-in one; and for
+ * the key of a release. */
 struct protocol_request {
     enum protocol_kind kind;
     uint8_t nonce[EVIDENCE_NONCE_SIZE]; /* enrol, attest */
@@ -144,6 +146,7 @@ struct protocol_request {
                                            keys: the next set, signed */
     struct bytes release_keys;          /* install: content of the set's file */
     struct bytes keys;                  /* of who signed the order; keys: the present set */
+    struct bytes release_key;           /* install: secret, of an encrypted release; else empty */
 };
 
 struct protocol_reply {

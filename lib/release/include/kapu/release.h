@@ -135,6 +135,10 @@ struct release_manifest {
     } root;
     struct release_file index; /* of the payload: where a gateway finds what it lacks */
     bool approval;             /* a trial is confirmed only with an approval */
+    /* What gateways fetch is encrypted (kapu/cipher.h), and the check value of its key. Sizes and
+     * hashes above are of the plain files all the same. */
+    bool encrypted;
+    uint8_t key_check[RELEASE_DIGEST_SIZE];
 };
 
 KAPU_MUST_CHECK int release_manifest_encode(const struct release_manifest *m, struct wr *out);
