@@ -188,6 +188,7 @@ static int forget_halted(struct writer *w, const uint8_t release[RELEASE_DIGEST_
     if (err == 0 && w->asked.there && !order_is_confirmed(&w->asked, &w->state.record) &&
         memcmp(w->asked.digest, release, RELEASE_DIGEST_SIZE) == 0) {
         err = order_forget(&w->store);
+        w->news = true;
         w->in_job = false;
         w->work = PROTOCOL_RESTING;
         w->job.said = (struct job_said){.answer = UPDATE_DONE};
@@ -196,10 +197,18 @@ static int forget_halted(struct writer *w, const uint8_t release[RELEASE_DIGEST_
     return err;
 }
 
+/* A halt that comes again changes nothing, and what is being done goes on. */
+static bool has_changed(const struct tee_state *a, const struct tee_state *b)
+{
+    return a->stage != b->stage || a->record.rollout != b->record.rollout ||
+           a->record.trial != b->record.trial;
+}
+
 static struct bytes halt(struct writer *w, const struct protocol_request *r, struct bytes body)
 {
     struct update_request request = {.rollout = r->order};
     enum update_answer answer = UPDATE_DONE;
+    const struct tee_state before = w->state;
     struct release_signed s;
     struct release_rollout rollout;
 
@@ -215,9 +224,9 @@ static struct bytes halt(struct writer *w, const struct protocol_request *r, str
         return no_secure_world(w);
     if (answer != UPDATE_DONE)
         return answered(w, answer, rollout.release, false);
-    w->news = true;
     if (writer_refresh(w) != 0)
         return no_secure_world(w);
+    w->news = w->news || has_changed(&before, &w->state);
     if (forget_halted(w, rollout.release) != 0)
         return error(w, "state folder: %s", strerror(errno));
     return answered(w, UPDATE_DONE, rollout.release, false);

@@ -1081,6 +1081,42 @@ static void a_membership_is_taken_at_any_time_and_disturbs_nothing(void **state)
     world_end();
 }
 
+/* A halt of a release that nobody installs here, again and again while another one is fetched. */
+static bool halt_again_and_again(struct world *w, uint32_t ms)
+{
+    const uint64_t number = w->number;
+
+    if (ms == 0 && w->fetches > 2 && w->release == 0) {
+        w->number = 1;
+        assert_int_equal(world_ask(world_halt(2)).update.work, PROTOCOL_FETCHING);
+        w->number = number;
+        seen++;
+    } else if (seen == 0 && number == 0) {
+        w->number = 1;
+        assert_int_equal(world_ask(world_halt(2)).update.answer, UPDATE_DONE);
+    }
+    return world_operator(w, ms);
+}
+
+static void a_halt_that_comes_again_disturbs_nothing(void **state)
+{
+    uint32_t all, checks;
+
+    (void)state;
+    world_make(23, true);
+    expect_settled();
+    all = world.fetches;
+    checks = world.checks;
+    world_again();
+    seen = 0;
+    world.operates = halt_again_and_again;
+    expect_settled();
+    assert_true(seen > 2);
+    assert_int_equal(world.fetches, all);
+    assert_int_equal(world.checks, checks);
+    world_end();
+}
+
 static bool bad_requests(struct world *w, uint32_t ms)
 {
     struct bytes good;
@@ -1147,6 +1183,7 @@ int main(void)
         cmocka_unit_test(a_secure_world_that_cannot_be_asked_is_asked_again),
         cmocka_unit_test(the_state_is_told_while_it_works_and_progress_only_grows),
         cmocka_unit_test(the_same_order_again_disturbs_nothing),
+        cmocka_unit_test(a_halt_that_comes_again_disturbs_nothing),
         cmocka_unit_test(a_membership_is_taken_at_any_time_and_disturbs_nothing),
         cmocka_unit_test(no_malformed_request_does_harm),
     };
