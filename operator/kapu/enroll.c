@@ -7,7 +7,6 @@
  * the main broker if its TLS key is the same, else it waits at the enrolment broker.
  */
 #include <getopt.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,25 +188,6 @@ static int take_in(struct enroll *e)
 }
 
 /* ---- certify ---- */
-
-static int read_issuer(struct enroll *e)
-{
-    char path[OPERATOR_PATH];
-    FILE *file = fopen(operator_path(&e->o, "ca.pem", path), "re");
-    X509 *x = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-    unsigned char *der = NULL;
-    int n = x != NULL ? i2d_X509(x, &der) : -1;
-
-    if (n > 0 && (size_t)n <= sizeof(e->issuer)) {
-        memcpy(e->issuer, der, (size_t)n);
-        e->issuer_n = (size_t)n;
-    }
-    OPENSSL_free(der);
-    X509_free(x);
-    if (file != NULL)
-        fclose(file);
-    return e->issuer_n > 0 ? 0 : -1;
-}
 
 static int certify(struct enroll *e)
 {
@@ -497,6 +477,7 @@ static int decide(struct enroll *e, struct store_state *state)
 static int open_authorities(struct enroll *e)
 {
     char certificate[OPERATOR_PATH], key[OPERATOR_PATH];
+    struct wr w;
 
     e->roots = x509_roots_load(operator_path(&e->o, "ek-cas.pem", key), e->why, sizeof(e->why));
     if (e->roots == NULL)
@@ -505,7 +486,11 @@ static int open_authorities(struct enroll *e)
                          operator_path(&e->o, "ca.key", key), e->why, sizeof(e->why));
     if (e->ca == NULL)
         return fail("%s", e->why);
-    return read_issuer(e) == 0 ? EXIT_DONE : fail("%s: no certificate", certificate);
+    wr_init(&w, e->issuer, sizeof(e->issuer));
+    if (x509_ca_certificate(e->ca, &w) != 0)
+        return fail("%s: its certificate is larger than gateways take", certificate);
+    e->issuer_n = w.at;
+    return EXIT_DONE;
 }
 
 int command_enroll(int argc, char **argv)

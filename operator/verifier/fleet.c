@@ -176,7 +176,12 @@ static int read_key(int fd, const char *path, struct nonce_key *key, char *why, 
         return -1;
     }
     if (read(fd, key->b, sizeof(key->b)) != (ssize_t)sizeof(key->b) || read(fd, &more, 1) != 0) {
-        snprintf(why, why_n, "%s is no key of a fleet", path);
+        snprintf(why, why_n, "%s: is not a fleet's key, which has %zu bytes", path, sizeof(key->b));
+        return -1;
+    }
+    if (kapu_equal(key->b, (uint8_t[sizeof(key->b)]){0}, sizeof(key->b))) {
+        snprintf(why, why_n, "%s: is all zeros: the key is lost, and anybody could guess this one",
+                 path);
         return -1;
     }
     return 0;
