@@ -34,6 +34,43 @@ int whole_file(const char *path, size_t most, uint8_t *to, size_t *n, char *why,
     return err;
 }
 
+#define SEEMS "; it seems to be "
+
+const char *text_format(struct bytes file)
+{
+    static const struct {
+        const char *begin;
+        size_t n;
+        const char *name;
+    } formats[] = {
+        {"\xd9\x01\xf5", 3, SEEMS "a CoRIM (tag 501)"},
+        {"\xd9\x01\xf6", 3, SEEMS "a signed CoRIM (tag 502)"},
+        {"\xd9\x01\xfa", 3, SEEMS "a CoMID (tag 506)"},
+        {"\xd8\x3d", 2, SEEMS "a CWT (RFC 8392), maybe an EAT of another profile"},
+        {"\xd2", 1, SEEMS "a COSE_Sign1 of another kind"},
+        {"\xd8\x62", 2, SEEMS "a COSE_Sign of another kind"},
+        {"\x84\x43", 2, SEEMS "a COSE_Sign1 without its tag, maybe an EAT of another profile"},
+        {"eyJ", 3, SEEMS "a JSON Web Token"},
+        {"{", 1, SEEMS "JSON"},
+        {"-----BEGIN ", 11, SEEMS "PEM"},
+        {"\x30\x82", 2, SEEMS "DER"},
+        {"\x7f"
+         "ELF",
+         4, SEEMS "ELF"},
+        {"\x1f\x8b", 2, SEEMS "gzip"},
+        {"PK\x03\x04", 4, SEEMS "zip"},
+        {"SQLite format 3", 15, SEEMS "an SQLite database"},
+    };
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (file.n >= formats[i].n && memcmp(file.p, formats[i].begin, formats[i].n) == 0)
+            return formats[i].name;
+    }
+    return "";
+}
+
+/* ---- lines ---- */
+
 static const char *fault_of(struct bytes line)
 {
     if (line.n > TEXT_LINE_MAX)

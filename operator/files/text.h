@@ -19,6 +19,9 @@
 KAPU_MUST_CHECK int whole_file(const char *path, size_t most, uint8_t *to, size_t *n, char *why,
                                size_t why_n);
 
+/* What a file is that was not expected: "; it seems to be a CoRIM". Empty: it cannot be told. */
+const char *text_format(struct bytes file);
+
 struct text {
     struct bytes in;
     size_t at;

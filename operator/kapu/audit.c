@@ -64,6 +64,8 @@ int command_audit(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_DONE;
     }
+    if (c == -1 && optind != argc)
+        (void)fail("audit takes no words but its options, and not '%s'", argv[optind]);
     if (c != -1 || optind != argc) {
         fputs(help, stderr);
         return EXIT_USAGE;

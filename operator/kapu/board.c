@@ -66,8 +66,10 @@ static int add(struct command *c, char **path, int n)
     struct reference_keys keys;
     int status = EXIT_DONE;
 
-    if (n < 1)
+    if (n < 1) {
+        (void)fail("board add takes at least one FILE");
         return EXIT_USAGE;
+    }
     if (reference_keys_load(operator_path(&c->o, KEYS_FILE, keys_path), &keys, why, sizeof(why)) !=
         0)
         return fail("%s", why);
@@ -115,9 +117,10 @@ static int list(struct command *c, char **word, int n)
     struct store *store = c->o.fleet.store;
     int err;
 
-    (void)word;
-    if (n != 0)
+    if (n != 0) {
+        (void)fail("board list takes no words, and not '%s'", word[0]);
         return EXIT_USAGE;
+    }
     printf("%s", c->json ? "[" : "");
     err = store->ops->boards(store, show, c);
     printf("%s", c->json ? "]\n" : "");
@@ -136,8 +139,10 @@ static int take_away(struct command *c, char **word, int n)
     char uuid[HEX_MAX];
     int err;
 
-    if (n != 1 || unhex(word[0], board, sizeof(board)) != 0)
+    if (n != 1 || unhex(word[0], board, sizeof(board)) != 0) {
+        (void)fail("board remove takes the UUID of one board");
         return EXIT_USAGE;
+    }
     audit = audit_of(c, "board record removed", uuid_text(board, uuid));
     err = store->ops->board_remove(store, board, &audit);
     if (err == KAPU_ENOENT)

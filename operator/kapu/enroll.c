@@ -432,6 +432,16 @@ static int parse(int argc, char **argv, struct options *o)
         {"without-record", no_argument, NULL, 'w'}, {"reason", required_argument, NULL, 'y'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
+    static const char seconds[] = "whole seconds, from 1 to 86400";
+    const struct {
+        int c;
+        const char *option, *what;
+    } takes[] = {
+        {'n', "--name", "1 to 63 printable ASCII characters that are not a gateway's name"},
+        {'i', "--interval", seconds},
+        {'t', "--timeout", seconds},
+        {'y', "--reason", "1 to 127 printable ASCII characters"},
+    };
     int c;
 
     while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1) {
@@ -439,18 +449,29 @@ static int parse(int argc, char **argv, struct options *o)
             fputs(help, stdout);
             exit(EXIT_DONE);
         }
-        if (!set_option(o, c, optarg))
-            return EXIT_USAGE;
+        if (!set_option(o, c, optarg)) {
+            for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]); i++) {
+                if (takes[i].c == c)
+                    return bad_value(takes[i].option, optarg, takes[i].what);
+            }
+            return EXIT_USAGE; /* getopt said why */
+        }
     }
     if (optind == argc - 1)
         o->gateway = argv[optind++];
-    if (optind != argc || o->without_record != (o->reason != NULL))
-        return EXIT_USAGE;
-    if (o->without_record && o->gateway == NULL) /* the reason is of one gateway, not of any */
-        return EXIT_USAGE;
-    if (o->renew) /* it may be called by its label, which it keeps */
-        return o->gateway != NULL && o->label == NULL ? 0 : EXIT_USAGE;
-    return o->gateway == NULL || protocol_name_is_valid(o->gateway) ? 0 : EXIT_USAGE;
+    if (optind != argc)
+        (void)fail("one gateway at a time: '%s'", argv[optind]);
+    else if (o->without_record != (o->reason != NULL))
+        (void)fail("--without-record and --reason belong together");
+    else if (o->without_record && o->gateway == NULL)
+        (void)fail("--without-record is for one gateway, which must be named");
+    else if (o->renew && (o->gateway == NULL || o->label != NULL))
+        (void)fail("--renew takes a gateway, which keeps what it is called");
+    else if (!o->renew && o->gateway != NULL && !protocol_name_is_valid(o->gateway))
+        (void)fail("'%s' is not a gateway's name, which has 32 hexadecimal digits", o->gateway);
+    else
+        return 0;
+    return EXIT_USAGE;
 }
 
 /* What the options say about the terms, with the gateway's name in place of its label. */

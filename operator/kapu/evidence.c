@@ -62,8 +62,8 @@ static int decode(struct shown *s, struct bytes in)
         s->message = (struct evidence_message){.token = in};
     err = evidence_token_decode(s->message.token, &s->token, work, sizeof(work));
     if (err != 0)
-        return fail("%s is neither a message nor a token of evidence%s", s->file,
-                    err == KAPU_EUNSUPPORTED ? ": another algorithm or type" : "");
+        return fail("%s is neither a message nor a token of evidence%s%s", s->file,
+                    err == KAPU_EUNSUPPORTED ? ": another algorithm or type" : "", text_format(in));
     s->claims.monitor = &s->monitor;
     err = evidence_claims_decode(s->token.payload, &s->claims, work, sizeof(work));
     if (err != 0)

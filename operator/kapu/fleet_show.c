@@ -98,7 +98,10 @@ static int parse(int argc, char **argv, const char **folder, bool *json)
             return EXIT_USAGE;
         }
     }
-    return optind == argc ? 0 : EXIT_USAGE;
+    if (optind == argc)
+        return 0;
+    (void)fail("fleet takes no words but its options, and not '%s'", argv[optind]);
+    return EXIT_USAGE;
 }
 
 int command_fleet(int argc, char **argv)

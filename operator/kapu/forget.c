@@ -41,6 +41,8 @@ int command_forget(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_DONE;
     }
+    if (c == -1 && optind != argc - 1)
+        (void)fail("forget takes one gateway");
     if (c != -1 || optind != argc - 1) {
         fputs(help, stderr);
         return EXIT_USAGE;

@@ -222,14 +222,21 @@ static void show(const struct options *o, struct result *r)
 static int prepare(struct introspect *in, const struct introspect_setup *setup,
                    const struct live *live)
 {
+    struct introspect_setup profile_alone = *setup;
     int err = introspect_init(in, setup);
 
-    if (err == KAPU_EUNSUPPORTED)
-        fprintf(stderr, "kapu: profile or allow-list were made by another version of kapu\n");
-    else if (err != 0)
-        fprintf(stderr, "kapu: profile or allow-list are damaged (%d)\n", err);
-    if (err != 0)
+    if (err != 0) {
+        const char *which = "allow-list";
+
+        profile_alone.allow = (struct bytes){NULL, 0};
+        if (introspect_init(in, &profile_alone) != 0)
+            which = "kernel profile";
+        if (err == KAPU_EUNSUPPORTED)
+            (void)fail("the %s was made by another version of kapu", which);
+        else
+            (void)fail("the %s is of another format, or damaged (%d)", which, err);
         return err;
+    }
     err = introspect_locate(in, live != NULL ? live->regs : NULL, live != NULL ? live->cpus : 0);
     if (err == KAPU_ENOENT)
         fprintf(stderr,

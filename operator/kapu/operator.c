@@ -258,7 +258,7 @@ struct transport *operator_connect(const struct operator* o, enum protocol_place
     struct paths paths;
     struct transport_options options;
     struct transport *t;
-    char why[512];
+    char why[1024];
 
     if (connection(o, place, &paths, &options) != 0)
         return NULL;
@@ -273,7 +273,7 @@ struct exchange *operator_exchange(const struct operator* o, size_t n, exchange_
     struct paths paths;
     struct transport_options options;
     struct exchange *x;
-    char why[512];
+    char why[1024];
 
     if (connection(o, PROTOCOL_ENROLLED, &paths, &options) != 0)
         return NULL;

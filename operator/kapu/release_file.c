@@ -59,7 +59,8 @@ int release_file_read(const char *path, struct release_file_read *f)
             break;
     }
     if (err != 0) {
-        (void)fail("%s: is no file that kapu release makes, or is damaged", path);
+        (void)fail("%s: is no file that kapu release makes, or is damaged%s", path,
+                   text_format((struct bytes){f->bytes, n}));
         return -1;
     }
     err = content_of(f);

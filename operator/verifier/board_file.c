@@ -6,7 +6,8 @@
 #include "crypto_openssl.h"
 #include "text.h"
 
-static int explain(int err, const struct evidence_token *t, char *why, size_t why_n)
+static int explain(int err, struct bytes file, const struct evidence_token *t, char *why,
+                   size_t why_n)
 {
     switch (err) {
     case KAPU_EPIN:
@@ -24,7 +25,7 @@ static int explain(int err, const struct evidence_token *t, char *why, size_t wh
         snprintf(why, why_n, "signed, but of another type or version than this kapu reads");
         break;
     default:
-        snprintf(why, why_n, "not a board record");
+        snprintf(why, why_n, "not a board record%s", text_format(file));
         break;
     }
     return err;
@@ -57,7 +58,7 @@ int board_file_read(struct bytes file, const struct reference_keys *keys, uint64
     if (err == 0)
         err = board_record_decode(t.payload, &out->record, work, sizeof(work));
     if (err != 0)
-        return explain(err, &t, why, why_n);
+        return explain(err, file, &t, why, why_n);
     memcpy(out->kid, t.kid, sizeof(out->kid));
     out->added_ms = now_ms;
     return check(&out->record, now_ms, why, why_n);

@@ -67,8 +67,8 @@ int reference_verify(struct bytes file, const struct reference_keys *keys, struc
 
 /* ---- files ---- */
 
-static void explain(int err, const char *path, const struct evidence_token *t, char *why,
-                    size_t why_n)
+static void explain(int err, const char *path, struct bytes file, const struct evidence_token *t,
+                    char *why, size_t why_n)
 {
     switch (err) {
     case KAPU_EPIN:
@@ -90,7 +90,8 @@ static void explain(int err, const char *path, const struct evidence_token *t, c
                  path);
         break;
     default:
-        snprintf(why, why_n, "%s: not a signed file of reference values", path);
+        snprintf(why, why_n, "%s: not a signed file of reference values%s", path,
+                 text_format(file));
         break;
     }
 }
@@ -143,7 +144,7 @@ static int open_file(const char *path, const struct reference_keys *keys, struct
         if (err == 0)
             err = reference_decode(t.payload, &f->values, work, most);
         if (err != 0)
-            explain(err, path, &t, why, why_n);
+            explain(err, path, (struct bytes){f->memory, n}, &t, why, why_n);
     }
     if (err == 0) {
         err = check_symbols(&f->values);

@@ -3,6 +3,7 @@
  * The store in a SQLite file. WAL with full synchronisation: what a call reported as done is there
  * after a crash of program or machine, what it did not is not.
  */
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,9 +175,29 @@ static struct sqlite_store *of(struct store *s)
 
 /* ---- statements ---- */
 
+/* What the last error means to an operator. */
+static void explain(struct sqlite3 *db, char *why, size_t n)
+{
+    const int code = db != NULL ? sqlite3_errcode(db) : SQLITE_NOMEM;
+    const int system = db != NULL ? sqlite3_system_errno(db) : 0;
+
+    if (code == SQLITE_FULL || system == ENOSPC || system == EDQUOT)
+        snprintf(why, n, "the disk is full, and nothing was changed");
+    else if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        snprintf(why, n, "is damaged, or not a store of kapu: put a backup back (%s)",
+                 sqlite3_errmsg(db));
+    else if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        snprintf(why, n, "another program has held it for too long");
+    else if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_IOERR)
+        snprintf(why, n, "cannot be opened, read or written there: %s",
+                 system != 0 ? strerror(system) : sqlite3_errmsg(db));
+    else
+        snprintf(why, n, "%s", db != NULL ? sqlite3_errmsg(db) : "no memory");
+}
+
 static int said(struct sqlite_store *s)
 {
-    snprintf(s->store.said, sizeof(s->store.said), "%s", sqlite3_errmsg(s->db));
+    explain(s->db, s->store.said, sizeof(s->store.said));
     return KAPU_EIO;
 }
 
@@ -1061,10 +1082,12 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
     }
     s->store.ops = &ops;
     if (prepare(s, path) != 0) {
-        int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+        const int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+        char reason[256];
 
+        explain(s->db, reason, sizeof(reason));
         snprintf(why, why_n, "%s: %s", path,
-                 code == SQLITE_OK ? "is of another version of kapu" : sqlite3_errmsg(s->db));
+                 code == SQLITE_OK ? "is of another version of kapu" : reason);
         close_store(&s->store);
         return NULL;
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certificate.h"
 #include "crypto_openssl.h"
 #include "pem_openssl.h"
 
@@ -66,12 +67,13 @@ static X509 *parse(struct bytes der)
     return x;
 }
 
-/* Verifies the chain; the error's text, or NULL when it is good. */
-static const char *chain_error(const struct x509_roots *roots, X509 *leaf, STACK_OF(X509) * others,
-                               uint64_t now_s)
+/* Verifies the chain; `error` is empty when it is good. */
+static void check_chain(const struct x509_roots *roots, X509 *leaf, STACK_OF(X509) * others,
+                        uint64_t now_s, char *error, size_t n)
 {
     X509_STORE_CTX *c = X509_STORE_CTX_new();
-    const char *error = "no memory";
+
+    snprintf(error, n, "no memory");
 
     if (c != NULL && X509_STORE_CTX_init(c, roots->store, leaf, others) == 1) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(c);
@@ -80,12 +82,11 @@ static const char *chain_error(const struct x509_roots *roots, X509 *leaf, STACK
         X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
         /* an intermediate authority may be what the operator trusts */
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
-        error = X509_verify_cert(c) == 1
-                    ? NULL
-                    : X509_verify_cert_error_string(X509_STORE_CTX_get_error(c));
+        error[0] = '\0';
+        if (X509_verify_cert(c) != 1)
+            certificate_chain_fault(c, now_s, "ek-cas.pem", NULL, error, n);
     }
     X509_STORE_CTX_free(c);
-    return error;
 }
 
 static bool is_for_ek(X509 *x)
@@ -119,6 +120,7 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
     STACK_OF(X509) *others = sk_X509_new_null();
     X509 *leaf = parse(certificate);
     const char *error = "the endorsement certificate is malformed";
+    char chain[320];
     bool good = leaf != NULL && others != NULL && intermediates <= X509_INTERMEDIATES;
 
     for (size_t i = 0; good && i < intermediates; i++) {
@@ -129,7 +131,8 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
             X509_free(x);
     }
     if (good) {
-        error = chain_error(roots, leaf, others, now_s);
+        check_chain(roots, leaf, others, now_s, chain, sizeof(chain));
+        error = chain[0] != '\0' ? chain : NULL;
         if (error == NULL && !is_for_ek(leaf))
             error = "it is no certificate for an endorsement key";
         if (error == NULL &&
@@ -153,42 +156,10 @@ struct dated {
     char why[256];
 };
 
-static void date_text(const ASN1_TIME *t, char to[32])
-{
-    struct tm when;
-
-    if (ASN1_TIME_to_tm(t, &when) != 1 || strftime(to, 32, "%Y-%m-%dT%H:%M:%SZ", &when) == 0)
-        snprintf(to, 32, "an impossible date");
-}
-
-/* NULL, or that its time has not come, or is over. */
-static const char *check_time(const X509 *x, uint64_t now_s, char *why, size_t why_n)
-{
-    const time_t at = (time_t)now_s;
-    const ASN1_TIME *from = X509_get0_notBefore(x), *to = X509_get0_notAfter(x);
-    ASN1_TIME *now = ASN1_TIME_set(NULL, at);
-    const bool early = now != NULL && ASN1_TIME_compare(from, now) > 0;
-    char name[96], limit[32], clock[32] = "?";
-
-    if (now != NULL && !early && ASN1_TIME_compare(to, now) >= 0) {
-        ASN1_TIME_free(now);
-        return NULL;
-    }
-    X509_NAME_oneline(X509_get_subject_name(x), name, sizeof(name));
-    date_text(early ? from : to, limit);
-    if (now != NULL)
-        date_text(now, clock);
-    ASN1_TIME_free(now);
-    snprintf(why, why_n, "the certificate of %s %s %s, and the clock of this machine says %s: %s",
-             name, early ? "is not valid before" : "ran out on", limit, clock,
-             early ? "set the clock" : "make a new one, or set the clock if it is wrong");
-    return why;
-}
-
 static const char *take_dated(void *ctx, struct pem_object *o)
 {
     struct dated *d = ctx;
-    const char *fault = check_time(o->certificate, d->now_s, d->why, sizeof(d->why));
+    const char *fault = certificate_time_fault(o->certificate, d->now_s, d->why, sizeof(d->why));
 
     if (fault == NULL && d->first == NULL) {
         d->first = o->certificate;
