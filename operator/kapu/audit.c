@@ -76,7 +76,7 @@ int command_audit(int argc, char **argv)
         printf("%s", s.json ? "[" : "");
         status = store->ops->audits(store, print, &s) == 0 ? EXIT_DONE
                                                            : fail("the store: %s", store->said);
-        printf("%s", s.json ? "]\n" : "");
+        printf("%s", s.json && status == EXIT_DONE ? "]\n" : "");
     }
     operator_close(&o);
     return status;

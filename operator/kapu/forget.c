@@ -16,7 +16,7 @@ static int forget(struct operator* o, const char *given)
     struct store *store = o->fleet.store;
     struct store_state state;
 
-    if (operator_find(o, given, &state) != 0)
+    if (operator_find_to_remove(o, given, &state) != 0)
         return EXIT_FAILED;
     if (store->ops->gateway_remove(store, state.gateway.name) != 0)
         return fail("the store: %s", store->said);

@@ -302,30 +302,50 @@ static int compare(void *ctx, const struct store_state *state)
     return 0;
 }
 
-int operator_find(const struct operator* o, const char *given, struct store_state *state)
+/* A damaged record too. */
+static int find(const struct operator* o, const char *given, struct store_state *state)
 {
     struct store *store = o->fleet.store;
-    struct search s = {given, NULL, 0};
+    struct search s = {given, state, 0};
     char name[PROTOCOL_NAME_SIZE];
     int err = KAPU_ENOENT;
 
     memset(state, 0, sizeof(*state));
-    s.state = state;
-    if (label_to_name(o, given, name) == 0)
+    if (label_to_name(o, given, name) == 0) {
         err = store->ops->gateway_named(store, name, state);
+        s.beginning = err == KAPU_EIO ? name : given;
+    }
     if (err == KAPU_ENOENT)
         err = store->ops->gateway_named(store, given, state);
-    if (err == KAPU_ENOENT && strlen(given) >= 4) {
-        err = store->ops->gateways(store, compare, &s);
-        if (err == 0 && s.found > 1) {
+    if (err == KAPU_EIO || (err == KAPU_ENOENT && strlen(given) >= 4)) {
+        const int walked = store->ops->gateways(store, compare, &s);
+
+        if (walked == 0 && s.found > 1) {
             (void)fail("several gateways' names begin with '%s'", given);
             return -1;
         }
-        err = err == 0 && s.found == 0 ? KAPU_ENOENT : err;
+        err = walked == 0 && s.found == 0 ? KAPU_ENOENT : walked;
     }
     if (err == KAPU_ENOENT)
         (void)fail("there is no gateway '%s'; kapu fleet lists those that there are", given);
     else if (err != 0)
         (void)fail("the store: %s", store->said);
     return err == 0 ? 0 : -1;
+}
+
+int operator_find(const struct operator* o, const char *given, struct store_state *state)
+{
+    if (find(o, given, state) != 0)
+        return -1;
+    if (state->damaged == NULL)
+        return 0;
+    (void)fail("the record of gateway '%s' is damaged (%s): kapu forget removes it, and then it is "
+               "enrolled again",
+               state->gateway.name, state->damaged);
+    return -1;
+}
+
+int operator_find_to_remove(const struct operator* o, const char *given, struct store_state *state)
+{
+    return find(o, given, state);
 }

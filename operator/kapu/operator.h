@@ -58,6 +58,8 @@ struct exchange *operator_exchange(const struct operator* o, size_t n, exchange_
  * other has, or what it is called. 0, or -1 after saying why.
  */
 int operator_find(const struct operator* o, const char *given, struct store_state *state);
+/* The same, and one whose record is damaged: for removing it. */
+int operator_find_to_remove(const struct operator* o, const char *given, struct store_state *state);
 /* What a gateway is called; its name when it is not called anything. */
 const char *operator_label(const struct operator* o, const char *name, char to[LABEL_MAX]);
 /* The label must be nobody else's. NULL: it is called by its name again. */

@@ -224,7 +224,12 @@ void fleet_trust(const struct verifier_policy *p, const struct store_state *stat
     const bool lacks = verifier_explain_record(p, &state->gateway, &tier, record, sizeof(record));
 
     out->trust = TRUST_NO;
-    if (!state->appraised)
+    if (state->damaged != NULL)
+        snprintf(out->text, sizeof(out->text),
+                 "not trusted: its record in the store is damaged (%s): kapu forget, then kapu "
+                 "enroll",
+                 state->damaged);
+    else if (!state->appraised)
         snprintf(out->text, sizeof(out->text), "not trusted: never judged, enrolled %s",
                  time_text(state->enrolled_ms, when, sizeof(when)));
     else if (state->appraised_ms > now_ms + NONCE_SKEW_MS)
