@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,17 +19,15 @@ struct reader {
     size_t why_n;
 };
 
-static int __attribute__((format(printf, 2, 3)))
-refuse(const struct reader *r, const char *format, ...)
+#define REFUSE(r, ...)                                                                             \
+    (snprintf((r)->why + place(r), (r)->why_n - place(r), __VA_ARGS__), KAPU_EINVAL)
+
+/* Writes which line it is; the length of that, of what there is room for. */
+static size_t place(const struct reader *r)
 {
     const size_t n = (size_t)snprintf(r->why, r->why_n, "line %u: ", r->line);
-    va_list args;
 
-    va_start(args, format);
-    if (n < r->why_n)
-        vsnprintf(r->why + n, r->why_n - n, format, args);
-    va_end(args);
-    return KAPU_EINVAL;
+    return n < r->why_n ? n : r->why_n;
 }
 
 /* The words before the comment, each ended in place. The count, or an error after saying why. */
@@ -44,11 +41,11 @@ static int split(const struct reader *r, char *line, char *word[SETTINGS_WORDS +
         if (*at == '\0' || *at == '#')
             return words;
         if (words > (int)SETTINGS_WORDS)
-            return refuse(r, "has too many words");
+            return REFUSE(r, "has too many words");
         word[words++] = at;
         for (; *at != '\0' && *at != ' ' && *at != '\t'; at++) {
             if ((unsigned char)*at > 0x7e)
-                return refuse(r, "has a character that is not ASCII, outside of a comment");
+                return REFUSE(r, "has a character that is not ASCII, outside of a comment");
         }
         if (*at != '\0')
             *at++ = '\0';
@@ -62,14 +59,14 @@ static int take(struct reader *r, char **word, size_t words)
     while (i < r->n && strcmp(r->known[i].name, word[0]) != 0)
         i++;
     if (i == r->n)
-        return refuse(r, "there is no setting '%s'", word[0]);
+        return REFUSE(r, "there is no setting '%s'", word[0]);
     if (r->first[i] != 0 && !r->known[i].repeats)
-        return refuse(r, "'%s' is there twice, first in line %u", word[0], r->first[i]);
+        return REFUSE(r, "'%s' is there twice, first in line %u", word[0], r->first[i]);
     if (words == 1)
-        return refuse(r, "'%s' has no value; it takes %s", word[0], r->known[i].takes);
+        return REFUSE(r, "'%s' has no value; it takes %s", word[0], r->known[i].takes);
     if (words - 1 > (r->known[i].most != 0 ? r->known[i].most : 1) ||
         !r->known[i].set(r->into, r->known[i].offset, word + 1, words - 1))
-        return refuse(r, "that is no value for '%s'; it takes %s", word[0], r->known[i].takes);
+        return REFUSE(r, "that is no value for '%s'; it takes %s", word[0], r->known[i].takes);
     r->first[i] = r->line;
     r->found++;
     return 0;
@@ -100,15 +97,15 @@ int settings_parse(struct bytes text, const struct setting *known, size_t n, voi
     while ((got = text_line(&t, &line, &fault)) > 0) {
         r.line = t.line;
         if (!t.ended)
-            return refuse(&r, "does not end: the file was cut, or lacks its last line feed");
+            return REFUSE(&r, "does not end: the file was cut, or lacks its last line feed");
         got = one_line(&r, line);
         if (got != 0)
             return got;
     }
     r.line = t.line > 0 ? t.line : 1;
     if (got < 0)
-        return refuse(&r, "%s", fault);
-    return r.found > 0 ? 0 : refuse(&r, "the end, and there was no setting before it");
+        return REFUSE(&r, "%s", fault);
+    return r.found > 0 ? 0 : REFUSE(&r, "the end, and there was no setting before it");
 }
 
 int settings_read(const char *path, const struct setting *known, size_t n, void *into, char *why,

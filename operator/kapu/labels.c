@@ -14,7 +14,7 @@
 #include "operator.h"
 #include "text.h"
 
-#define FILE_MAX (64u * 1048576u) /* some 600,000 gateways */
+#define FILE_MAX 67108864u /* some 600,000 gateways */
 
 struct labelled {
     char name[PROTOCOL_NAME_SIZE], label[LABEL_MAX];
@@ -56,13 +56,13 @@ static int load(const struct operator* o, struct labels *l)
     const char *fault = NULL;
     struct text t = {.in = {data, 0}};
     struct bytes line;
-    int got = KAPU_EIO, err;
+    int err;
 
     *l = (struct labels){NULL, 0};
     snprintf(why, sizeof(why), "no memory");
     operator_path(o, "labels", path);
     err = data != NULL ? whole_file(path, FILE_MAX, data, &t.in.n, why, sizeof(why)) : KAPU_ESPACE;
-    while (err == 0 && fault == NULL && (got = text_line(&t, &line, &fault)) > 0) {
+    while (err == 0 && fault == NULL && text_line(&t, &line, &fault) > 0) {
         fault = t.ended ? take_line(l, line) : "does not end: the file was cut";
         if (fault == NULL)
             l->row[l->n - 1].line = t.line;
