@@ -306,11 +306,12 @@ static int compare(void *ctx, const struct store_state *state)
 static int find(const struct operator* o, const char *given, struct store_state *state)
 {
     struct store *store = o->fleet.store;
-    struct search s = {given, state, 0};
+    struct search s = {given, NULL, 0};
     char name[PROTOCOL_NAME_SIZE];
     int err = KAPU_ENOENT;
 
     memset(state, 0, sizeof(*state));
+    s.state = state;
     if (label_to_name(o, given, name) == 0) {
         err = store->ops->gateway_named(store, name, state);
         s.beginning = err == KAPU_EIO ? name : given;
