@@ -14,6 +14,7 @@
 #include "operator.h"
 
 #define TIMEOUT_S 120u
+#define SECONDS "whole seconds, from 1 to 86400"
 #define MIN_REST_MS 100u /* between two questions, however long an answer took */
 
 struct options {
@@ -252,12 +253,12 @@ static int parse(int argc, char **argv, struct options *o)
                 optarg = argv[optind++]; /* "--watch 60" as well as "--watch=60" */
             o->watch_s = optarg != NULL ? operator_seconds(optarg) : 0;
             if (optarg != NULL && o->watch_s == 0)
-                return EXIT_USAGE;
+                return bad_value("--watch", optarg, SECONDS);
             break;
         case 't':
             o->timeout_s = operator_seconds(optarg);
             if (o->timeout_s == 0)
-                return EXIT_USAGE;
+                return bad_value("--timeout", optarg, SECONDS);
             break;
         case 'l':
             o->log = true;
@@ -272,7 +273,10 @@ static int parse(int argc, char **argv, struct options *o)
             return EXIT_USAGE;
         }
     }
-    return optind == argc - 1 ? 0 : EXIT_USAGE;
+    if (optind == argc - 1)
+        return 0;
+    (void)fail("attest takes one gateway");
+    return EXIT_USAGE;
 }
 
 int command_attest(int argc, char **argv)

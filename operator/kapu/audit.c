@@ -64,6 +64,8 @@ int command_audit(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_DONE;
     }
+    if (c == -1 && optind != argc)
+        (void)fail("audit takes no words but its options, and not '%s'", argv[optind]);
     if (c != -1 || optind != argc) {
         fputs(help, stderr);
         return EXIT_USAGE;
@@ -74,7 +76,7 @@ int command_audit(int argc, char **argv)
         printf("%s", s.json ? "[" : "");
         status = store->ops->audits(store, print, &s) == 0 ? EXIT_DONE
                                                            : fail("the store: %s", store->said);
-        printf("%s", s.json ? "]\n" : "");
+        printf("%s", s.json && status == EXIT_DONE ? "]\n" : "");
     }
     operator_close(&o);
     return status;

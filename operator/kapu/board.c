@@ -27,7 +27,7 @@ static const char help[] =
 struct command {
     struct operator o;
     bool json;
-    unsigned shown;
+    unsigned shown, damaged;
 };
 
 static struct store_audit audit_of(const struct command *c, const char *what, const char *uuid)
@@ -66,8 +66,10 @@ static int add(struct command *c, char **path, int n)
     struct reference_keys keys;
     int status = EXIT_DONE;
 
-    if (n < 1)
+    if (n < 1) {
+        (void)fail("board add takes at least one FILE");
         return EXIT_USAGE;
+    }
     if (reference_keys_load(operator_path(&c->o, KEYS_FILE, keys_path), &keys, why, sizeof(why)) !=
         0)
         return fail("%s", why);
@@ -99,14 +101,17 @@ static int show(void *ctx, const struct store_board *b)
         json_member(stdout, "added", operator_time(b->added_ms, added));
         json_member(stdout, "ek_name", hex(r->ek, sizeof(r->ek), text));
         json_member(stdout, "ak_name", hex(r->ak, sizeof(r->ak), text));
-        printf("\"kid\": \"%s\"}", hex(b->kid, sizeof(b->kid), text));
+        printf("\"damaged\": %s, \"kid\": \"%s\"}", b->damaged ? "true" : "false",
+               hex(b->kid, sizeof(b->kid), text));
     } else {
         if (c->shown == 0)
             printf("%-36s  %-32s  %-12s  %s\n", "BOARD", "GATEWAY", "PLATFORM", "ISSUED");
-        printf("%-36s  %-32s  %-12s  %s\n", uuid_text(r->board, uuid), name, r->platform,
-               operator_time(r->issued_ms, issued));
+        printf("%-36s  %-32s  %-12s  %s%s\n", uuid_text(r->board, uuid), name, r->platform,
+               operator_time(r->issued_ms, issued),
+               b->damaged ? "  DAMAGED: vouches for nothing" : "");
     }
     c->shown++;
+    c->damaged += b->damaged;
     return 0;
 }
 
@@ -115,14 +120,19 @@ static int list(struct command *c, char **word, int n)
     struct store *store = c->o.fleet.store;
     int err;
 
-    (void)word;
-    if (n != 0)
+    if (n != 0) {
+        (void)fail("board list takes no words, and not '%s'", word[0]);
         return EXIT_USAGE;
+    }
     printf("%s", c->json ? "[" : "");
     err = store->ops->boards(store, show, c);
-    printf("%s", c->json ? "]\n" : "");
-    if (err != 0)
+    if (err != 0) /* what is not whole must not look so */
         return fail("the store: %s", store->said);
+    printf("%s", c->json ? "]\n" : "");
+    if (c->damaged > 0)
+        return fail("damaged in the store: %u; kapu board add takes a record again, kapu board "
+                    "remove removes it",
+                    c->damaged);
     if (!c->json && c->shown == 0)
         printf("no board records; kapu board add takes in those of the manufacturer\n");
     return EXIT_DONE;
@@ -136,8 +146,10 @@ static int take_away(struct command *c, char **word, int n)
     char uuid[HEX_MAX];
     int err;
 
-    if (n != 1 || unhex(word[0], board, sizeof(board)) != 0)
+    if (n != 1 || unhex(word[0], board, sizeof(board)) != 0) {
+        (void)fail("board remove takes the UUID of one board");
         return EXIT_USAGE;
+    }
     audit = audit_of(c, "board record removed", uuid_text(board, uuid));
     err = store->ops->board_remove(store, board, &audit);
     if (err == KAPU_ENOENT)

@@ -32,4 +32,7 @@ int command_update(int argc, char **argv);
 /* Says on stderr what is wrong, with the program's name before it. Returns EXIT_FAILED. */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Says that an option's value does not fit, and what it takes. Returns EXIT_USAGE. */
+int bad_value(const char *option, const char *value, const char *takes);
+
 #endif

@@ -7,7 +7,6 @@
  * the main broker if its TLS key is the same, else it waits at the enrolment broker.
  */
 #include <getopt.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,25 +188,6 @@ static int take_in(struct enroll *e)
 }
 
 /* ---- certify ---- */
-
-static int read_issuer(struct enroll *e)
-{
-    char path[OPERATOR_PATH];
-    FILE *file = fopen(operator_path(&e->o, "ca.pem", path), "re");
-    X509 *x = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-    unsigned char *der = NULL;
-    int n = x != NULL ? i2d_X509(x, &der) : -1;
-
-    if (n > 0 && (size_t)n <= sizeof(e->issuer)) {
-        memcpy(e->issuer, der, (size_t)n);
-        e->issuer_n = (size_t)n;
-    }
-    OPENSSL_free(der);
-    X509_free(x);
-    if (file != NULL)
-        fclose(file);
-    return e->issuer_n > 0 ? 0 : -1;
-}
 
 static int certify(struct enroll *e)
 {
@@ -452,6 +432,16 @@ static int parse(int argc, char **argv, struct options *o)
         {"without-record", no_argument, NULL, 'w'}, {"reason", required_argument, NULL, 'y'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
+    static const char seconds[] = "whole seconds, from 1 to 86400";
+    const struct {
+        int c;
+        const char *option, *what;
+    } takes[] = {
+        {'n', "--name", "1 to 63 printable ASCII characters that are not a gateway's name"},
+        {'i', "--interval", seconds},
+        {'t', "--timeout", seconds},
+        {'y', "--reason", "1 to 127 printable ASCII characters"},
+    };
     int c;
 
     while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1) {
@@ -459,18 +449,29 @@ static int parse(int argc, char **argv, struct options *o)
             fputs(help, stdout);
             exit(EXIT_DONE);
         }
-        if (!set_option(o, c, optarg))
-            return EXIT_USAGE;
+        if (!set_option(o, c, optarg)) {
+            for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]); i++) {
+                if (takes[i].c == c)
+                    return bad_value(takes[i].option, optarg, takes[i].what);
+            }
+            return EXIT_USAGE; /* getopt said why */
+        }
     }
     if (optind == argc - 1)
         o->gateway = argv[optind++];
-    if (optind != argc || o->without_record != (o->reason != NULL))
-        return EXIT_USAGE;
-    if (o->without_record && o->gateway == NULL) /* the reason is of one gateway, not of any */
-        return EXIT_USAGE;
-    if (o->renew) /* it may be called by its label, which it keeps */
-        return o->gateway != NULL && o->label == NULL ? 0 : EXIT_USAGE;
-    return o->gateway == NULL || protocol_name_is_valid(o->gateway) ? 0 : EXIT_USAGE;
+    if (optind != argc)
+        (void)fail("one gateway at a time: '%s'", argv[optind]);
+    else if (o->without_record != (o->reason != NULL))
+        (void)fail("--without-record and --reason belong together");
+    else if (o->without_record && o->gateway == NULL)
+        (void)fail("--without-record is for one gateway, which must be named");
+    else if (o->renew && (o->gateway == NULL || o->label != NULL))
+        (void)fail("--renew takes a gateway, which keeps what it is called");
+    else if (!o->renew && o->gateway != NULL && !protocol_name_is_valid(o->gateway))
+        (void)fail("'%s' is not a gateway's name, which has 32 hexadecimal digits", o->gateway);
+    else
+        return 0;
+    return EXIT_USAGE;
 }
 
 /* What the options say about the terms, with the gateway's name in place of its label. */
@@ -497,6 +498,7 @@ static int decide(struct enroll *e, struct store_state *state)
 static int open_authorities(struct enroll *e)
 {
     char certificate[OPERATOR_PATH], key[OPERATOR_PATH];
+    struct wr w;
 
     e->roots = x509_roots_load(operator_path(&e->o, "ek-cas.pem", key), e->why, sizeof(e->why));
     if (e->roots == NULL)
@@ -505,7 +507,11 @@ static int open_authorities(struct enroll *e)
                          operator_path(&e->o, "ca.key", key), e->why, sizeof(e->why));
     if (e->ca == NULL)
         return fail("%s", e->why);
-    return read_issuer(e) == 0 ? EXIT_DONE : fail("%s: no certificate", certificate);
+    wr_init(&w, e->issuer, sizeof(e->issuer));
+    if (x509_ca_certificate(e->ca, &w) != 0)
+        return fail("%s: its certificate is larger than gateways take", certificate);
+    e->issuer_n = w.at;
+    return EXIT_DONE;
 }
 
 int command_enroll(int argc, char **argv)

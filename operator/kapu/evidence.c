@@ -3,7 +3,6 @@
  * kapu evidence show: prints what a token or message says, whoever made it, and says how much of it
  * verified. It judges nothing: that is the verifier's work.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <kapu/eventlog.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "evidence_show.h"
+#include "text.h"
 
 #define SHA (&crypto_openssl.sha256)
 #define STATUS_SHOWN 0
@@ -42,18 +42,12 @@ static const char help[] =
 
 static struct bytes read_file(const char *path, uint8_t *to, size_t n)
 {
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    struct bytes b = {NULL, 0};
+    struct bytes b = {to, 0};
+    char why[512];
 
-    if (f == NULL) {
-        (void)fail("%s: %s", path, strerror(errno));
-        return b;
-    }
-    b = (struct bytes){to, fread(to, 1, n, f)};
-    if (f != stdin)
-        fclose(f);
-    if (b.n == 0)
-        (void)fail("%s is empty", path);
+    if (whole_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, n, to, &b.n, why, sizeof(why)) !=
+        0)
+        (void)fail("%s", why);
     return b;
 }
 
@@ -68,8 +62,8 @@ static int decode(struct shown *s, struct bytes in)
         s->message = (struct evidence_message){.token = in};
     err = evidence_token_decode(s->message.token, &s->token, work, sizeof(work));
     if (err != 0)
-        return fail("%s is neither a message nor a token of evidence%s", s->file,
-                    err == KAPU_EUNSUPPORTED ? ": another algorithm or type" : "");
+        return fail("%s is neither a message nor a token of evidence%s%s", s->file,
+                    err == KAPU_EUNSUPPORTED ? ": another algorithm or type" : "", text_format(in));
     s->claims.monitor = &s->monitor;
     err = evidence_claims_decode(s->token.payload, &s->claims, work, sizeof(work));
     if (err != 0)
@@ -133,7 +127,7 @@ static bool all_good(const struct shown *s)
 
 static int show(const struct options *o)
 {
-    static uint8_t buf[EVIDENCE_MESSAGE_MAX + 1];
+    static uint8_t buf[EVIDENCE_MESSAGE_MAX];
     static struct shown s;
     struct evidence_key key, ak;
     struct bytes in;

@@ -9,6 +9,8 @@
 
 #include "commands.h"
 #include "crypto_openssl.h"
+#include "pem_openssl.h"
+#include "text.h"
 
 #define KEY_FILE_MAX 4096
 
@@ -26,32 +28,25 @@ static int from_cose(const uint8_t *file, size_t n, struct evidence_key *key)
     return memcmp(again, file, n) == 0 ? 0 : -1;
 }
 
-static int from_pem(const uint8_t *file, size_t n, struct evidence_key *key)
-{
-    BIO *from = BIO_new_mem_buf(file, (int)n);
-    EVP_PKEY *k = from != NULL ? PEM_read_bio_PUBKEY(from, NULL, NULL, NULL) : NULL;
-    int err = k != NULL ? openssl_p256_coordinates(k, key->x, key->y) : -1;
-
-    EVP_PKEY_free(k);
-    BIO_free(from);
-    return err;
-}
-
 int key_load(const char *path, struct evidence_key *key)
 {
     uint8_t file[KEY_FILE_MAX];
-    FILE *f = fopen(path, "rb");
+    char why[512];
+    EVP_PKEY *k;
     size_t n;
+    int err = whole_file(path, sizeof(file), file, &n, why, sizeof(why));
 
-    if (f == NULL) {
-        (void)fail("%s: %s", path, strerror(errno));
-        return -1;
-    }
-    n = fread(file, 1, sizeof(file), f);
-    fclose(f);
-    if (from_cose(file, n, key) == 0 || from_pem(file, n, key) == 0)
+    if (err == 0 && from_cose(file, n, key) == 0)
         return 0;
-    (void)fail("%s is no public key on P-256 (COSE_Key or PEM)", path);
+    k = err == 0 ? pem_key(path, PEM_PUBLIC_KEY, why, sizeof(why)) : NULL;
+    if (k != NULL && openssl_p256_coordinates(k, key->x, key->y) != 0)
+        snprintf(why, sizeof(why), "%s: its public key is not on P-256", path);
+    else if (k != NULL)
+        why[0] = '\0';
+    EVP_PKEY_free(k);
+    if (why[0] == '\0')
+        return 0;
+    (void)fail("%s (a COSE_Key, or a public key in PEM, is needed)", why);
     return -1;
 }
 

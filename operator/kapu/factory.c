@@ -20,6 +20,7 @@
 #include "crypto_openssl.h"
 #include "factory.h"
 #include "factory_record.h"
+#include "text.h"
 
 #define CONNECT_MS 10000
 #define FACTORY_KEY "the factory key"
@@ -82,36 +83,13 @@ int unhex(const char *text, uint8_t *to, size_t n)
     return digits == 2 * n ? 0 : -1;
 }
 
-/* The file's content in memory that the caller frees; NULL after saying why. */
-static uint8_t *read_file(const char *path, size_t limit, size_t *n)
-{
-    FILE *file = fopen(path, "rb");
-    uint8_t *data = malloc(limit + 1);
-
-    *n = file != NULL && data != NULL ? fread(data, 1, limit + 1, file) : 0;
-    if (file == NULL || data == NULL || ferror(file) || *n == 0 || *n > limit) {
-        (void)fail("%s: %s", path,
-                   file == NULL ? strerror(errno)
-                                : (*n > limit ? "is too large" : "is empty or cannot be read"));
-        free(data);
-        data = NULL;
-    }
-    if (file != NULL)
-        fclose(file);
-    return data;
-}
-
 /* The record's bytes, n of at most FUSEBOX_BOARD_SIZE. */
 static int read_record(const char *path, uint8_t record[FUSEBOX_BOARD_SIZE], size_t *n)
 {
-    FILE *file = fopen(path, "rb");
+    char why[512];
+    int err = whole_file(path, FUSEBOX_BOARD_SIZE, record, n, why, sizeof(why));
 
-    *n = 0;
-    if (file == NULL)
-        return errno == ENOENT ? KAPU_ENOENT : KAPU_EINVAL;
-    *n = fread(record, 1, FUSEBOX_BOARD_SIZE, file);
-    fclose(file);
-    return 0;
+    return err == 0 || err == KAPU_ENOENT ? err : KAPU_EINVAL;
 }
 
 int fuses_read_v1(const char *path, struct fusebox_board *board)
@@ -213,10 +191,11 @@ static int provision(const struct options *o)
 {
     struct fusebox_board board = {0}, old;
     struct fusebox_factory y = {.progress = progress};
-    uint8_t record[FUSEBOX_BOARD_SIZE], updates[UPDATE_RECORD_SIZE], id[16], *certificate = NULL;
+    uint8_t record[FUSEBOX_BOARD_SIZE], updates[UPDATE_RECORD_SIZE], id[16];
+    uint8_t certificate[FUSEBOX_CERTIFICATE_MAX];
     struct signer issuer = {0};
     struct station s = {.socket = {-1}};
-    char text[HEX_MAX];
+    char text[HEX_MAX], why[512];
     int err, status = EXIT_FAILED;
 
     if (!has_record_options(o))
@@ -236,10 +215,10 @@ static int provision(const struct options *o)
     if (err != 0 && err != KAPU_ENOENT && !o->again)
         return EXIT_FAILED;
     if (o->certificate != NULL) {
-        certificate = read_file(o->certificate, FUSEBOX_CERTIFICATE_MAX, &y.ek_certificate.n);
+        if (whole_file(o->certificate, sizeof(certificate), certificate, &y.ek_certificate.n, why,
+                       sizeof(why)) != 0)
+            return fail("%s", why);
         y.ek_certificate.p = certificate;
-        if (certificate == NULL)
-            return EXIT_FAILED;
     }
     if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
         goto out;
@@ -267,7 +246,6 @@ out:
     kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
     tpm_socket_close(&s.socket);
-    free(certificate);
     return status;
 }
 

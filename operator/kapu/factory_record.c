@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "text.h"
 
 #define SHA (&crypto_openssl.sha256)
 
@@ -76,17 +77,15 @@ int record_issue(struct signer *by, const struct fusebox_board *board, const cha
 
 int record_read(const char *path, struct board_record *r, uint8_t kid[EVIDENCE_KID_SIZE])
 {
-    uint8_t file[BOARD_RECORD_MAX + 1], work[BOARD_RECORD_MAX];
-    FILE *from = fopen(path, "rbe");
+    uint8_t file[BOARD_RECORD_MAX], work[BOARD_RECORD_MAX];
     struct evidence_token t = {0};
+    char why[512];
     size_t n;
 
-    if (from == NULL) {
-        (void)fail("%s: %s", path, strerror(errno));
+    if (whole_file(path, sizeof(file), file, &n, why, sizeof(why)) != 0) {
+        (void)fail("%s", why);
         return -1;
     }
-    n = fread(file, 1, sizeof(file), from);
-    fclose(from);
     if (evidence_signed_decode(&board_record_kind, (struct bytes){file, n}, &t, work,
                                sizeof(work)) != 0 ||
         board_record_decode(t.payload, r, work, sizeof(work)) != 0 ||

@@ -49,9 +49,9 @@ static int print_one(void *ctx, const struct store_state *state)
     char label[LABEL_MAX], when[32];
     struct show *s = ctx;
     struct trust_now now;
-    uint32_t resets;
+    uint32_t resets = 0;
 
-    if (fleet_starts(&s->o.fleet, state, &resets) != 0)
+    if (state->damaged == NULL && fleet_starts(&s->o.fleet, state, &resets) != 0)
         return KAPU_EIO;
     fleet_trust(&s->o.fleet.policy, state, fleet_now_ms(&s->o.fleet), &now);
     if (s->json) {
@@ -98,7 +98,10 @@ static int parse(int argc, char **argv, const char **folder, bool *json)
             return EXIT_USAGE;
         }
     }
-    return optind == argc ? 0 : EXIT_USAGE;
+    if (optind == argc)
+        return 0;
+    (void)fail("fleet takes no words but its options, and not '%s'", argv[optind]);
+    return EXIT_USAGE;
 }
 
 int command_fleet(int argc, char **argv)
@@ -121,8 +124,9 @@ int command_fleet(int argc, char **argv)
             (void)fail("the store: %s", store->said);
         else
             status = s.not_trusted > 0 ? EXIT_FAILED : EXIT_DONE;
-        printf("%s", json ? "]\n" : "");
-        if (!json && s.gateways == 0)
+        if (json && status != EXIT_NO_ANSWER) /* else it is not whole, and must not look so */
+            printf("]\n");
+        if (!json && s.gateways == 0 && status != EXIT_NO_ANSWER)
             printf("no gateways; kapu enroll takes in new ones\n");
     }
     operator_close(&s.o);

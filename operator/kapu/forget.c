@@ -16,7 +16,7 @@ static int forget(struct operator* o, const char *given)
     struct store *store = o->fleet.store;
     struct store_state state;
 
-    if (operator_find(o, given, &state) != 0)
+    if (operator_find_to_remove(o, given, &state) != 0)
         return EXIT_FAILED;
     if (store->ops->gateway_remove(store, state.gateway.name) != 0)
         return fail("the store: %s", store->said);
@@ -41,6 +41,8 @@ int command_forget(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_DONE;
     }
+    if (c == -1 && optind != argc - 1)
+        (void)fail("forget takes one gateway");
     if (c != -1 || optind != argc - 1) {
         fputs(help, stderr);
         return EXIT_USAGE;

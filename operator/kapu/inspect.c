@@ -14,7 +14,9 @@
 #include "inspect_picture.h"
 #include "inspect_result.h"
 #include "reference.h"
+#include "text.h"
 
+#define FILE_MAX (64u << 20) /* of a profile, an allow-list */
 #define CACHE_PAGES 128u
 #define WORK_SIZE ((512u << 10) + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
 #define LOOKS 3          /* at a running gateway, when the one before found something */
@@ -140,36 +142,21 @@ struct file {
 /* A whole file; {NULL, 0} when there is none and it may be missing. */
 static int read_file(const char *path, bool may_miss, struct file *out)
 {
-    FILE *f = fopen(path, "rb");
-    uint8_t *data = NULL;
-    size_t n = 0, capacity = 0;
+    uint8_t *data = malloc(FILE_MAX);
+    char why[512] = "no memory";
+    size_t n = 0;
+    int err = data != NULL ? whole_file(path, FILE_MAX, data, &n, why, sizeof(why)) : KAPU_ESPACE;
 
     *out = (struct file){NULL, 0};
-    if (f == NULL && may_miss)
+    if (err == 0) {
+        *out = (struct file){data, n};
         return 0;
-    while (f != NULL && !feof(f) && !ferror(f)) {
-        if (n == capacity) {
-            uint8_t *more = realloc(data, capacity != 0 ? 2 * capacity : 1 << 16);
-
-            if (more == NULL) {
-                perror(path);
-                exit(STATUS_ERROR);
-            }
-            data = more;
-            capacity = capacity != 0 ? 2 * capacity : 1 << 16;
-        }
-        n += fread(data + n, 1, capacity - n, f);
     }
-    if (f == NULL || ferror(f) || data == NULL) {
-        perror(path);
-        if (f != NULL)
-            fclose(f);
-        free(data);
-        return -1;
-    }
-    fclose(f);
-    *out = (struct file){data, n};
-    return 0;
+    free(data);
+    if (err == KAPU_ENOENT && may_miss)
+        return 0;
+    (void)fail("%s", why);
+    return -1;
 }
 
 static double now(void)
@@ -235,14 +222,21 @@ static void show(const struct options *o, struct result *r)
 static int prepare(struct introspect *in, const struct introspect_setup *setup,
                    const struct live *live)
 {
+    struct introspect_setup profile_alone = *setup;
     int err = introspect_init(in, setup);
 
-    if (err == KAPU_EUNSUPPORTED)
-        fprintf(stderr, "kapu: profile or allow-list were made by another version of kapu\n");
-    else if (err != 0)
-        fprintf(stderr, "kapu: profile or allow-list are damaged (%d)\n", err);
-    if (err != 0)
+    if (err != 0) {
+        const char *which = "allow-list";
+
+        profile_alone.allow = (struct bytes){NULL, 0};
+        if (introspect_init(in, &profile_alone) != 0)
+            which = "kernel profile";
+        if (err == KAPU_EUNSUPPORTED)
+            (void)fail("the %s was made by another version of kapu", which);
+        else
+            (void)fail("the %s is of another format, or damaged (%d)", which, err);
         return err;
+    }
     err = introspect_locate(in, live != NULL ? live->regs : NULL, live != NULL ? live->cpus : 0);
     if (err == KAPU_ENOENT)
         fprintf(stderr,

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PAGE 4096u
+
 /* The loadable parts of an ELF core; headers are copied out, not cast. */
 static const char *read_elf(struct memory *m)
 {
@@ -46,6 +48,9 @@ const char *memory_read(struct memory *m)
     m->elf = memcmp(m->map, ELFMAG, SELFMAG) == 0;
     if (m->elf) {
         wrong = read_elf(m);
+    } else if (m->size % PAGE != 0) {
+        return "is neither an ELF core nor raw memory, which has whole pages of 4096 bytes: of "
+               "another format, or cut";
     } else {
         m->parts = 1;
         m->part[0].pa = RAW_RAM_BASE;

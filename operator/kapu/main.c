@@ -39,6 +39,12 @@ int fail(const char *format, ...)
     return EXIT_FAILED;
 }
 
+int bad_value(const char *option, const char *value, const char *takes)
+{
+    (void)fail("%s takes %s, not '%s'", option, takes, value);
+    return EXIT_USAGE;
+}
+
 static void usage(FILE *to)
 {
     fprintf(to, "usage: kapu COMMAND ...\n\n");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "operator.h"
 
-#include <errno.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,10 +10,10 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "settings.h"
+#include "x509.h"
 
 #define CONNECT_MS 10000u
-#define LINE 512
-#define POLICY_MAX 65536u
 #define INTERVAL_S 300u
 #define NONCE_S 600u /* a deep check on an emulated gateway takes its time */
 #define DAY_S 86400u
@@ -46,10 +45,9 @@ const char *operator_user(void)
 
 uint32_t operator_seconds(const char *text)
 {
-    char *end;
-    unsigned long v = strtoul(text, &end, 10);
+    uint64_t v;
 
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && v <= DAY_S ? (uint32_t)v : 0;
+    return settings_number(text, DAY_S, &v) ? (uint32_t)v : 0;
 }
 
 void json_member(FILE *to, const char *name, const char *value)
@@ -88,17 +86,6 @@ static int choose_folder(struct operator* o, const char *given)
     return -1;
 }
 
-static bool set_port(uint16_t *to, const char *value)
-{
-    char *end;
-    unsigned long v = strtoul(value, &end, 10);
-
-    if (*end != '\0' || v == 0 || v > UINT16_MAX)
-        return false;
-    *to = (uint16_t)v;
-    return true;
-}
-
 static const char *const update_setting[OPERATOR_UPDATE_FILES] = {
     [OPERATOR_RELEASE_SET] = "release-set",   [OPERATOR_ROLLOUT_SET] = "rollout-set",
     [OPERATOR_APPROVAL_SET] = "approval-set", [OPERATOR_ROLLOUT_KEY] = "rollout-key",
@@ -124,81 +111,90 @@ const char *operator_update_file(const struct operator* o, enum operator_update_
     return to;
 }
 
-static bool set(struct operator* o, const char *key, const char *value)
+static bool set_port(void *into, size_t offset, char **word, size_t words)
 {
-    const uint32_t seconds = operator_seconds(value);
+    struct operator* o = into;
+    uint64_t port;
 
-    for (size_t i = 0; i < OPERATOR_UPDATE_FILES; i++) {
-        if (strcmp(key, update_setting[i]) == 0)
-            return snprintf(o->update_file[i], OPERATOR_VALUE, "%s", value) < OPERATOR_VALUE;
-    }
+    (void)words;
+    if (!settings_number(word[0], UINT16_MAX, &port) || port == 0)
+        return false;
+    if (offset < 2) /* the gateways' ports are for those who set gateways up */
+        o->port[offset] = (uint16_t)port;
+    return true;
+}
 
-    if (strcmp(key, "host") == 0)
-        return snprintf(o->host, sizeof(o->host), "%s", value) < (int)sizeof(o->host);
-    if (strcmp(key, "main-operators") == 0)
-        return set_port(&o->port[PROTOCOL_ENROLLED], value);
-    if (strcmp(key, "enrolment-operators") == 0)
-        return set_port(&o->port[PROTOCOL_ENROLMENT], value);
-    if (strcmp(key, "interval") == 0)
-        o->interval_s = seconds;
-    else if (strcmp(key, "nonce") == 0)
-        o->fleet.nonce_ms = seconds * 1000;
-    else /* the gateways' ports are for who sets them up */
-        return strcmp(key, "main-gateways") == 0 || strcmp(key, "enrolment-gateways") == 0;
+static bool set_host(void *into, size_t offset, char **word, size_t words)
+{
+    struct operator* o = into;
+
+    (void)offset;
+    (void)words;
+    return snprintf(o->host, sizeof(o->host), "%s", word[0]) < (int)sizeof(o->host);
+}
+
+static bool set_seconds(void *into, size_t offset, char **word, size_t words)
+{
+    const uint32_t seconds = operator_seconds(word[0]);
+
+    (void)words;
+    memcpy((char *)into + offset, &seconds, sizeof(seconds));
     return seconds > 0;
 }
 
+static bool set_update_file(void *into, size_t which, char **word, size_t words)
+{
+    struct operator* o = into;
+
+    (void)words;
+    return snprintf(o->update_file[which], OPERATOR_VALUE, "%s", word[0]) < OPERATOR_VALUE;
+}
+
+#define PORT "a port, from 1 to 65535"
+#define SECONDS "whole seconds, from 1 to 86400"
+#define FILE_NAME "the name of a file, or a pkcs11: URI"
+static const struct setting settings[] = {
+    {"host", "a name or an address", set_host, 0, 1, false},
+    {"main-operators", PORT, set_port, PROTOCOL_ENROLLED, 1, false},
+    {"enrolment-operators", PORT, set_port, PROTOCOL_ENROLMENT, 1, false},
+    {"main-gateways", PORT, set_port, SIZE_MAX, 1, false},
+    {"enrolment-gateways", PORT, set_port, SIZE_MAX, 1, false},
+    {"interval", SECONDS, set_seconds, offsetof(struct operator, interval_s), 1, false},
+    {"nonce", SECONDS, set_seconds, offsetof(struct operator, nonce_s), 1, false},
+    {"release-set", FILE_NAME, set_update_file, OPERATOR_RELEASE_SET, 1, false},
+    {"rollout-set", FILE_NAME, set_update_file, OPERATOR_ROLLOUT_SET, 1, false},
+    {"approval-set", FILE_NAME, set_update_file, OPERATOR_APPROVAL_SET, 1, false},
+    {"rollout-key", FILE_NAME, set_update_file, OPERATOR_ROLLOUT_KEY, 1, false},
+    {"approval-key", FILE_NAME, set_update_file, OPERATOR_APPROVAL_KEY, 1, false},
+};
+
 static int read_settings(struct operator* o)
 {
-    char path[OPERATOR_PATH], line[LINE], key[64], value[300];
-    FILE *file = fopen(operator_path(o, "operator.conf", path), "re");
-    int number = 0, err = 0;
+    char path[OPERATOR_PATH], why[OPERATOR_PATH + 256];
+    int err = settings_read(operator_path(o, "operator.conf", path), settings,
+                            sizeof(settings) / sizeof(settings[0]), o, why, sizeof(why));
 
-    if (file == NULL) {
-        (void)fail("%s: %s; tools/broker create makes an operator's folder", path, strerror(errno));
+    if (err != 0) {
+        (void)fail("%s%s", why,
+                   err == KAPU_ENOENT ? "; tools/broker create makes an operator's folder" : "");
         return -1;
     }
-    while (err == 0 && fgets(line, sizeof(line), file) != NULL) {
-        number++;
-        if (line[strspn(line, " \t\n")] == '\0' || line[0] == '#')
-            continue;
-        if (sscanf(line, "%63s %299s", key, value) != 2 || !set(o, key, value)) {
-            (void)fail("%s, line %d: not a setting, or not a value for it", path, number);
-            err = -1;
-        }
-    }
-    fclose(file);
-    if (err == 0 && (o->host[0] == '\0' || o->port[0] == 0 || o->port[1] == 0)) {
-        (void)fail("%s: it must say host, main-operators and enrolment-operators", path);
-        err = -1;
-    }
-    return err;
+    o->fleet.nonce_ms = o->nonce_s * 1000;
+    if (o->host[0] != '\0' && o->port[0] != 0 && o->port[1] != 0)
+        return 0;
+    (void)fail("%s: it must say host, main-operators and enrolment-operators", path);
+    return -1;
 }
 
 static int read_policy(struct operator* o)
 {
-    char path[OPERATOR_PATH], why[256];
-    FILE *file = fopen(operator_path(o, "policy", path), "re");
-    char *text;
-    size_t n;
-    int err = 0;
+    char path[OPERATOR_PATH], why[OPERATOR_PATH + 256];
+    int err = policy_read(&o->fleet.policy, operator_path(o, "policy", path), why, sizeof(why));
 
-    policy_default(&o->fleet.policy);
-    if (file == NULL && errno == ENOENT)
+    if (err == 0 || err == KAPU_ENOENT)
         return 0;
-    text = calloc(1, POLICY_MAX + 1);
-    n = file != NULL && text != NULL ? fread(text, 1, POLICY_MAX + 1, file) : 0;
-    if (file == NULL || text == NULL || ferror(file) || n > POLICY_MAX) {
-        (void)fail("%s: cannot be read, or is too large", path);
-        err = -1;
-    } else if (policy_parse(&o->fleet.policy, text, why, sizeof(why)) != 0) {
-        (void)fail("%s: %s", path, why);
-        err = -1;
-    }
-    free(text);
-    if (file != NULL)
-        fclose(file);
-    return err;
+    (void)fail("%s", why);
+    return -1;
 }
 
 int operator_open(struct operator* o, const char *folder)
@@ -207,10 +203,11 @@ int operator_open(struct operator* o, const char *folder)
 
     *o = (struct operator){
         .interval_s = INTERVAL_S,
-        .fleet = {.nonce_ms = NONCE_S * 1000},
+        .nonce_s = NONCE_S,
     };
     umask(077); /* what kapu writes there is the operator's alone */
-    if (choose_folder(o, folder) != 0 || read_settings(o) != 0 || read_policy(o) != 0)
+    if (choose_folder(o, folder) != 0 || read_settings(o) != 0 || read_policy(o) != 0 ||
+        labels_check(o) != 0)
         return -1;
     if (fleet_key_load(operator_path(o, "nonce.key", path), false, &o->fleet.key, why,
                        sizeof(why)) != 0) {
@@ -220,7 +217,7 @@ int operator_open(struct operator* o, const char *folder)
     o->fleet.store = store_sqlite_open(operator_path(o, "kapu.db", path), why, sizeof(why));
     if (o->fleet.store != NULL)
         return 0;
-    (void)fail("%s: %s", path, why);
+    (void)fail("%s", why); /* which begins with the path */
     return -1;
 }
 
@@ -235,26 +232,37 @@ struct paths {
     char ca[OPERATOR_PATH], certificate[OPERATOR_PATH], key[OPERATOR_PATH];
 };
 
-static struct transport_options connection(const struct operator* o, enum protocol_place place,
-                                           struct paths *p)
+/* 0, or -1 after saying why no connection can be made with them. */
+static int connection(const struct operator* o, enum protocol_place place, struct paths *p,
+                      struct transport_options *out)
 {
+    char why[OPERATOR_PATH + 512];
+
     signal(SIGPIPE, SIG_IGN);
-    return (struct transport_options){
+    *out = (struct transport_options){
         .host = o->host,
         .port = o->port[place],
         .ca = operator_path(o, "ca.pem", p->ca),
         .certificate = operator_path(o, "kapu.pem", p->certificate),
         .key = operator_path(o, "kapu.key", p->key),
     };
+    if (x509_check_client(p->ca, p->certificate, p->key, fleet_now_ms(&o->fleet) / 1000, why,
+                          sizeof(why)) == 0)
+        return 0;
+    (void)fail("%s", why);
+    return -1;
 }
 
 struct transport *operator_connect(const struct operator* o, enum protocol_place place)
 {
     struct paths paths;
-    const struct transport_options options = connection(o, place, &paths);
-    char why[512];
-    struct transport *t = transport_open(&options, place, CONNECT_MS, why, sizeof(why));
+    struct transport_options options;
+    struct transport *t;
+    char why[1024];
 
+    if (connection(o, place, &paths, &options) != 0)
+        return NULL;
+    t = transport_open(&options, place, CONNECT_MS, why, sizeof(why));
     if (t == NULL)
         (void)fail("%s", why);
     return t;
@@ -263,10 +271,13 @@ struct transport *operator_connect(const struct operator* o, enum protocol_place
 struct exchange *operator_exchange(const struct operator* o, size_t n, exchange_fn heard, void *ctx)
 {
     struct paths paths;
-    const struct transport_options options = connection(o, PROTOCOL_ENROLLED, &paths);
-    char why[512];
-    struct exchange *x = exchange_open(&options, n, heard, ctx, CONNECT_MS, why, sizeof(why));
+    struct transport_options options;
+    struct exchange *x;
+    char why[1024];
 
+    if (connection(o, PROTOCOL_ENROLLED, &paths, &options) != 0)
+        return NULL;
+    x = exchange_open(&options, n, heard, ctx, CONNECT_MS, why, sizeof(why));
     if (x == NULL)
         (void)fail("%s", why);
     return x;
@@ -291,7 +302,8 @@ static int compare(void *ctx, const struct store_state *state)
     return 0;
 }
 
-int operator_find(const struct operator* o, const char *given, struct store_state *state)
+/* A damaged record too. */
+static int find(const struct operator* o, const char *given, struct store_state *state)
 {
     struct store *store = o->fleet.store;
     struct search s = {given, NULL, 0};
@@ -300,21 +312,41 @@ int operator_find(const struct operator* o, const char *given, struct store_stat
 
     memset(state, 0, sizeof(*state));
     s.state = state;
-    if (label_to_name(o, given, name) == 0)
+    if (label_to_name(o, given, name) == 0) {
         err = store->ops->gateway_named(store, name, state);
+        s.beginning = err == KAPU_EIO ? name : given;
+    }
     if (err == KAPU_ENOENT)
         err = store->ops->gateway_named(store, given, state);
-    if (err == KAPU_ENOENT && strlen(given) >= 4) {
-        err = store->ops->gateways(store, compare, &s);
-        if (err == 0 && s.found > 1) {
+    if (err == KAPU_EIO || (err == KAPU_ENOENT && strlen(given) >= 4)) {
+        const int walked = store->ops->gateways(store, compare, &s);
+
+        if (walked == 0 && s.found > 1) {
             (void)fail("several gateways' names begin with '%s'", given);
             return -1;
         }
-        err = err == 0 && s.found == 0 ? KAPU_ENOENT : err;
+        err = walked == 0 && s.found == 0 ? KAPU_ENOENT : walked;
     }
     if (err == KAPU_ENOENT)
         (void)fail("there is no gateway '%s'; kapu fleet lists those that there are", given);
     else if (err != 0)
         (void)fail("the store: %s", store->said);
     return err == 0 ? 0 : -1;
+}
+
+int operator_find(const struct operator* o, const char *given, struct store_state *state)
+{
+    if (find(o, given, state) != 0)
+        return -1;
+    if (state->damaged == NULL)
+        return 0;
+    (void)fail("the record of gateway '%s' is damaged (%s): kapu forget removes it, and then it is "
+               "enrolled again",
+               state->gateway.name, state->damaged);
+    return -1;
+}
+
+int operator_find_to_remove(const struct operator* o, const char *given, struct store_state *state)
+{
+    return find(o, given, state);
 }

@@ -31,7 +31,7 @@ struct operator
     struct fleet fleet;
     char host[256];
     uint16_t port[2]; /* of the brokers, by enum protocol_place */
-    uint32_t interval_s;
+    uint32_t interval_s, nonce_s;
     char update_file[OPERATOR_UPDATE_FILES][OPERATOR_VALUE]; /* empty: not said */
 };
 
@@ -58,11 +58,16 @@ struct exchange *operator_exchange(const struct operator* o, size_t n, exchange_
  * other has, or what it is called. 0, or -1 after saying why.
  */
 int operator_find(const struct operator* o, const char *given, struct store_state *state);
+/* The same, and one whose record is damaged: for removing it. */
+int operator_find_to_remove(const struct operator* o, const char *given, struct store_state *state);
 /* What a gateway is called; its name when it is not called anything. */
 const char *operator_label(const struct operator* o, const char *name, char to[LABEL_MAX]);
 /* The label must be nobody else's. NULL: it is called by its name again. */
 int operator_set_label(const struct operator* o, const char *name, const char *label);
 
+/* That each line of the file of labels is one, and none is there twice. 0, or -1 after saying why.
+ */
+int labels_check(const struct operator* o);
 /* 0: *name is called that. */
 int label_to_name(const struct operator* o, const char *label, char name[PROTOCOL_NAME_SIZE]);
 /* Printable ASCII, not empty, no blanks at its ends. */

@@ -3,13 +3,13 @@
  * sign. */
 #include <errno.h>
 #include <getopt.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "payload.h"
+#include "pem_openssl.h"
 #include "release_file.h"
 #include "release_make.h"
 #include "release_order.h"
@@ -84,21 +84,6 @@ struct options {
 
 /* ---- keys ---- */
 
-/* A public key, or the public half of a private one. */
-static EVP_PKEY *read_key(const char *path)
-{
-    FILE *f = fopen(path, "rbe");
-    EVP_PKEY *key = f != NULL ? PEM_read_PUBKEY(f, NULL, NULL, NULL) : NULL;
-
-    if (f != NULL && key == NULL) {
-        rewind(f);
-        key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-    }
-    if (f != NULL)
-        fclose(f);
-    return key;
-}
-
 static enum release_role role_of(const char *text)
 {
     for (int i = RELEASE_ROLE_RELEASE; text != NULL && i <= RELEASE_ROLE_APPROVAL; i++) {
@@ -128,6 +113,7 @@ static int write_set(const struct release_keys *k, const char *path)
 static int keys(const struct options *o, char **path, int n)
 {
     struct release_keys k = {.role = role_of(o->role)};
+    char why[512];
 
     if (n < 1 || o->out == NULL)
         return EXIT_USAGE;
@@ -142,13 +128,16 @@ static int keys(const struct options *o, char **path, int n)
     k.version = (uint32_t)o->set;
     k.threshold = (uint32_t)o->threshold;
     for (k.keys = 0; k.keys < (size_t)n; k.keys++) {
-        EVP_PKEY *key = read_key(path[k.keys]);
-        int err =
-            key != NULL ? openssl_p256_coordinates(key, k.key[k.keys].x, k.key[k.keys].y) : -1;
+        /* a public key, or the public half of a private one */
+        EVP_PKEY *key = pem_key(path[k.keys], PEM_PUBLIC_KEY | PEM_PRIVATE_KEY, why, sizeof(why));
+        int err;
 
+        if (key == NULL)
+            return fail("%s", why);
+        err = openssl_p256_coordinates(key, k.key[k.keys].x, k.key[k.keys].y);
         EVP_PKEY_free(key);
         if (err != 0)
-            return fail("%s: no PEM file with an ECDSA key on P-256", path[k.keys]);
+            return fail("%s: its key is not an ECDSA key on P-256", path[k.keys]);
     }
     if (release_keys_sort(&k) != 0)
         return fail("two of the keys are the same: each of a set counts once");

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "text.h"
 
 const struct release_about release_about[RELEASE_WHATS] = {
     [RELEASE_A_MANIFEST] = {"release manifest", "a release manifest", &release_manifest_kind,
@@ -46,16 +47,14 @@ static int content_of(struct release_file_read *f)
 int release_file_read(const char *path, struct release_file_read *f)
 {
     uint8_t work[RELEASE_SIGNED_MAX];
-    FILE *from = fopen(path, "rbe");
+    char why[512];
     size_t n;
-    int err = KAPU_EINVAL;
+    int err = whole_file(path, sizeof(f->bytes), f->bytes, &n, why, sizeof(why));
 
-    if (from == NULL) {
-        (void)fail("%s: %s", path, strerror(errno));
+    if (err != 0) {
+        (void)fail("%s", why);
         return -1;
     }
-    n = fread(f->bytes, 1, sizeof(f->bytes), from);
-    fclose(from);
     for (unsigned i = 0; i < RELEASE_WHATS; i++) {
         f->what = (enum release_what)i;
         err = release_signed_decode(release_about[i].kind, (struct bytes){f->bytes, n}, &f->seen,
@@ -64,7 +63,8 @@ int release_file_read(const char *path, struct release_file_read *f)
             break;
     }
     if (err != 0) {
-        (void)fail("%s: is no file that kapu release makes, or is damaged", path);
+        (void)fail("%s: is no file that kapu release makes, or is damaged%s", path,
+                   text_format((struct bytes){f->bytes, n}));
         return -1;
     }
     err = content_of(f);

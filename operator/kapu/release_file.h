@@ -37,7 +37,7 @@ struct release_file_read {
         struct release_membership membership;
         struct release_approval approval;
     } is;
-    uint8_t bytes[RELEASE_SIGNED_MAX + 1];
+    uint8_t bytes[RELEASE_SIGNED_MAX];
 };
 
 /* 0 or -1. No signature is looked at. */

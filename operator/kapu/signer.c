@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "crypto_openssl.h"
+#include "pem_openssl.h"
 
 static int public_of(struct signer *s, EVP_PKEY **key)
 {
@@ -54,6 +55,26 @@ int signer_sign(struct signer *s, const uint8_t digest[32],
     return -1;
 }
 
+/* A file is looked at to its last byte first: GnuTLS takes the first key that it finds in it. */
+static int key_open(struct signer *s, const char *key)
+{
+    char why[512];
+    EVP_PKEY *only;
+
+    if (strncmp(key, "pkcs11:", 7) != 0) {
+        only = pem_key(key, PEM_PRIVATE_KEY, why, sizeof(why));
+        if (only == NULL) {
+            (void)fail("%s: %s", s->what, why);
+            return -1;
+        }
+        EVP_PKEY_free(only);
+    }
+    if (sign_key_open(&s->key, key) == 0)
+        return 0;
+    (void)fail("%s: %s", s->what, s->key.why);
+    return -1;
+}
+
 int signer_open(struct signer *s, const char *what, const char *key)
 {
     static const uint8_t probe[32] = {0};
@@ -63,10 +84,8 @@ int signer_open(struct signer *s, const char *what, const char *key)
 
     memset(&s->public, 0, sizeof(s->public));
     s->what = what;
-    if (sign_key_open(&s->key, key) != 0) {
-        (void)fail("%s: %s", what, s->key.why);
+    if (key_open(s, key) != 0)
         return -1;
-    }
     err = public_of(s, &public);
     EVP_PKEY_free(public);
     if (err == 0 && evidence_key_thumbprint(&crypto_openssl.sha256, &s->public, s->kid) != 0) {
@@ -87,10 +106,8 @@ int signer_show(const char *what, const char *key)
     EVP_PKEY *public = NULL;
     int status = EXIT_FAILED;
 
-    if (sign_key_open(&s.key, key) != 0)
-        (void)fail("%s: %s", what, s.key.why);
-    else if (public_of(&s, &public) == 0 && PEM_write_PUBKEY(stdout, public) == 1 &&
-             fflush(stdout) == 0)
+    if (key_open(&s, key) == 0 && public_of(&s, &public) == 0 &&
+        PEM_write_PUBKEY(stdout, public) == 1 && fflush(stdout) == 0)
         status = EXIT_DONE;
     EVP_PKEY_free(public);
     signer_close(&s);

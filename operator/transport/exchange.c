@@ -95,7 +95,7 @@ static void open_links(struct exchange *x, const struct transport_options *o, ui
         return;
     protocol_topic(PROTOCOL_ENROLLED, "+", PROTOCOL_REPLY, all);
     link_hear(&x->in, all);
-    while (!x->out.connected && !x->out.refused && link_now_ms() < end)
+    while (!x->out.connected && !link_is_hopeless(&x->out) && link_now_ms() < end)
         exchange_turn(x, TURN_MS);
     hear_end = link_now_ms() + HEAR_MS;
     while (x->out.connected && !x->in.up && link_now_ms() < hear_end)

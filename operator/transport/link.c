@@ -123,23 +123,13 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
 
 /* ---- connecting ---- */
 
-static int set_tls(struct link *l, const struct transport_options *o)
+static void on_log(struct mosquitto *m, void *ctx, int level, const char *line)
 {
-    const char *const files[] = {o->ca, o->certificate, o->key};
-    int err;
+    struct link *l = ctx;
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        if (access(files[i], R_OK) != 0) {
-            say(l, files[i], "cannot be read");
-            return KAPU_EIO;
-        }
-    }
-    err = mosquitto_tls_set(l->client, o->ca, NULL, o->certificate, o->key, NULL);
-    if (err == MOSQ_ERR_SUCCESS)
-        err = mosquitto_tls_opts_set(l->client, 1 /* SSL_VERIFY_PEER */, "tlsv1.3", NULL);
-    if (err != MOSQ_ERR_SUCCESS)
-        say(l, "TLS", mosquitto_strerror(err));
-    return err == MOSQ_ERR_SUCCESS ? 0 : KAPU_EIO;
+    (void)m;
+    if (level == MOSQ_LOG_ERR)
+        link_tls_heard(l->tls, line);
 }
 
 static int client_new(struct link *l)
@@ -161,6 +151,17 @@ static void nap(int ms)
     const struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000L};
 
     (void)nanosleep(&t, NULL);
+}
+
+static void unreachable(struct link *l, int err)
+{
+    const char *tls = link_tls_said(l->tls);
+
+    if (tls != NULL)
+        say(l, "no TLS connection to the broker", tls);
+    else
+        say(l, "cannot reach the broker",
+            err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
 }
 
 /* The next attempt waits longer, until one succeeds. */
@@ -188,9 +189,10 @@ int link_open(struct link *l, const struct transport_options *o)
     mosquitto_subscribe_v5_callback_set(l->client, on_subscribe);
     mosquitto_publish_v5_callback_set(l->client, on_publish);
     mosquitto_message_v5_callback_set(l->client, on_message);
-    err = set_tls(l, o);
-    if (err != 0)
-        return err;
+    mosquitto_log_callback_set(l->client, on_log);
+    l->tls = link_tls_set(l->client, o, l->said, sizeof(l->said));
+    if (l->tls == NULL)
+        return KAPU_EIO;
     l->began_ms = link_now_ms();
     err = mosquitto_property_add_int32(&properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, PACKET_MAX);
     if (err == MOSQ_ERR_SUCCESS)
@@ -198,8 +200,7 @@ int link_open(struct link *l, const struct transport_options *o)
     mosquitto_property_free_all(&properties);
     if (err == MOSQ_ERR_SUCCESS)
         return 0;
-    say(l, "cannot reach the broker",
-        err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
+    unreachable(l, err);
     try_later(l); /* a broker that is not there now may come */
     return 0;
 }
@@ -211,6 +212,8 @@ void link_close(struct link *l)
     if (l->connected && mosquitto_disconnect_v5(l->client, 0, NULL) == MOSQ_ERR_SUCCESS)
         (void)mosquitto_loop(l->client, 0, 1);
     mosquitto_destroy(l->client);
+    link_tls_free(l->tls);
+    l->tls = NULL;
     mosquitto_lib_cleanup();
     l->client = NULL;
 }
@@ -228,11 +231,11 @@ static void try_again(struct link *l, int ms)
     }
     l->waiting = false;
     l->began_ms = now;
+    link_tls_begin(l->tls);
     err = mosquitto_reconnect(l->client);
     if (err == MOSQ_ERR_SUCCESS)
         return;
-    say(l, "cannot reach the broker",
-        err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
+    unreachable(l, err);
     try_later(l);
 }
 
@@ -247,6 +250,11 @@ static bool handshake_is_dead(const struct link *l)
     return !l->connected &&
            (link_now_ms() > l->began_ms + HANDSHAKE_MS ||
             recv(mosquitto_socket(l->client), &one, 1, MSG_PEEK | MSG_DONTWAIT) == 0);
+}
+
+bool link_is_hopeless(const struct link *l)
+{
+    return l->refused || link_tls_is_final(l->tls);
 }
 
 void link_turn(struct link *l, int ms)
@@ -265,9 +273,12 @@ void link_turn(struct link *l, int ms)
     err = mosquitto_loop(l->client, ms, 1);
     if (err == MOSQ_ERR_SUCCESS && !handshake_is_dead(l))
         return;
-    if (!l->connected && !l->refused && err != MOSQ_ERR_CONN_REFUSED)
+    if (!l->refused && link_tls_said(l->tls) != NULL)
+        say(l, "no TLS connection to the broker", link_tls_said(l->tls));
+    else if (!l->connected && !l->refused && err != MOSQ_ERR_CONN_REFUSED)
         say(l, "no TLS connection to the broker",
-            err == MOSQ_ERR_SUCCESS ? "it went away" : mosquitto_strerror(err));
+            err == MOSQ_ERR_SUCCESS ? "it went away, or does not speak TLS"
+                                    : mosquitto_strerror(err));
     try_later(l);
 }
 

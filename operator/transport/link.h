@@ -8,10 +8,12 @@
 
 #include <mosquitto.h>
 
+#include "link_tls.h"
 #include "transport.h"
 
 struct link {
     struct mosquitto *client;
+    struct link_tls *tls;
     char filter[PROTOCOL_TOPIC_SIZE]; /* what to subscribe to; empty: nothing yet */
     bool connected, up;               /* up: subscribed too */
     uint32_t ups;                     /* how often it came up */
@@ -19,7 +21,7 @@ struct link {
     uint64_t next_try_ms, began_ms;   /* of the last try */
     uint32_t wait_ms;                 /* between two tries */
     bool refused;                     /* by the broker, for good */
-    char said[256];
+    char said[512];
     /* An answer to what was published last. */
     int published_mid;
     bool acknowledged;
@@ -36,6 +38,8 @@ void link_close(struct link *l);
 /* From now on hear this topic alone, with nothing left in the broker's queue of another. The link
  * is up again once the broker has agreed. */
 void link_hear(struct link *l, const char *filter);
+/* Whether it makes no sense to go on trying to connect for the first time. */
+bool link_is_hopeless(const struct link *l);
 /* One turn: waits at most `ms` for something to happen. */
 void link_turn(struct link *l, int ms);
 /* QoS 1, with correlation data and expiry. */

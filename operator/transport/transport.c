@@ -24,7 +24,7 @@ struct transport {
     struct transport_message *to;
     bool (*stop)(void *ctx);
     void *stop_ctx;
-    char said[320];
+    char said[512];
 };
 
 static void take(struct transport *t, const char *name, struct bytes body)
@@ -92,7 +92,7 @@ struct transport *transport_open(const struct transport_options *o, enum protoco
     t->link.ctx = t;
     snprintf(t->link.said, sizeof(t->link.said), "the broker does not answer");
     if (link_open(&t->link, o) == 0) {
-        while (!t->link.connected && !t->link.refused && turn_until(t, end))
+        while (!t->link.connected && !link_is_hopeless(&t->link) && turn_until(t, end))
             ;
     }
     if (t->link.connected)

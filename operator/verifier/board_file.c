@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "board_file.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "crypto_openssl.h"
+#include "text.h"
 
-static int explain(int err, const struct evidence_token *t, char *why, size_t why_n)
+static int explain(int err, struct bytes file, const struct evidence_token *t, char *why,
+                   size_t why_n)
 {
     switch (err) {
     case KAPU_EPIN:
@@ -24,7 +25,7 @@ static int explain(int err, const struct evidence_token *t, char *why, size_t wh
         snprintf(why, why_n, "signed, but of another type or version than this kapu reads");
         break;
     default:
-        snprintf(why, why_n, "not a board record");
+        snprintf(why, why_n, "not a board record%s", text_format(file));
         break;
     }
     return err;
@@ -57,7 +58,7 @@ int board_file_read(struct bytes file, const struct reference_keys *keys, uint64
     if (err == 0)
         err = board_record_decode(t.payload, &out->record, work, sizeof(work));
     if (err != 0)
-        return explain(err, &t, why, why_n);
+        return explain(err, file, &t, why, why_n);
     memcpy(out->kid, t.kid, sizeof(out->kid));
     out->added_ms = now_ms;
     return check(&out->record, now_ms, why, why_n);
@@ -66,23 +67,13 @@ int board_file_read(struct bytes file, const struct reference_keys *keys, uint64
 int board_file_open(const char *path, const struct reference_keys *keys, uint64_t now_ms,
                     struct store_board *out, char *why, size_t why_n)
 {
-    uint8_t data[BOARD_RECORD_MAX + 1];
-    FILE *file = fopen(path, "rbe");
+    uint8_t data[BOARD_RECORD_MAX];
     char reason[256];
     size_t n;
-    int err;
+    int err = whole_file(path, sizeof(data), data, &n, why, why_n);
 
-    if (file == NULL) {
-        snprintf(why, why_n, "%s: %s", path, strerror(errno));
-        return KAPU_EIO;
-    }
-    n = fread(data, 1, sizeof(data), file);
-    err = ferror(file) != 0 ? KAPU_EIO : 0;
-    fclose(file);
-    if (err != 0) {
-        snprintf(why, why_n, "%s: cannot be read", path);
+    if (err != 0)
         return err;
-    }
     err = board_file_read((struct bytes){data, n}, keys, now_ms, out, reason, sizeof(reason));
     if (err != 0)
         snprintf(why, why_n, "%s: %s", path, reason);

@@ -176,7 +176,12 @@ static int read_key(int fd, const char *path, struct nonce_key *key, char *why, 
         return -1;
     }
     if (read(fd, key->b, sizeof(key->b)) != (ssize_t)sizeof(key->b) || read(fd, &more, 1) != 0) {
-        snprintf(why, why_n, "%s is no key of a fleet", path);
+        snprintf(why, why_n, "%s: is not a fleet's key, which has %zu bytes", path, sizeof(key->b));
+        return -1;
+    }
+    if (kapu_equal(key->b, (uint8_t[sizeof(key->b)]){0}, sizeof(key->b))) {
+        snprintf(why, why_n, "%s: is all zeros: the key is lost, and anybody could guess this one",
+                 path);
         return -1;
     }
     return 0;
@@ -219,7 +224,12 @@ void fleet_trust(const struct verifier_policy *p, const struct store_state *stat
     const bool lacks = verifier_explain_record(p, &state->gateway, &tier, record, sizeof(record));
 
     out->trust = TRUST_NO;
-    if (!state->appraised)
+    if (state->damaged != NULL)
+        snprintf(out->text, sizeof(out->text),
+                 "not trusted: its record in the store is damaged (%s): kapu forget, then kapu "
+                 "enroll",
+                 state->damaged);
+    else if (!state->appraised)
         snprintf(out->text, sizeof(out->text), "not trusted: never judged, enrolled %s",
                  time_text(state->enrolled_ms, when, sizeof(when)));
     else if (state->appraised_ms > now_ms + NONCE_SKEW_MS)

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the operator accepts: a table of settings, read from lines. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "settings.h"
 #include "verifier.h"
 
 /* Without these a deep check has not looked at the kernel. */
 static const char *const required_by_default[] = {"text",      "registers", "tables", "syscalls",
                                                   "processes", "code",      "state"};
 #define REQUIRED (sizeof(required_by_default) / sizeof(required_by_default[0]))
-#define LINE_MAX_N 512u
 
 void policy_default(struct verifier_policy *p)
 {
@@ -33,31 +31,24 @@ void policy_default(struct verifier_policy *p)
 
 /* ---- one setting ---- */
 
-/* A setting takes the words behind its name; false: they are not fit. */
-typedef bool (*setter)(struct verifier_policy *p, size_t offset, char **word, size_t words);
-
 static bool read_number(const char *word, uint32_t *n)
 {
-    unsigned long v;
-    char *end;
+    uint64_t v;
 
-    if (word[0] < '0' || word[0] > '9')
-        return false;
-    errno = 0;
-    v = strtoul(word, &end, 10);
-    if (errno != 0 || *end != '\0' || v > UINT32_MAX)
+    if (!settings_number(word, UINT32_MAX, &v))
         return false;
     *n = (uint32_t)v;
     return true;
 }
 
-static bool set_number(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_number(void *into, size_t offset, char **word, size_t words)
 {
     uint32_t n;
 
-    if (words != 1 || !read_number(word[0], &n))
+    (void)words;
+    if (!read_number(word[0], &n))
         return false;
-    memcpy((char *)p + offset, &n, sizeof(n));
+    memcpy((char *)into + offset, &n, sizeof(n));
     return true;
 }
 
@@ -82,40 +73,49 @@ static bool set_limit(uint32_t *most, enum policy_action *action, char **word, s
            read_number(word[0], most);
 }
 
-static bool set_tpm_starts(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_tpm_starts(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
     return set_limit(&p->tpm_starts_a_day, &p->tpm_starts, word, words);
 }
 
-static bool set_monitor_resets(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_monitor_resets(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
     return set_limit(&p->monitor_resets_max, &p->monitor_resets, word, words);
 }
 
-static bool set_records(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_records(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
-    p->records_required = words == 1 && strcmp(word[0], "required") == 0;
-    return p->records_required || (words == 1 && strcmp(word[0], "warn") == 0);
+    (void)words;
+    p->records_required = strcmp(word[0], "required") == 0;
+    return p->records_required || strcmp(word[0], "warn") == 0;
 }
 
-static bool set_choice(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_choice(void *into, size_t offset, char **word, size_t words)
 {
-    bool yes = words == 1 && strcmp(word[0], "yes") == 0;
+    const bool yes = strcmp(word[0], "yes") == 0;
 
-    if (!yes && (words != 1 || strcmp(word[0], "no") != 0))
+    (void)words;
+    if (!yes && strcmp(word[0], "no") != 0)
         return false;
-    memcpy((char *)p + offset, &yes, sizeof(yes));
+    memcpy((char *)into + offset, &yes, sizeof(yes));
     return true;
 }
 
-static bool set_name(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_name(void *into, size_t offset, char **word, size_t words)
 {
-    if (words != 1 || strlen(word[0]) >= VERIFIER_NAME_MAX)
+    (void)words;
+    if (strlen(word[0]) >= VERIFIER_NAME_MAX)
         return false;
-    snprintf((char *)p + offset, VERIFIER_NAME_MAX, "%s", word[0]);
+    snprintf((char *)into + offset, VERIFIER_NAME_MAX, "%s", word[0]);
     return true;
 }
 
@@ -131,109 +131,84 @@ static bool set_list(char *list, size_t item, uint32_t *n, char **word, size_t w
     return true;
 }
 
-static bool set_required(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_required(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
     return set_list(p->required[0], sizeof(p->required[0]), &p->required_n, word, words);
 }
 
-static bool set_releases(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_releases(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
     return set_list(p->releases[0], sizeof(p->releases[0]), &p->releases_n, word, words);
 }
 
-static bool set_flavours(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_flavours(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
     return set_list(p->flavours[0], sizeof(p->flavours[0]), &p->flavours_n, word, words);
 }
 
-static bool set_finding(struct verifier_policy *p, size_t offset, char **word, size_t words)
+static bool set_finding(void *into, size_t offset, char **word, size_t words)
 {
+    struct verifier_policy *p = into;
+
     (void)offset;
     if (words != 2 || p->rules_n == POLICY_RULES || strlen(word[0]) > EVIDENCE_ID_MAX ||
         !read_action(word[1], &p->rule[p->rules_n].action))
         return false;
+    for (uint32_t i = 0; i < p->rules_n; i++) { /* it would count for nothing */
+        if (strcmp(p->rule[i].id, word[0]) == 0)
+            return false;
+    }
     snprintf(p->rule[p->rules_n].id, sizeof(p->rule[0].id), "%s", word[0]);
     p->rules_n++;
     return true;
 }
 
 #define FIELD(name) offsetof(struct verifier_policy, name)
-static const struct {
-    const char *name;
-    setter set;
-    size_t offset;
-} settings[] = {
-    {"name", set_name, FIELD(name)},
-    {"counter-min", set_number, FIELD(counter_min)},
-    {"debug", set_choice, FIELD(debug_allowed)},
-    {"trial", set_choice, FIELD(trial_allowed)},
-    {"log-required", set_choice, FIELD(log_required)},
-    {"check-age-max-ms", set_number, FIELD(check_age_max_ms)},
-    {"check-took-max-ms", set_number, FIELD(check_took_max_ms)},
-    {"checks-min", set_number, FIELD(checks_min)},
-    {"checks-required", set_required, 0},
-    {"releases", set_releases, 0},
-    {"flavours", set_flavours, 0},
-    {"records", set_records, 0},
-    {"tpm-resets-a-day", set_tpm_starts, 0},
-    {"monitor-resets-max", set_monitor_resets, 0},
-    {"finding", set_finding, 0},
+#define NUMBER "a whole number"
+#define YES_OR_NO "yes or no"
+#define LIMIT "a whole number, and maybe fatal, warn or ignore"
+#define WORDS "at least one word"
+static const struct setting settings[] = {
+    {"name", "a word", set_name, FIELD(name), 1, false},
+    {"counter-min", NUMBER, set_number, FIELD(counter_min), 1, false},
+    {"debug", YES_OR_NO, set_choice, FIELD(debug_allowed), 1, false},
+    {"trial", YES_OR_NO, set_choice, FIELD(trial_allowed), 1, false},
+    {"log-required", YES_OR_NO, set_choice, FIELD(log_required), 1, false},
+    {"check-age-max-ms", NUMBER, set_number, FIELD(check_age_max_ms), 1, false},
+    {"check-took-max-ms", NUMBER, set_number, FIELD(check_took_max_ms), 1, false},
+    {"checks-min", NUMBER, set_number, FIELD(checks_min), 1, false},
+    {"checks-required", WORDS, set_required, 0, POLICY_LIST, false},
+    {"releases", WORDS, set_releases, 0, POLICY_LIST, false},
+    {"flavours", WORDS, set_flavours, 0, POLICY_LIST, false},
+    {"records", "required or warn", set_records, 0, 1, false},
+    {"tpm-resets-a-day", LIMIT, set_tpm_starts, 0, 2, false},
+    {"monitor-resets-max", LIMIT, set_monitor_resets, 0, 2, false},
+    {"finding", "an ID that no line before has, and fatal, warn or ignore", set_finding, 0, 2,
+     true},
 };
+_Static_assert(POLICY_LIST <= SETTINGS_WORDS, "a list fits in a line");
 
-/* ---- lines ---- */
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
-static int parse_line(struct verifier_policy *p, char *line, unsigned number, char *why,
-                      size_t why_n)
+int policy_parse(struct verifier_policy *p, struct bytes text, char *why, size_t why_n)
 {
-    char *word[POLICY_LIST + 2], *rest = NULL;
-    size_t words = 0;
-
-    line[strcspn(line, "#")] = '\0';
-    for (char *w = strtok_r(line, " \t\r", &rest); w != NULL; w = strtok_r(NULL, " \t\r", &rest)) {
-        if (words == POLICY_LIST + 2) {
-            snprintf(why, why_n, "line %u: too many words", number);
-            return KAPU_EINVAL;
-        }
-        word[words++] = w;
-    }
-    if (words == 0)
-        return 0;
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        if (strcmp(word[0], settings[i].name) != 0)
-            continue;
-        if (settings[i].set(p, settings[i].offset, word + 1, words - 1))
-            return 0;
-        snprintf(why, why_n, "line %u: that is no value for '%s'", number, word[0]);
-        return KAPU_EINVAL;
-    }
-    snprintf(why, why_n, "line %u: there is no setting '%s'", number, word[0]);
-    return KAPU_EINVAL;
+    policy_default(p);
+    return settings_parse(text, settings, SETTINGS, p, why, why_n);
 }
 
-int policy_parse(struct verifier_policy *p, const char *text, char *why, size_t why_n)
+int policy_read(struct verifier_policy *p, const char *path, char *why, size_t why_n)
 {
-    char line[LINE_MAX_N];
-
     policy_default(p);
-    for (unsigned number = 1; *text != '\0'; number++) {
-        size_t n = strcspn(text, "\n");
-        int err;
-
-        if (n >= sizeof(line)) {
-            snprintf(why, why_n, "line %u is too long", number);
-            return KAPU_EINVAL;
-        }
-        memcpy(line, text, n);
-        line[n] = '\0';
-        err = parse_line(p, line, number, why, why_n);
-        if (err != 0)
-            return err;
-        text += n + (text[n] == '\n');
-    }
-    return 0;
+    return settings_read(path, settings, SETTINGS, p, why, why_n);
 }
 
 static bool fits(const char *pattern, struct bytes id)

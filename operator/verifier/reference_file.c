@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Files of reference values: whose signature they have, and what it covers. */
-#include <errno.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto_openssl.h"
+#include "pem_openssl.h"
 #include "reference.h"
 #include "symbols.h"
+#include "text.h"
 
 #define SHA (&crypto_openssl.sha256)
 #define TYPE "application/x.kapu.reference-values+cose"
@@ -20,59 +19,27 @@ const struct evidence_kind reference_kind = {
 
 /* ---- keys ---- */
 
-static bool add_key(struct reference_keys *keys, const char *name, const uint8_t *der, long n)
+static const char *add_key(void *ctx, struct pem_object *o)
 {
-    const bool fits = strcmp(name, PEM_STRING_PUBLIC) == 0 && keys->n < REFERENCE_KEYS;
-    EVP_PKEY *key = fits ? d2i_PUBKEY(NULL, &der, n) : NULL;
+    struct reference_keys *keys = ctx;
     struct evidence_key k;
-    bool good = key != NULL && openssl_p256_coordinates(key, k.x, k.y) == 0;
 
-    if (good)
-        keys->key[keys->n++] = k;
-    EVP_PKEY_free(key);
-    return good;
-}
-
-/* All keys of the file, or an error for one that does not fit. */
-static int read_keys(FILE *file, struct reference_keys *keys)
-{
-    char *name, *header;
-    uint8_t *der;
-    bool good = true;
-    long n;
-
-    while (good && PEM_read(file, &name, &header, &der, &n) == 1) {
-        good = add_key(keys, name, der, n);
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_free(der);
-    }
-    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-        good = false; /* it did not end behind a key */
-    ERR_clear_error();
-    if (!good)
-        return KAPU_EUNSUPPORTED;
-    return keys->n == 0 ? KAPU_ENOENT : 0;
+    if (keys->n == REFERENCE_KEYS)
+        return "one key more than there is room for";
+    if (openssl_p256_coordinates(o->key, k.x, k.y) != 0)
+        return "a public key that is not on P-256";
+    keys->key[keys->n++] = k;
+    return NULL;
 }
 
 int reference_keys_load(const char *path, struct reference_keys *keys, char *why, size_t why_n)
 {
-    FILE *file = fopen(path, "re");
     int err;
 
     keys->n = 0;
-    if (file == NULL) {
-        snprintf(why, why_n,
-                 "%s: %s; it has the public keys of those whose signatures are believed", path,
-                 strerror(errno));
-        return KAPU_EIO;
-    }
-    err = read_keys(file, keys);
-    fclose(file);
-    if (err == KAPU_ENOENT)
-        snprintf(why, why_n, "%s: there is no public key (PEM) in it", path);
-    else if (err != 0)
-        snprintf(why, why_n, "%s: not at most %u public keys on P-256 (PEM)", path, REFERENCE_KEYS);
+    err = pem_objects(path, PEM_PUBLIC_KEY, add_key, keys, why, why_n);
+    if (err != 0)
+        keys->n = 0;
     return err;
 }
 
@@ -100,8 +67,8 @@ int reference_verify(struct bytes file, const struct reference_keys *keys, struc
 
 /* ---- files ---- */
 
-static void explain(int err, const char *path, const struct evidence_token *t, char *why,
-                    size_t why_n)
+static void explain(int err, const char *path, struct bytes file, const struct evidence_token *t,
+                    char *why, size_t why_n)
 {
     switch (err) {
     case KAPU_EPIN:
@@ -123,7 +90,8 @@ static void explain(int err, const char *path, const struct evidence_token *t, c
                  path);
         break;
     default:
-        snprintf(why, why_n, "%s: not a signed file of reference values", path);
+        snprintf(why, why_n, "%s: not a signed file of reference values%s", path,
+                 text_format(file));
         break;
     }
 }
@@ -141,26 +109,6 @@ static int check_symbols(const struct reference_values *v)
         err = symbols_open(&s, &v->release[i].kernel);
         symbols_close(&s);
     }
-    return err;
-}
-
-/* All of it; KAPU_ERANGE when it is larger than such a file can be. */
-static int read_all(const char *path, uint8_t *to, size_t *n, char *why, size_t why_n)
-{
-    FILE *file = fopen(path, "rbe");
-    int err = 0;
-
-    if (file != NULL)
-        *n = fread(to, 1, REFERENCE_FILE_MAX + 1, file);
-    if (file == NULL || ferror(file) != 0) {
-        snprintf(why, why_n, "%s: %s", path, strerror(errno));
-        err = KAPU_EIO;
-    } else if (*n > REFERENCE_FILE_MAX) {
-        snprintf(why, why_n, "%s: larger than a file of reference values can be", path);
-        err = KAPU_ERANGE;
-    }
-    if (file != NULL)
-        fclose(file);
     return err;
 }
 
@@ -189,14 +137,14 @@ static int open_file(const char *path, const struct reference_keys *keys, struct
         free(work);
         return KAPU_ESPACE;
     }
-    err = read_all(path, f->memory, &n, why, why_n);
+    err = whole_file(path, REFERENCE_FILE_MAX, f->memory, &n, why, why_n);
     if (err == 0) {
         err = verify((struct bytes){f->memory, n}, keys, &t, work, most);
         memcpy(f->kid, t.kid, sizeof(f->kid));
         if (err == 0)
             err = reference_decode(t.payload, &f->values, work, most);
         if (err != 0)
-            explain(err, path, &t, why, why_n);
+            explain(err, path, (struct bytes){f->memory, n}, &t, why, why_n);
     }
     if (err == 0) {
         err = check_symbols(&f->values);

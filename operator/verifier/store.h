@@ -26,6 +26,9 @@ struct store_state {
     uint8_t sequence[NONCE_SEQUENCE];  /* of the last nonce accepted */
     struct verifier_starts starts;     /* of its TPM; `day` is not filled in */
     uint32_t monitor_resets;           /* since power-on, as it said last */
+    /* What of its record is not as it was written; NULL: nothing. Then it is not to be trusted, and
+     * the other fields are for people alone. */
+    const char *damaged;
 };
 
 struct store_result {
@@ -61,6 +64,7 @@ struct store_board {
     struct board_record record;
     uint8_t kid[EVIDENCE_KID_SIZE];
     uint64_t added_ms;
+    bool damaged; /* in the store: vouches for nothing; board_remove takes `board` of it */
 };
 
 enum store_added { STORE_ADDED, STORE_REPLACED, STORE_KNOWN };
@@ -83,10 +87,11 @@ struct store_ops {
                          const struct store_record *first, const struct store_audit *audit,
                          const char **taken);
     int (*gateway_remove)(struct store *s, const char *name);
+    /* KAPU_EIO also when its record is damaged; `said` names it. */
     int (*gateway_named)(struct store *s, const char *name, struct store_state *out);
     int (*gateway_of_ueid)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
                            struct store_state *out);
-    /* By name, ascending; a negative result of `each` ends the walk with it. */
+    /* By name, ascending, damaged ones too; a negative result of `each` ends the walk with it. */
     int (*gateways)(struct store *s, int (*each)(void *ctx, const struct store_state *state),
                     void *ctx);
     /*
@@ -114,7 +119,7 @@ struct store_ops {
                         const struct store_audit *audit);
     int (*board_of_ueid)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE],
                          struct store_board *out);
-    /* By UUID; as `gateways`. */
+    /* By UUID, damaged ones too; as `gateways`. */
     int (*boards)(struct store *s, int (*each)(void *ctx, const struct store_board *b), void *ctx);
     /* The oldest first; as `gateways`. */
     int (*audits)(struct store *s, int (*each)(void *ctx, const struct store_audit *a), void *ctx);

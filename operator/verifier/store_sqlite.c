@@ -3,13 +3,15 @@
  * The store in a SQLite file. WAL with full synchronisation: what a call reported as done is there
  * after a crash of program or machine, what it did not is not.
  */
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
 
-#define DAY_MAX (1u << 30) /* most that a sum of starts is told as */
+#define DAY_MAX (1u << 30)    /* most that a sum of starts is told as */
+#define INTERVAL_MAX_S 86400u /* of being judged */
 #define BUSY_MS 10000
 #define CACHE_KIB 16384
 
@@ -153,7 +155,9 @@ static const char *const sql[STATEMENTS] = {
     [BOARD_ADD] =
         "INSERT INTO board_record(ek, ueid, board, ak, platform, issued_ms, kid, added_ms)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [BOARD_REMOVE] = "DELETE FROM board_record WHERE board = ?1",
+    [BOARD_REMOVE] = "DELETE FROM board_record WHERE board = ?1 OR"
+                     " (length(board) <> 16 AND"
+                     " substr(hex(board) || hex(zeroblob(16)), 1, 32) = hex(?1))",
     [BOARD_OF] = BOARD "WHERE ueid = ?1",
     [BOARDS] = BOARD "ORDER BY board",
     [AUDIT_ADD] = "INSERT INTO audit(at_ms, user, what, subject, why) VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -174,9 +178,29 @@ static struct sqlite_store *of(struct store *s)
 
 /* ---- statements ---- */
 
+/* What the last error means to an operator. */
+static void explain(struct sqlite3 *db, char *why, size_t n)
+{
+    const int code = db != NULL ? sqlite3_errcode(db) : SQLITE_NOMEM;
+    const int system = db != NULL ? sqlite3_system_errno(db) : 0;
+
+    if (code == SQLITE_FULL || system == ENOSPC || system == EDQUOT)
+        snprintf(why, n, "the disk is full, and nothing was changed");
+    else if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        snprintf(why, n, "is damaged, or not a store of kapu: put a backup back (%s)",
+                 sqlite3_errmsg(db));
+    else if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        snprintf(why, n, "another program has held it for too long");
+    else if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_IOERR)
+        snprintf(why, n, "cannot be opened, read or written there: %s",
+                 system != 0 ? strerror(system) : sqlite3_errmsg(db));
+    else
+        snprintf(why, n, "%s", db != NULL ? sqlite3_errmsg(db) : "no memory");
+}
+
 static int said(struct sqlite_store *s)
 {
-    snprintf(s->store.said, sizeof(s->store.said), "%s", sqlite3_errmsg(s->db));
+    explain(s->db, s->store.said, sizeof(s->store.said));
     return KAPU_EIO;
 }
 
@@ -315,19 +339,45 @@ static void starts_of(sqlite3_stmt *q, struct store_state *out)
     out->monitor_resets = (uint32_t)number(q, 18);
 }
 
-static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state *out)
+static bool is_printable(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text < 0x20 || *text > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+/* What is not as kapu writes it; NULL: nothing. */
+static const char *read_identity(sqlite3_stmt *q, struct verifier_gateway *g)
+{
+    g->interval_s = (uint32_t)number(q, 6);
+    if (g->name[0] == '\0' || strlen(g->name) != (size_t)sqlite3_column_bytes(q, 1) ||
+        !is_printable(g->name))
+        return "its name";
+    if (!copy(q, 0, g->ueid, sizeof(g->ueid)))
+        return "its UEID";
+    if (!copy(q, 2, g->board, sizeof(g->board)))
+        return "its board's UUID";
+    if (!copy(q, 3, &g->tee, sizeof(g->tee)))
+        return "the key of its secure world";
+    if (!copy(q, 4, &g->ak, sizeof(g->ak)))
+        return "its TPM's attestation key";
+    if (!copy(q, 5, g->tls_key, sizeof(g->tls_key)))
+        return "its TLS key";
+    if (!copy(q, 12, g->ak_name, sizeof(g->ak_name)) && sqlite3_column_type(q, 12) != SQLITE_NULL)
+        return "its attestation key's name";
+    return number(q, 6) >= 1 && number(q, 6) <= INTERVAL_MAX_S ? NULL : "its interval";
+}
+
+/* One that is damaged has what could be read of it, and says so in out->damaged. */
+static void state_of(sqlite3_stmt *q, struct store_state *out)
 {
     struct verifier_gateway *g = &out->gateway;
 
     memset(out, 0, sizeof(*out));
-    if (!copy(q, 0, g->ueid, sizeof(g->ueid)) || !copy(q, 2, g->board, sizeof(g->board)) ||
-        !copy(q, 3, &g->tee, sizeof(g->tee)) || !copy(q, 4, &g->ak, sizeof(g->ak)) ||
-        !copy(q, 5, g->tls_key, sizeof(g->tls_key)))
-        return damaged(s);
     copy_text(q, 1, g->name, sizeof(g->name));
-    g->interval_s = (uint32_t)number(q, 6);
-    if (!copy(q, 12, g->ak_name, sizeof(g->ak_name)) && sqlite3_column_type(q, 12) != SQLITE_NULL)
-        return damaged(s);
+    out->damaged = read_identity(q, g);
     copy_text(q, 13, g->without_record, sizeof(g->without_record));
     g->record = record_of(q, g);
     starts_of(q, out);
@@ -335,11 +385,12 @@ static int state_of(struct sqlite_store *s, sqlite3_stmt *q, struct store_state 
     out->enrolled_ms = number(q, 7);
     out->appraised = sqlite3_column_type(q, 8) != SQLITE_NULL;
     if (!out->appraised)
-        return 0;
+        return;
     out->appraised_ms = number(q, 8);
     out->status = tier_of(sqlite3_column_int64(q, 9));
     copy_text(q, 10, out->reason, sizeof(out->reason));
-    return copy(q, 11, out->sequence, sizeof(out->sequence)) ? 0 : damaged(s);
+    if (!copy(q, 11, out->sequence, sizeof(out->sequence)) && out->damaged == NULL)
+        out->damaged = "the nonce of its last evidence";
 }
 
 /* SQLite names the column of the constraint: "UNIQUE constraint failed: gateway.ak". */
@@ -418,9 +469,14 @@ static int one_gateway(struct sqlite_store *s, sqlite3_stmt *q, struct store_sta
     int err = first(s, q);
 
     if (err == 0)
-        err = state_of(s, q, out);
+        state_of(q, out);
     sqlite3_reset(q);
-    return err;
+    if (err != 0 || out->damaged == NULL)
+        return err;
+    snprintf(s->store.said, sizeof(s->store.said),
+             "the record of gateway %s is damaged (%s); kapu forget removes it", out->gateway.name,
+             out->damaged);
+    return KAPU_EIO;
 }
 
 static int gateway_named(struct store *store, const char *name, struct store_state *out)
@@ -449,9 +505,8 @@ static int gateways(struct store *store, int (*each)(void *ctx, const struct sto
     int err;
 
     while ((err = first(s, q)) == 0) {
-        err = state_of(s, q, &state);
-        if (err == 0)
-            err = each(ctx, &state);
+        state_of(q, &state);
+        err = each(ctx, &state);
         if (err < 0)
             break;
     }
@@ -811,19 +866,22 @@ static int kernel_find(struct store *store, const uint8_t pcr[32], verifier_kern
 
 /* ---- board records ---- */
 
-static int board_from(struct sqlite_store *s, sqlite3_stmt *q, struct store_board *out)
+/* One that is damaged has what could be read of it, and says so in out->damaged. */
+static void board_from(sqlite3_stmt *q, struct store_board *out)
 {
     struct board_record *r = &out->record;
+    const void *board = sqlite3_column_blob(q, 2);
+    const size_t n = (size_t)sqlite3_column_bytes(q, 2);
 
     memset(out, 0, sizeof(*out));
+    if (board != NULL) /* as BOARD_REMOVE knows one that was cut */
+        memcpy(r->board, board, n < sizeof(r->board) ? n : sizeof(r->board));
     copy_text(q, 4, r->platform, sizeof(r->platform));
     r->issued_ms = number(q, 5);
     out->added_ms = number(q, 7);
-    return copy(q, 0, r->ek, sizeof(r->ek)) && copy(q, 1, r->ueid, sizeof(r->ueid)) &&
-                   copy(q, 2, r->board, sizeof(r->board)) && copy(q, 3, r->ak, sizeof(r->ak)) &&
-                   copy(q, 6, out->kid, sizeof(out->kid))
-               ? 0
-               : damaged(s);
+    out->damaged = !copy(q, 0, r->ek, sizeof(r->ek)) || !copy(q, 1, r->ueid, sizeof(r->ueid)) ||
+                   n != sizeof(r->board) || !copy(q, 3, r->ak, sizeof(r->ak)) ||
+                   !copy(q, 6, out->kid, sizeof(out->kid)) || r->platform[0] == '\0';
 }
 
 static bool same_record(const struct board_record *a, const struct board_record *b)
@@ -854,9 +912,11 @@ static int compare_boards(struct sqlite_store *s, const struct board_record *r,
 
     *how = STORE_ADDED;
     while ((err = first(s, q)) == 0) {
-        err = board_from(s, q, &is);
-        if (err != 0)
-            break;
+        board_from(q, &is);
+        if (is.damaged) { /* the one that is signed takes its place */
+            *how = STORE_REPLACED;
+            continue;
+        }
         *how = same_record(&is.record, r) ? STORE_KNOWN : STORE_REPLACED;
         *older = is.record.issued_ms;
         if (*how == STORE_REPLACED && is.record.issued_ms >= r->issued_ms) {
@@ -930,9 +990,9 @@ static int board_of_ueid(struct store *store, const uint8_t ueid[EVIDENCE_UEID_S
     bind(q, 1, ueid, EVIDENCE_UEID_SIZE);
     err = first(s, q);
     if (err == 0)
-        err = board_from(s, q, out);
+        board_from(q, out);
     sqlite3_reset(q);
-    return err;
+    return err == 0 && out->damaged ? damaged(s) : err;
 }
 
 static int boards(struct store *store, int (*each)(void *ctx, const struct store_board *b),
@@ -944,9 +1004,8 @@ static int boards(struct store *store, int (*each)(void *ctx, const struct store
     int err;
 
     while ((err = first(s, q)) == 0) {
-        err = board_from(s, q, &b);
-        if (err == 0)
-            err = each(ctx, &b);
+        board_from(q, &b);
+        err = each(ctx, &b);
         if (err < 0)
             break;
     }
@@ -1061,10 +1120,12 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
     }
     s->store.ops = &ops;
     if (prepare(s, path) != 0) {
-        int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+        const int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+        char reason[256];
 
+        explain(s->db, reason, sizeof(reason));
         snprintf(why, why_n, "%s: %s", path,
-                 code == SQLITE_OK ? "is of another version of kapu" : sqlite3_errmsg(s->db));
+                 code == SQLITE_OK ? "is of another version of kapu" : reason);
         close_store(&s->store);
         return NULL;
     }

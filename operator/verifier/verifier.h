@@ -213,10 +213,13 @@ struct verifier_policy {
 };
 
 void policy_default(struct verifier_policy *p);
-/* Lines "NAME VALUE..." over the defaults (docs/verifier.md). On KAPU_EINVAL `why` says where and
- * what. */
-KAPU_MUST_CHECK int policy_parse(struct verifier_policy *p, const char *text, char *why,
+/* Lines "NAME VALUE..." over the defaults (docs/verifier.md; settings.h of operator/files says what
+ * is refused). On KAPU_EINVAL `why` says where and what; *p must not be used. */
+KAPU_MUST_CHECK int policy_parse(struct verifier_policy *p, struct bytes text, char *why,
                                  size_t why_n);
+/* The same of a file. KAPU_ENOENT: there is none, and *p has the defaults. */
+KAPU_MUST_CHECK int policy_read(struct verifier_policy *p, const char *path, char *why,
+                                size_t why_n);
 enum policy_action policy_of_finding(const struct verifier_policy *p,
                                      const struct evidence_finding *f);
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "x509.h"
 
-#include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "certificate.h"
 #include "crypto_openssl.h"
+#include "pem_openssl.h"
 
 #define EK_PURPOSE "2.23.133.8.1" /* tcg-kp-EKCertificate */
 #define AUTH_LEVEL 2              /* at least 112 bits: no SHA-1, no RSA below 2048 */
@@ -29,37 +28,21 @@ struct x509_ca {
 
 /* ---- TPMs ---- */
 
-static int add_all(X509_STORE *store, BIO *from)
+static const char *add_root(void *ctx, struct pem_object *o)
 {
-    int count = 0;
-    X509 *x;
-
-    while ((x = PEM_read_bio_X509(from, NULL, NULL, NULL)) != NULL) {
-        count += X509_STORE_add_cert(store, x);
-        X509_free(x);
-    }
-    ERR_clear_error(); /* the last one always fails: no more to read */
-    return count;
+    return X509_STORE_add_cert(ctx, o->certificate) == 1 ? NULL : "OpenSSL does not take it";
 }
 
 struct x509_roots *x509_roots_load(const char *path, char *why, size_t why_n)
 {
     struct x509_roots *roots = calloc(1, sizeof(*roots));
-    BIO *from = BIO_new_file(path, "r");
 
     if (roots != NULL)
         roots->store = X509_STORE_new();
-    if (from == NULL) {
-        snprintf(why, why_n, "%s: %s", path, strerror(errno));
-    } else if (roots == NULL || roots->store == NULL) {
+    if (roots == NULL || roots->store == NULL)
         snprintf(why, why_n, "no memory");
-    } else if (add_all(roots->store, from) == 0) {
-        snprintf(why, why_n, "there is no certificate in %s", path);
-    } else {
-        BIO_free(from);
+    else if (pem_objects(path, PEM_CERTIFICATE, add_root, roots->store, why, why_n) == 0)
         return roots;
-    }
-    BIO_free(from);
     x509_roots_free(roots);
     return NULL;
 }
@@ -84,12 +67,13 @@ static X509 *parse(struct bytes der)
     return x;
 }
 
-/* Verifies the chain; the error's text, or NULL when it is good. */
-static const char *chain_error(const struct x509_roots *roots, X509 *leaf, STACK_OF(X509) * others,
-                               uint64_t now_s)
+/* Verifies the chain; `error` is empty when it is good. */
+static void check_chain(const struct x509_roots *roots, X509 *leaf, STACK_OF(X509) * others,
+                        uint64_t now_s, char *error, size_t n)
 {
     X509_STORE_CTX *c = X509_STORE_CTX_new();
-    const char *error = "no memory";
+
+    snprintf(error, n, "no memory");
 
     if (c != NULL && X509_STORE_CTX_init(c, roots->store, leaf, others) == 1) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(c);
@@ -98,12 +82,11 @@ static const char *chain_error(const struct x509_roots *roots, X509 *leaf, STACK
         X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
         /* an intermediate authority may be what the operator trusts */
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
-        error = X509_verify_cert(c) == 1
-                    ? NULL
-                    : X509_verify_cert_error_string(X509_STORE_CTX_get_error(c));
+        error[0] = '\0';
+        if (X509_verify_cert(c) != 1)
+            certificate_chain_fault(c, now_s, "ek-cas.pem", NULL, error, n);
     }
     X509_STORE_CTX_free(c);
-    return error;
 }
 
 static bool is_for_ek(X509 *x)
@@ -137,6 +120,7 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
     STACK_OF(X509) *others = sk_X509_new_null();
     X509 *leaf = parse(certificate);
     const char *error = "the endorsement certificate is malformed";
+    char chain[320];
     bool good = leaf != NULL && others != NULL && intermediates <= X509_INTERMEDIATES;
 
     for (size_t i = 0; good && i < intermediates; i++) {
@@ -147,7 +131,8 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
             X509_free(x);
     }
     if (good) {
-        error = chain_error(roots, leaf, others, now_s);
+        check_chain(roots, leaf, others, now_s, chain, sizeof(chain));
+        error = chain[0] != '\0' ? chain : NULL;
         if (error == NULL && !is_for_ek(leaf))
             error = "it is no certificate for an endorsement key";
         if (error == NULL &&
@@ -163,28 +148,66 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
     return error == NULL ? 0 : KAPU_EAUTH;
 }
 
+/* ---- this program, as a client of brokers ---- */
+
+struct dated {
+    uint64_t now_s;
+    X509 *first;
+    char why[256];
+};
+
+static const char *take_dated(void *ctx, struct pem_object *o)
+{
+    struct dated *d = ctx;
+    const char *fault = certificate_time_fault(o->certificate, d->now_s, d->why, sizeof(d->why));
+
+    if (fault == NULL && d->first == NULL) {
+        d->first = o->certificate;
+        o->certificate = NULL;
+    }
+    return fault;
+}
+
+int x509_check_client(const char *authorities, const char *certificate, const char *key,
+                      uint64_t now_s, char *why, size_t why_n)
+{
+    struct dated ca = {.now_s = now_s}, own = {.now_s = now_s};
+    EVP_PKEY *private = NULL;
+    int err = KAPU_EINVAL;
+
+    if (pem_objects(authorities, PEM_CERTIFICATE, take_dated, &ca, why, why_n) == 0 &&
+        pem_objects(certificate, PEM_CERTIFICATE, take_dated, &own, why, why_n) == 0)
+    private = pem_key(key, PEM_PRIVATE_KEY, why, why_n);
+    if (private != NULL && X509_check_private_key(own.first, private) == 1)
+        err = 0;
+    else if (private != NULL)
+        snprintf(why, why_n, "%s: is not the key of the certificate in %s", key, certificate);
+    ERR_clear_error();
+    EVP_PKEY_free(private);
+    X509_free(own.first);
+    X509_free(ca.first);
+    return err;
+}
+
 /* ---- gateways ---- */
 
 struct x509_ca *x509_ca_load(const char *certificate, const char *key, char *why, size_t why_n)
 {
     struct x509_ca *ca = calloc(1, sizeof(*ca));
-    BIO *c = BIO_new_file(certificate, "r"), *k = BIO_new_file(key, "r");
 
-    if (ca != NULL && c != NULL)
-        ca->certificate = PEM_read_bio_X509(c, NULL, NULL, NULL);
-    if (ca != NULL && k != NULL)
-        ca->key = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
-    BIO_free(k);
-    BIO_free(c);
-    if (ca == NULL || ca->certificate == NULL || ca->key == NULL) {
-        snprintf(why, why_n, "%s or %s cannot be read", certificate, key);
-    } else if (X509_check_private_key(ca->certificate, ca->key) != 1 ||
-               X509_check_ca(ca->certificate) != 1) {
+    if (ca == NULL) {
+        snprintf(why, why_n, "no memory");
+        return NULL;
+    }
+    ca->certificate = pem_certificate(certificate, why, why_n);
+    if (ca->certificate != NULL)
+        ca->key = pem_key(key, PEM_PRIVATE_KEY, why, why_n);
+    if (ca->key != NULL && X509_check_private_key(ca->certificate, ca->key) == 1 &&
+        X509_check_ca(ca->certificate) == 1)
+        return ca;
+    if (ca->key != NULL)
         snprintf(why, why_n, "%s is no authority's certificate for the key in %s", certificate,
                  key);
-    } else {
-        return ca;
-    }
     ERR_clear_error();
     x509_ca_free(ca);
     return NULL;
@@ -289,6 +312,11 @@ static int write_der(X509 *x, struct wr *der)
         wr_fail(der, KAPU_ECRYPTO);
     OPENSSL_free(p);
     return der->err;
+}
+
+int x509_ca_certificate(const struct x509_ca *ca, struct wr *der)
+{
+    return write_der(ca->certificate, der);
 }
 
 int x509_issue(const struct x509_ca *ca, const char *name, struct bytes spki, uint64_t now_s,

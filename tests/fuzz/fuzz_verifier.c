@@ -46,13 +46,12 @@ static int of_release(void *ctx, const char *release, struct verifier_reference 
 static void policy(const uint8_t *data, size_t size)
 {
     static struct verifier_policy p;
-    char text[TEXT_MAX], why[64];
+    char why[64];
 
-    if (size >= sizeof(text))
+    if (size > TEXT_MAX)
         return;
-    memcpy(text, data, size);
-    text[size] = '\0';
-    if (policy_parse(&p, text, why, sizeof(why)) != 0 && strstr(why, "line ") == NULL)
+    if (policy_parse(&p, (struct bytes){data, size}, why, sizeof(why)) != 0 &&
+        strstr(why, "line ") == NULL)
         abort(); /* it must say where */
 }
 

@@ -226,7 +226,7 @@ def strangers_keys(folder) -> KeySet:
     ("unsigned", "not a signed file of reference values"),
     ("changed", "its signature does not verify"),
     ("stranger", "signed by a key that is not believed"),
-    ("empty", "not a signed file of reference values"),
+    ("empty", "is empty"),
 ])
 def test_reference_values_are_believed_by_their_signature_alone(fleet, tmp_path, forgery, told):
     gateway = fleet.gateway("pump")

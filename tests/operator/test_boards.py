@@ -54,7 +54,7 @@ def test_a_record_that_does_not_fit_is_not_enough(fleet, other, told):
     ("stranger", "signed by a factory key that is not believed"),
     ("changed", "its signature does not verify"),
     ("unsigned", "not a board record"),
-    ("empty", "not a board record"),
+    ("empty", "is empty"),
     ("ueid", "its UEID is not that of its endorsement key"),
     ("release", "of another type"),
     ("older", "is known that is not older than it"),

@@ -13,6 +13,8 @@
 #include "fleet.h"
 #include "soft_gateway.h"
 
+#define TEXT(s) ((struct bytes){(const uint8_t *)(s), strlen(s)})
+
 #define MINUTE 60000U
 
 static struct soft_gateway gateway, other;
@@ -757,12 +759,12 @@ static void all_resets_between_two_questions_count(void **state)
     gateway.quote_resets += 25;
     round_trip(VERIFIER_WARNING);
     assert_int_equal(result.started, 25);
-    assert_int_equal(policy_parse(&fleet.policy, "tpm-resets-a-day 24 fatal", (char[64]){0}, 64),
-                     0);
+    assert_int_equal(
+        policy_parse(&fleet.policy, TEXT("tpm-resets-a-day 24 fatal\n"), (char[64]){0}, 64), 0);
     clock_ms += MINUTE;
     round_trip(VERIFIER_CONTRAINDICATED);
-    assert_int_equal(policy_parse(&fleet.policy, "tpm-resets-a-day 25 fatal", (char[64]){0}, 64),
-                     0);
+    assert_int_equal(
+        policy_parse(&fleet.policy, TEXT("tpm-resets-a-day 25 fatal\n"), (char[64]){0}, 64), 0);
     clock_ms += MINUTE;
     round_trip(VERIFIER_AFFIRMING);
 }
@@ -908,7 +910,8 @@ static void resets_by_the_monitor_have_a_limit(void **state)
     round_trip(VERIFIER_CONTRAINDICATED);
     assert_true(said("the monitor reset it 4 times since power-on, policy allows 3"));
     assert_int_equal(state_of_one().monitor_resets, 4);
-    assert_int_equal(policy_parse(&fleet.policy, "monitor-resets-max 3 warn", why, sizeof(why)), 0);
+    assert_int_equal(
+        policy_parse(&fleet.policy, TEXT("monitor-resets-max 3 warn\n"), why, sizeof(why)), 0);
     clock_ms++;
     round_trip(VERIFIER_WARNING);
 }

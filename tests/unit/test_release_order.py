@@ -366,8 +366,8 @@ def test_what_is_no_manifest_is_named(good, keys, manifest, out):
 def test_a_manifest_that_cannot_be_read_is_named(good, manifest, out):
     nowhere = manifest.with_name("nowhere")
     assert f"{nowhere}: No such file or directory" in refused(*good, "--out", out, nowhere)
-    for path in (manifest.parent, "/dev/null"):
-        assert f"{path}: is no file that kapu release makes, or is damaged" in refused(*good, "--out", out, path)
+    for path, says in ((manifest.parent, "Is a directory"), ("/dev/null", "is empty")):
+        assert f"{path}: {says}" in refused(*good, "--out", out, path)
     assert left_behind(manifest) == set()
 
 

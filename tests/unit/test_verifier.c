@@ -6,6 +6,8 @@
 #include "soft_gateway.h"
 #include "symbols.h"
 
+#define TEXT(s) ((struct bytes){(const uint8_t *)(s), strlen(s)})
+
 static const uint8_t nonce[32] = "thirty-two bytes of a verifier.";
 static struct soft_gateway gateway, other;
 static struct verifier_policy policy;
@@ -379,7 +381,7 @@ static void a_release_or_flavour_that_policy_does_not_allow_is_refused(void **st
     char why[128];
 
     (void)state;
-    assert_int_equal(policy_parse(&policy, "releases 0.4.0 0.6.0\n", why, sizeof(why)), 0);
+    assert_int_equal(policy_parse(&policy, TEXT("releases 0.4.0 0.6.0\n"), why, sizeof(why)), 0);
     appraise(message_of(&gateway));
     expect(VERIFIER_CONTRAINDICATED, "policy does not allow");
     policy_default(&policy);
@@ -652,11 +654,13 @@ static void policy_says_which_findings_are_fatal(void **state)
     soft_gateway_finding(&gateway, EVIDENCE_WARNING, "credentials.split", "sh[7]", 0, "");
     appraise(message_of(&gateway));
     expect(VERIFIER_WARNING, "other rights");
-    assert_int_equal(policy_parse(&policy, "finding credentials.* fatal\n", why, sizeof(why)), 0);
+    assert_int_equal(policy_parse(&policy, TEXT("finding credentials.* fatal\n"), why, sizeof(why)),
+                     0);
     appraise(message_of(&gateway));
     expect(VERIFIER_CONTRAINDICATED, NULL);
-    assert_int_equal(policy_parse(&policy, "finding credentials.split ignore\nfinding * fatal\n",
-                                  why, sizeof(why)),
+    assert_int_equal(policy_parse(&policy,
+                                  TEXT("finding credentials.split ignore\nfinding * fatal\n"), why,
+                                  sizeof(why)),
                      0);
     appraise(message_of(&gateway));
     expect(VERIFIER_AFFIRMING, NULL);
@@ -669,7 +673,7 @@ static void findings_beyond_the_list_count_as_fatal(void **state)
     (void)state;
     for (unsigned i = 0; i < EVIDENCE_FINDINGS + 5; i++)
         soft_gateway_finding(&gateway, EVIDENCE_ALARM, "code.page", "x", i, "");
-    assert_int_equal(policy_parse(&policy, "finding code.* ignore\n", why, sizeof(why)), 0);
+    assert_int_equal(policy_parse(&policy, TEXT("finding code.* ignore\n"), why, sizeof(why)), 0);
     appraise(message_of(&gateway));
     expect(VERIFIER_CONTRAINDICATED, "5 findings more");
 }
@@ -787,29 +791,50 @@ static void a_policy_that_says_nothing_sensible_is_refused(void **state)
     static const struct {
         const char *text, *why;
     } row[] = {
-        {"counter-min -1\n", "line 1"},        {"counter-min 99999999999\n", "line 1"},
-        {"counter-min 3 4\n", "line 1"},       {"\n# nothing\ntrial perhaps\n", "line 3"},
-        {"finding text.* deadly\n", "line 1"}, {"forbid all\n", "there is no setting 'forbid'"},
-        {"records maybe\n", "line 1"},         {"records\n", "line 1"},
-        {"tpm-resets-a-day\n", "line 1"},      {"tpm-resets-a-day many\n", "line 1"},
-        {"tpm-resets-a-day 3 3\n", "line 1"},  {"monitor-resets-max 3 loud\n", "line 1"},
+        {"counter-min -1\n", "line 1"},
+        {"counter-min 99999999999\n", "line 1"},
+        {"counter-min 3 4\n", "line 1"},
+        {"\n# nothing\ntrial perhaps\n", "line 3"},
+        {"finding text.* deadly\n", "line 1"},
+        {"forbid all\n", "there is no setting 'forbid'"},
+        {"records maybe\n", "line 1"},
+        {"records\n", "line 1"},
+        {"tpm-resets-a-day\n", "line 1"},
+        {"tpm-resets-a-day many\n", "line 1"},
+        {"tpm-resets-a-day 3 3\n", "line 1"},
+        {"monitor-resets-max 3 loud\n", "line 1"},
+        {"flavours\n", "'flavours' has no value"},
+        {"flavours # gateway\n", "'flavours' has no value"},
+        {"checks-required\n", "'checks-required' has no value"},
+        {"trial no\ndebug no\ntrial yes\n", "line 3: 'trial' is there twice, first in line 1"},
+        {"finding text.* ignore\nfinding text.* fatal\n", "line 2"},
+        {"flavours gateway", "line 1: does not end"},
+        {"", "there was no setting"},
+        {"# all is said\n", "there was no setting"},
+        {"\xef\xbb\xbf"
+         "trial no\n",
+         "byte order mark"},
+        {"trial\x01no\n", "control character"},
+        {"name str\xc3\xa9ng\n", "not ASCII"},
     };
     char why[128];
 
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-        assert_int_equal(policy_parse(&policy, row[i].text, why, sizeof(why)), KAPU_EINVAL);
+        assert_int_equal(policy_parse(&policy, TEXT(row[i].text), why, sizeof(why)), KAPU_EINVAL);
         assert_non_null(strstr(why, row[i].why));
     }
     assert_int_equal(
-        policy_parse(&policy, "name strict # ours\ncounter-min 7\ntrial yes\n", why, sizeof(why)),
+        policy_parse(&policy,
+                     TEXT("name strict # ours, f\xc3\xbcr uns\ncounter-min 7\ntrial yes\n"), why,
+                     sizeof(why)),
         0);
     assert_true(policy.counter_min == 7 && policy.trial_allowed);
     assert_string_equal(policy.name, "strict");
     assert_true(policy.records_required && policy.tpm_starts == POLICY_WARN);
     assert_int_equal(policy_parse(&policy,
-                                  "records warn\ntpm-resets-a-day 3 fatal\n"
-                                  "monitor-resets-max 0 ignore\n",
+                                  TEXT("records warn\ntpm-resets-a-day 3 fatal\n"
+                                       "monitor-resets-max 0 ignore\n"),
                                   why, sizeof(why)),
                      0);
     assert_true(!policy.records_required && policy.tpm_starts_a_day == 3 &&

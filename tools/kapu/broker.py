@@ -22,6 +22,7 @@ import datetime
 import getpass
 import ipaddress
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -50,6 +51,8 @@ SIDES = ("operators", "gateways")
 GATEWAYS_SEE = "10.0.2.100"  # the brokers, from within QEMU
 GATEWAY_PORTS = {"main": 8883, "enrolment": 8884}
 YEARS = 10
+MARK = "-----"  # of PEM
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 START_SECONDS = 60
 # What the brokers are called: by everybody, on this host, and from within a gateway's QEMU.
 NAMES = [x509.DNSName("kapu-broker"), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
@@ -112,18 +115,52 @@ def take_authority(folder: Path) -> None:
     write_private(folder / "ca.key", key.read_bytes())
 
 
+def certificates_in(path: Path) -> list[x509.Certificate]:
+    """All certificates of a PEM file; what is not one is refused, not passed over."""
+    try:
+        text = path.read_bytes().decode("latin-1")
+    except OSError as error:
+        raise KapuError(f"{path}: {error.strerror}") from error
+    found, end = [], 0
+    for block in CERTIFICATE.finditer(text):
+        line = text.count("\n", 0, block.start()) + 1
+        if MARK in text[end:block.start()]:
+            break
+        try:
+            found.append(x509.load_pem_x509_certificate(block.group().encode("latin-1")))
+        except ValueError as error:
+            raise KapuError(f"{path}, line {line}: the certificate that begins here is damaged") from error
+        end = block.end()
+    if MARK in text[end:]:
+        line = text.count("\n", 0, text.index(MARK, end)) + 1
+        raise KapuError(f"{path}, line {line}: not a whole certificate (PEM)")
+    if not found:
+        raise KapuError(f"{path} has no certificate (PEM); openssl x509 -inform DER makes PEM of DER")
+    return found
+
+
 def trust_tpms(folder: Path, authorities: list[Path]) -> None:
     """Add certificates of TPM makers to those that endorsement certificates may lead to."""
     path = folder / "ek-cas.pem"
-    known = path.read_text() if path.exists() else ""
+    known = certificates_in(path) if path.exists() else []
     for authority in authorities:
-        text = authority.read_text()
-        begin = text.find("-----BEGIN CERTIFICATE-----")
-        if begin < 0:
-            raise KapuError(f"{authority} has no certificate (PEM)")
-        if text[begin:].strip() not in known:
-            known += text[begin:].strip() + "\n"
-    path.write_text(known)
+        for one in certificates_in(authority):
+            known += [] if one in known else [one]
+    if known:
+        new = path.with_name("ek-cas.pem.new")
+        new.write_bytes(b"".join(map(pem, known)))
+        new.replace(path)
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """A name and a word in each line, as kapu reads it (operator/files/settings.h)."""
+    facts: dict[str, str] = {}
+    for number, line in enumerate(path.read_text("ascii", "replace").splitlines(), 1):
+        words = re.sub(r"(^|\s)#.*", "", line).split()
+        if words and (len(words) != 2 or words[0] in facts):
+            raise KapuError(f"{path}, line {number}: not a name and a word, or the name is there twice")
+        facts.update([words] if words else [])
+    return facts
 
 
 def put_update_keys(folder: Path) -> str:
@@ -180,9 +217,7 @@ class Operator:
         path = self.folder / "operator.conf"
         if not path.exists():
             raise KapuError(f"no operator in {folder}; make one with: tools/broker create")
-        lines = (line.split(None, 1) for line in path.read_text().splitlines()
-                 if line.strip() and not line.startswith("#"))
-        self.facts = {key: value.strip() for key, value in lines}
+        self.facts = read_facts(path)
 
     @classmethod
     def create(cls, folder: Path = DEFAULT, authorities: list[Path] | None = None) -> "Operator":
