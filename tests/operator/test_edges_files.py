@@ -27,9 +27,10 @@ KIND = "read in part"
 
 # Files that the operator's folder has for others than kapu, or that kapu writes there and locks.
 NOT_READ = {"labels.new": "written", "labels.lock": "a lock", "update.lock": "a lock",
-            "kapu.db": "SQLite's; test_edges_records.py"}
+            "kapu.db": "SQLite's; test_edges_records.py",
+            "payload-keys": "a folder, with a key for each release: test_update_encrypted.py"}
 # Arguments that are not files to be read to the end by one of the readers of operator/files.
-OUT = {(f"release {verb}", "--out") for verb in ("make", "keys", "rollout", "approve")} | {
+OUT = {(f"release {verb}", "--out") for verb in ("make", "keys", "rollout", "membership", "approve")} | {
     ("inspect", "--picture"), ("factory provision", "--record"), ("factory record", "--record"),
     ("factory upgrade", "--record")}
 OTHERS = {  # what reads it, and where that is tested
@@ -50,7 +51,8 @@ OTHERS = {  # what reads it, and where that is tested
 }
 MAY_OPEN = {  # the shared readers, and what is no file to read whole
     "files/text.c": "whole_file", "kapu/inspect_memory.c": "a memory image is mapped", "release/mapped.c": "mapped",
-    "release/content.c": "a known number of bytes of what was mapped before", "kapu/update_publish.c": "a copy",
+    "release/content.c": "a known number of bytes of what was mapped before", "kapu/webroot.c": "a copy",
+    "release/release_key.c": "32 bytes and no more",
     "verifier/fleet.c": "nonce.key: 32 bytes and no more",
 }
 
