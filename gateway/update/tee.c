@@ -161,11 +161,30 @@ static int state(void *ctx, struct tee_state *s)
     return err;
 }
 
+static int tell(void *ctx, enum update_answer answer)
+{
+    struct session x;
+    int err = session_open(&x);
+
+    (void)ctx;
+    if (err == 0) {
+        struct tee_param v[TEE_PARAMS] = {{.kind = TEE_INPUT, .a = (uint32_t)answer}};
+
+        err = call(&x, UPDATE_TA_TELL, v, NULL, NULL);
+    }
+    session_close(&x);
+    return err;
+}
+
 static const char *said(void *ctx)
 {
     (void)ctx;
     return result != 0 ? tee_service_error(result) : "its state is malformed, or a file too large";
 }
 
-const struct tee_port tee_device = {
-    .state = state, .request = request, .confirm = confirm, .keys = next_keys, .said = said};
+const struct tee_port tee_device = {.state = state,
+                                    .request = request,
+                                    .confirm = confirm,
+                                    .keys = next_keys,
+                                    .tell = tell,
+                                    .said = said};
