@@ -21,6 +21,7 @@ void policy_default(struct verifier_policy *p)
                                   .tpm_starts = POLICY_WARN,
                                   .monitor_resets_max = 3,
                                   .monitor_resets = POLICY_FATAL,
+                                  .refused_updates = POLICY_WARN,
                                   .check_age_max_ms = 60000,
                                   .check_took_max_ms = 120000,
                                   .checks_min = 10,
@@ -92,6 +93,12 @@ static bool set_monitor_resets(struct verifier_policy *p, size_t offset, char **
 {
     (void)offset;
     return set_limit(&p->monitor_resets_max, &p->monitor_resets, word, words);
+}
+
+static bool set_refused_updates(struct verifier_policy *p, size_t offset, char **word, size_t words)
+{
+    (void)offset;
+    return words == 1 && read_action(word[0], &p->refused_updates);
 }
 
 static bool set_records(struct verifier_policy *p, size_t offset, char **word, size_t words)
@@ -180,6 +187,7 @@ static const struct {
     {"records", set_records, 0},
     {"tpm-resets-a-day", set_tpm_starts, 0},
     {"monitor-resets-max", set_monitor_resets, 0},
+    {"refused-updates", set_refused_updates, 0},
     {"finding", set_finding, 0},
 };
 
