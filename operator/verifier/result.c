@@ -148,8 +148,7 @@ bool verifier_explain_update(const struct verifier_result *r, char *to, size_t n
     static const char *const failed[EVIDENCE_UPDATE_NEVER_BEGAN + 1] = {
         [EVIDENCE_UPDATE_TRIES_GONE] = "none of its starts was confirmed",
         [EVIDENCE_UPDATE_REFUSED] = "the boot chain refused it",
-        [EVIDENCE_UPDATE_OTHER_RAN] = "what ran on trial was not the release that was verified "
-                                      "(TOCTOU)",
+        [EVIDENCE_UPDATE_OTHER_RAN] = "what ran on trial was not what was verified (TOCTOU)",
     };
     static const char *const before[] = {
         [EVIDENCE_RESET_NONE] = "",
