@@ -198,7 +198,7 @@ static void appraise_configuration(struct appraisal *a)
 }
 
 /* What was refused did no harm; but somebody may be trying. What Linux says of servers is shown,
- * and judged by nobody: an attacker there would say what suits them. */
+ * and changes no verdict: an attacker there can say anything. */
 static void appraise_refusals(struct appraisal *a)
 {
     const enum policy_action action = a->q->policy->refused_updates;

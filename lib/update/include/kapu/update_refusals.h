@@ -4,9 +4,9 @@
  * them in RAM, for this boot (wire/boot_pta.h), and tells in evidence. OP-TEE's core needs nothing
  * else of lib/update for that, and simulated secure worlds of tests count by the same function.
  *
- * Whoever is refused may ask as often as they like, so all of it is bounded: a count that stays at
- * its greatest value, and a bit for each answer. A bit stays set, so no later refusal hides an
- * earlier one of another kind.
+ * Linux may ask, and be refused, as often as it likes. So all of it is bounded: a count that stays
+ * at its greatest value, and a bit for each answer. A bit stays set, so a later refusal does not
+ * hide an earlier one of another kind.
  *
  * Nothing here needs more than the C library's types. There are no errors.
  */
