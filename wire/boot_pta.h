@@ -51,6 +51,10 @@
 /* VI: a = slot, b = offset, a whole number of words. MO: that many bytes of the slot in flash from
  * there. Another size than whole words, or beyond its end: TEE_ERROR_BAD_PARAMETERS. */
 #define BOOT_PTA_SLOT 15
+/* An update was refused, and looks like an attack. VI: a = answer (enum update_answer of
+ * kapu/update.h), b = 1: only Linux says so, 0 else. Kept in RAM, for this boot: the TPM's memory
+ * would wear out, as Linux can ask as often as it likes. */
+#define BOOT_PTA_REFUSED 16
 
 /* Only the attest TA may call these; others get TEE_ERROR_ACCESS_DENIED. */
 
@@ -69,6 +73,9 @@
 #define BOOT_PTA_EVENTS 9
 /* VO: a = storage counter of the TPM, b = how often secure storage began empty on this board. */
 #define BOOT_PTA_STORAGE 10
+/* What was noted by BOOT_PTA_REFUSED in this boot (kapu/update_refusals.h). VO: a = last answer, b
+ * = how many. VO: a = kinds. VO, VO: the same of those that only Linux says. */
+#define BOOT_PTA_REFUSALS 17
 
 /* Only the attest TA and the update TA may call these; others get TEE_ERROR_ACCESS_DENIED. */
 

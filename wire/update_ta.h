@@ -3,8 +3,9 @@
  * The update TA: which release gets a trial, and whether it was good (kapu/update.h). Linux brings
  * the signed files and writes the slots; it decides nothing. One session at a time: others get
  * TEE_ERROR_BUSY. The first call of a boot settles what a power cut or a failed trial left.
+ * Refusals that look like an attack are noted by the boot service, for evidence.
  *
- * Parameters: MI, MO memory input and output; VO value output. Others give
+ * Parameters: MI, MO memory input and output; VI, VO value input and output. Others give
  * TEE_ERROR_BAD_PARAMETERS, and so does an input that is too large. Of a refusal nothing changes
  * but the answer; an error means that the TPM failed (TEE_ERROR_COMMUNICATION), that it was written
  * too often (TEE_ERROR_BUSY), or that there was no memory (TEE_ERROR_OUT_OF_MEMORY,
@@ -41,6 +42,10 @@
 /* What UPDATE_TA_REQUEST would say if the other slot held the manifest's firmware package;
  * parameters as there. Nothing changes. */
 #define UPDATE_TA_CHECK 4
+/* VI: a = what a server of releases did, as the writer in Linux saw it: "endless data", "slow
+ * retrieval", or, of blocks that are not the release's, "arbitrary software" (enum update_answer).
+ * Evidence tells it as Linux's word. Others: TEE_ERROR_BAD_PARAMETERS. */
+#define UPDATE_TA_TELL 5
 /* MI: signed membership. MI: set of rollout keys; empty: the built-in one. VO: a = answer. */
 #define UPDATE_TA_JOIN 6
 

@@ -27,6 +27,8 @@ static const struct {
     {BOOT_PTA_ACTIVATE, {MI, MI, MO}},
     {BOOT_PTA_EVENTS, {MO, VO}},
     {BOOT_PTA_STORAGE, {VO}},
+    {BOOT_PTA_REFUSED, {VI}},
+    {BOOT_PTA_REFUSALS, {VO, VO, VO, VO}},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

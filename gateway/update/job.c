@@ -33,6 +33,8 @@ static void say_why(struct job *j, enum update_answer answer, const char *format
     }
     if (strcmp(before, j->said.why) != 0) /* once to the journal, for as long as it lasts */
         (void)fprintf(stderr, "kapu-update: %s\n", j->said.why);
+    if (update_is_told(answer))
+        j->port.tell(j->port.ctx, answer);
 }
 
 static void all_is_well(struct job *j)

@@ -54,6 +54,8 @@ struct job_port {
     void *ctx;
     bool (*goes_on)(void *ctx);
     bool (*rest)(void *ctx, uint32_t ms);
+    /* A server did what update_is_told names, again with each fault. */
+    void (*tell)(void *ctx, enum update_answer answer);
 };
 
 enum job_end {

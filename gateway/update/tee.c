@@ -167,6 +167,21 @@ static int state(void *ctx, struct tee_state *s)
     return err;
 }
 
+static int tell(void *ctx, enum update_answer answer)
+{
+    struct session x;
+    int err = session_open(&x);
+
+    (void)ctx;
+    if (err == 0) {
+        struct tee_param v[TEE_PARAMS] = {{.kind = TEE_INPUT, .a = (uint32_t)answer}};
+
+        err = call(&x, UPDATE_TA_TELL, v, NULL, NULL);
+    }
+    session_close(&x);
+    return err;
+}
+
 static const char *said(void *ctx)
 {
     (void)ctx;
@@ -178,4 +193,5 @@ const struct tee_port tee_device = {.state = state,
                                     .confirm = confirm,
                                     .keys = next_keys,
                                     .join = join,
+                                    .tell = tell,
                                     .said = said};

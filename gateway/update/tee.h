@@ -28,6 +28,8 @@ struct tee_port {
     int (*confirm)(void *ctx, struct bytes approval, struct bytes keys, enum update_answer *answer);
     int (*keys)(void *ctx, struct bytes now, struct bytes next, enum update_answer *answer);
     int (*join)(void *ctx, struct bytes membership, struct bytes keys, enum update_answer *answer);
+    /* What a server did (update_is_told), for evidence. */
+    int (*tell)(void *ctx, enum update_answer answer);
     const char *(*said)(void *ctx);
 };
 

@@ -135,6 +135,16 @@ static bool rest(void *ctx, uint32_t ms)
     return false;
 }
 
+/* For evidence. Without it the update goes on just as well. */
+static void tell(void *ctx, enum update_answer answer)
+{
+    const struct writer *w = ctx;
+
+    if (w->tee.tell(w->tee.ctx, answer) != 0)
+        (void)fprintf(stderr, "kapu-update: update TA: not told of %s: %s\n",
+                      update_answer_name(answer), w->tee.said(w->tee.ctx));
+}
+
 /* ---- the rows of the table ---- */
 
 static void state_folder_fails(struct writer *w)
@@ -310,6 +320,7 @@ void writer_open(struct writer *w, const struct writer_port *port, const struct 
     w->job_port.ctx = w;
     w->job_port.goes_on = writer_goes_on;
     w->job_port.rest = rest;
+    w->job_port.tell = tell;
     w->state.stage = UPDATE_CLOSED;
     w->work = PROTOCOL_RESTING;
 }

@@ -113,7 +113,7 @@ enum writer_end {
     WRITER_ENDED,   /* the port said so */
 };
 
-/* `slots`: media and server of job_port; its goes_on and rest are the writer's. */
+/* `slots`: media and server of job_port; its goes_on, rest and tell are the writer's. */
 void writer_open(struct writer *w, const struct writer_port *port, const struct tee_port *tee,
                  const struct store *store, const struct job_port *slots);
 enum writer_end writer_run(struct writer *w);

@@ -7,10 +7,13 @@
 #define CLAIMS 6
 #define CLAIMS_ENROLMENT 9
 #define SUBMODULES 4
-#define SOFTWARE_ITEMS 7
+#define SOFTWARE_ITEMS 8
 #define MAP_MONITOR 0xa9u /* a map of MONITOR_ITEMS */
 #define CNF_COSE_KEY 1    /* RFC 8747, 3.2 */
 #define TRIES_MAX 255u
+#define ATTACK(name) (UINT32_C(1) << EVIDENCE_ATTACK_##name)
+#define ATTACKS_REFUSED (2 * ATTACK(REPLAYED_APPROVAL) - ATTACK(ROLLBACK))
+#define ATTACKS_TOLD (ATTACK(ARBITRARY_SOFTWARE) | ATTACK(ENDLESS_DATA) | ATTACK(SLOW_RETRIEVAL))
 
 const uint8_t evidence_pcr[EVIDENCE_PCRS] = {0, 7, 8, 9, 14};
 
@@ -66,6 +69,42 @@ static bool is_update(const struct evidence_software *s)
            (s->last_update != EVIDENCE_UPDATE_NONE || s->last_update_reset == EVIDENCE_RESET_NONE);
 }
 
+static uint32_t kinds_of(const struct evidence_refusals *r)
+{
+    uint32_t n = 0;
+
+    for (uint32_t left = r->kinds; left != 0; left &= left - 1)
+        n++;
+    return n;
+}
+
+static bool are_refusals(const struct evidence_refusals *r, uint32_t attacks)
+{
+    if (r->last == EVIDENCE_ATTACK_NONE)
+        return r->count == 0 && r->kinds == 0;
+    return (uint32_t)r->last < EVIDENCE_ATTACKS && (r->kinds >> (uint32_t)r->last & 1u) != 0 &&
+           (r->kinds & ~attacks) == 0 && r->count >= kinds_of(r);
+}
+
+static void put_refusals(struct enc *e, const struct evidence_software *s)
+{
+    const uint32_t all[6] = {s->refused.last, s->refused.count, s->refused.kinds,
+                             s->told.last,    s->told.count,    s->told.kinds};
+
+    if (!are_refusals(&s->refused, ATTACKS_REFUSED) || !are_refusals(&s->told, ATTACKS_TOLD))
+        enc_fail(e, KAPU_EARG);
+    enc_uints(e, LABEL_REFUSALS, all, 6);
+}
+
+static void get_refusals(struct dec *d, struct evidence_software *s)
+{
+    uint32_t all[6];
+
+    dec_uints(d, LABEL_REFUSALS, all, 6);
+    s->refused = (struct evidence_refusals){(enum evidence_attack)all[0], all[1], all[2]};
+    s->told = (struct evidence_refusals){(enum evidence_attack)all[3], all[4], all[5]};
+}
+
 static void put_software(struct enc *e, const struct evidence_software *s)
 {
     const uint32_t counters[2] = {s->counter_release, s->counter_tpm};
@@ -86,6 +125,7 @@ static void put_software(struct enc *e, const struct evidence_software *s)
     enc_uints(e, LABEL_STORAGE, storage, 2);
     QCBOREncode_AddBytesToMapN(&e->q, LABEL_IDENTITY, ub(BYTES_OF(s->identity)));
     enc_uints(e, LABEL_UPDATE, update, 2);
+    put_refusals(e, s);
     QCBOREncode_CloseMap(&e->q);
 }
 
@@ -110,6 +150,7 @@ static void get_software(struct dec *d, struct evidence_software *s)
     dec_uints(d, LABEL_UPDATE, update, 2);
     s->last_update = (enum evidence_update)update[0];
     s->last_update_reset = (enum evidence_reset)update[1];
+    get_refusals(d, s);
 }
 
 static void put_label(struct enc *e, struct bytes name)

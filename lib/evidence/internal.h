@@ -39,9 +39,10 @@ enum evidence_label {
     LABEL_STORAGE = -70032,
     LABEL_IDENTITY = -70033,
     LABEL_UPDATE = -70034,
+    LABEL_REFUSALS = -70035,
 };
 
-#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-4"
+#define EVIDENCE_PROFILE "tag:kapu.example,2026:evidence-5"
 #define EVIDENCE_TYPE "application/eat+cwt" /* RFC 9782 */
 
 /* A string literal without its end. */

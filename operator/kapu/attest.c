@@ -121,6 +121,8 @@ static void print_said(const struct verifier_result *r)
            r->started, r->starts.day, r->monitor_resets);
     if (verifier_explain_update(r, why, sizeof(why)))
         printf("  %s\n", why);
+    if (verifier_explain_told(&r->told, why, sizeof(why)))
+        printf("  %s\n", why);
 }
 
 static void print_text(struct attest *a, const struct attested *out)

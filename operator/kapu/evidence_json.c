@@ -61,9 +61,14 @@ static void boot(FILE *to, const struct evidence_claims *c)
     fprintf(to, "\"trial\": %s, \"tries\": %u, ", yes(c->software.trial), c->software.tries);
     fprintf(to, "\"storage_counter\": %u, \"storage_starts\": %u, ", c->software.storage_counter,
             c->software.storage_starts);
-    fprintf(to, "\"last_update\": \"%s\", \"last_update_reset\": \"%s\"}, ",
+    fprintf(to, "\"last_update\": \"%s\", \"last_update_reset\": \"%s\", ",
             verifier_update_name(c->software.last_update),
             verifier_reset_name(c->software.last_update_reset));
+    fprintf(to, "\"refused_updates\": ");
+    verifier_print_refusals(to, &c->software.refused);
+    fprintf(to, ", \"told_by_linux\": ");
+    verifier_print_refusals(to, &c->software.told);
+    fprintf(to, "}, ");
     text(to, "tee", c->tee, ", ");
 }
 

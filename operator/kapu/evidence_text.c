@@ -102,6 +102,16 @@ static void boot(FILE *to, const struct evidence_claims *c)
     fprintf(to, "\n");
 }
 
+static void refusals(FILE *to, const struct evidence_software *s)
+{
+    char words[VERIFIER_REASON_TEXT];
+
+    if (verifier_explain_refused(&s->refused, words, sizeof(words)))
+        fprintf(to, "  %-18s %s\n", "refusals", words);
+    if (verifier_explain_told(&s->told, words, sizeof(words)))
+        fprintf(to, "  %-18s %s\n", "servers", words);
+}
+
 static void monitor(FILE *to, const struct evidence_monitor *m)
 {
     static const char *const verdict[] = {"clean", "warnings", "ALARMS"};
@@ -138,5 +148,6 @@ void show_text(FILE *to, const struct shown *s)
     checks_made(to, s);
     identity(to, &s->claims, &s->token);
     boot(to, &s->claims);
+    refusals(to, &s->claims.software);
     monitor(to, &s->monitor);
 }

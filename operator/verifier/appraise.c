@@ -166,6 +166,8 @@ static void remember(struct appraisal *a)
     r->counter_tpm = a->claims.software.counter_tpm;
     r->last_update = a->claims.software.last_update;
     r->last_update_reset = a->claims.software.last_update_reset;
+    r->refused = a->claims.software.refused;
+    r->told = a->claims.software.told;
     r->counter = a->claims.software.counter_release;
     r->check_number = m->number;
     r->alarms = m->alarms;

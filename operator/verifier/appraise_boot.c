@@ -197,6 +197,19 @@ static void appraise_configuration(struct appraisal *a)
                       s->slot == 0 ? 'a' : 'b', s->tries);
 }
 
+/* What was refused did no harm; but somebody may be trying. What Linux says of servers is shown,
+ * and changes no verdict: an attacker there can say anything. */
+static void appraise_refusals(struct appraisal *a)
+{
+    const enum policy_action action = a->q->policy->refused_updates;
+    char text[VERIFIER_REASON_TEXT];
+
+    if (action != POLICY_IGNORE &&
+        verifier_explain_refused(&a->claims.software.refused, text, sizeof(text)))
+        CONFIGURATION(a, action == POLICY_FATAL ? VERIFIER_CONTRAINDICATED : VERIFIER_WARNING, "%s",
+                      text);
+}
+
 int appraise_boot(struct appraisal *a)
 {
     int err = appraise_log(a);
@@ -207,5 +220,7 @@ int appraise_boot(struct appraisal *a)
         err = appraise_cap(a);
     if (err == 0)
         appraise_configuration(a);
+    if (err == 0)
+        appraise_refusals(a);
     return err;
 }

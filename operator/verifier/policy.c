@@ -19,6 +19,7 @@ void policy_default(struct verifier_policy *p)
                                   .tpm_starts = POLICY_WARN,
                                   .monitor_resets_max = 3,
                                   .monitor_resets = POLICY_FATAL,
+                                  .refused_updates = POLICY_WARN,
                                   .check_age_max_ms = 60000,
                                   .check_took_max_ms = 120000,
                                   .checks_min = 10,
@@ -87,6 +88,15 @@ static bool set_monitor_resets(void *into, size_t offset, char **word, size_t wo
 
     (void)offset;
     return set_limit(&p->monitor_resets_max, &p->monitor_resets, word, words);
+}
+
+static bool set_refused_updates(void *into, size_t offset, char **word, size_t words)
+{
+    struct verifier_policy *p = into;
+
+    (void)offset;
+    (void)words;
+    return read_action(word[0], &p->refused_updates);
 }
 
 static bool set_records(void *into, size_t offset, char **word, size_t words)
@@ -192,6 +202,7 @@ static const struct setting settings[] = {
     {"records", "required or warn", set_records, 0, 1, false},
     {"tpm-resets-a-day", LIMIT, set_tpm_starts, 0, 2, false},
     {"monitor-resets-max", LIMIT, set_monitor_resets, 0, 2, false},
+    {"refused-updates", "fatal, warn or ignore", set_refused_updates, 0, 1, false},
     {"finding", "an ID that no line before has, and fatal, warn or ignore", set_finding, 0, 2,
      true},
 };

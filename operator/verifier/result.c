@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "verifier.h"
 
@@ -60,12 +61,94 @@ const char *verifier_reset_name(enum evidence_reset why)
     return (size_t)why < sizeof(names) / sizeof(names[0]) ? names[why] : "unknown";
 }
 
+const char *verifier_attack_name(enum evidence_attack attack)
+{
+    static const char *const names[EVIDENCE_ATTACKS] = {
+        [EVIDENCE_ATTACK_NONE] = "none",
+        [EVIDENCE_ATTACK_ROLLBACK] = "rollback",
+        [EVIDENCE_ATTACK_FREEZE] = "freeze",
+        [EVIDENCE_ATTACK_MIX_AND_MATCH] = "mix-and-match",
+        [EVIDENCE_ATTACK_WRONG_HARDWARE] = "wrong hardware",
+        [EVIDENCE_ATTACK_ARBITRARY_SOFTWARE] = "arbitrary software",
+        [EVIDENCE_ATTACK_FAST_FORWARD] = "fast-forward",
+        [EVIDENCE_ATTACK_PARTIAL_BUNDLE] = "partial bundle",
+        [EVIDENCE_ATTACK_REPLAYED_ROLLOUT] = "replayed rollout",
+        [EVIDENCE_ATTACK_TOCTOU] = "TOCTOU",
+        [EVIDENCE_ATTACK_REVOKED_KEY] = "revoked key",
+        [EVIDENCE_ATTACK_REPLAYED_APPROVAL] = "replayed approval",
+        [EVIDENCE_ATTACK_ENDLESS_DATA] = "endless data",
+        [EVIDENCE_ATTACK_SLOW_RETRIEVAL] = "slow retrieval",
+    };
+
+    return (size_t)attack < EVIDENCE_ATTACKS && names[attack] != NULL ? names[attack] : "unknown";
+}
+
+static void append(char *to, size_t n, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void append(char *to, size_t n, const char *format, ...)
+{
+    const size_t at = strlen(to);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(to + at, n - at, format, args);
+    va_end(args);
+}
+
+/* "BEFORE: rollback, freeze (3 in this boot, the last one: freeze)" */
+static bool explain_refusals(const struct evidence_refusals *r, const char *before, char *to,
+                             size_t n)
+{
+    const char *comma = "";
+
+    if (r->count == 0)
+        return false;
+    snprintf(to, n, "%s: ", before);
+    for (unsigned i = 0; i < EVIDENCE_ATTACKS; i++) {
+        if ((r->kinds >> i & 1) == 0)
+            continue;
+        append(to, n, "%s%s", comma, verifier_attack_name(i));
+        comma = ", ";
+    }
+    append(to, n, " (%u in this boot", r->count);
+    if ((r->kinds & (r->kinds - 1)) != 0)
+        append(to, n, ", the last one: %s", verifier_attack_name(r->last));
+    append(to, n, ")");
+    return true;
+}
+
+bool verifier_explain_refused(const struct evidence_refusals *r, char *to, size_t n)
+{
+    return explain_refusals(r, "updates were refused that look like an attack", to, n);
+}
+
+bool verifier_explain_told(const struct evidence_refusals *r, char *to, size_t n)
+{
+    return explain_refusals(r, "its Linux says, without proof, that a server of releases did", to,
+                            n);
+}
+
+void verifier_print_refusals(FILE *to, const struct evidence_refusals *r)
+{
+    const char *comma = "";
+
+    fprintf(to, "{\"last\": \"%s\", \"count\": %u, \"kinds\": [", verifier_attack_name(r->last),
+            r->count);
+    for (unsigned i = 0; i < EVIDENCE_ATTACKS; i++) {
+        if ((r->kinds >> i & 1) == 0)
+            continue;
+        fprintf(to, "%s\"%s\"", comma, verifier_attack_name(i));
+        comma = ", ";
+    }
+    fprintf(to, "]}");
+}
+
 bool verifier_explain_update(const struct verifier_result *r, char *to, size_t n)
 {
     static const char *const failed[EVIDENCE_UPDATE_NEVER_BEGAN + 1] = {
         [EVIDENCE_UPDATE_TRIES_GONE] = "none of its starts was confirmed",
         [EVIDENCE_UPDATE_REFUSED] = "the boot chain refused it",
-        [EVIDENCE_UPDATE_OTHER_RAN] = "what ran on trial was not the release that was verified",
+        [EVIDENCE_UPDATE_OTHER_RAN] = "what ran on trial was not what was verified (TOCTOU)",
     };
     static const char *const before[] = {
         [EVIDENCE_RESET_NONE] = "",
@@ -171,6 +254,11 @@ static void print_said(FILE *to, const struct verifier_result *r)
     print_hex(to, "kapu_boot_name", r->boot_name);
     fprintf(to, "\"kapu_last_update\": \"%s\", \"kapu_last_update_reset\": \"%s\", ",
             verifier_update_name(r->last_update), verifier_reset_name(r->last_update_reset));
+    fprintf(to, "\"kapu_refused_updates\": ");
+    verifier_print_refusals(to, &r->refused);
+    fprintf(to, ", \"kapu_told_by_linux\": ");
+    verifier_print_refusals(to, &r->told);
+    fprintf(to, ", ");
     fprintf(to, "\"kapu_security_counter\": %u, \"kapu_check\": %u, \"kapu_alarms\": %u, ",
             r->counter, r->check_number, r->alarms);
     fprintf(to, "\"kapu_warnings\": %u, \"kapu_check_age_ms\": %" PRIu64 ", ", r->warnings,

@@ -81,6 +81,8 @@ struct verifier_result {
     uint32_t counter_tpm;                        /* security counter in the TPM */
     enum evidence_update last_update;            /* changes no tier: docs/verifier.md */
     enum evidence_reset last_update_reset;
+    struct evidence_refusals refused; /* of updates, in this boot */
+    struct evidence_refusals told;    /* what Linux says of servers: changes no tier */
     uint32_t counter, check_number, alarms, warnings;
     uint32_t storage_starts;
     uint64_t age_ms;
@@ -96,6 +98,8 @@ const char *verifier_aspect_name(enum verifier_aspect aspect);
 /* Such as "tries gone" and "watchdog". */
 const char *verifier_update_name(enum evidence_update outcome);
 const char *verifier_reset_name(enum evidence_reset why);
+/* Such as "rollback"; "none", and for what evidence cannot say "unknown". */
+const char *verifier_attack_name(enum evidence_attack attack);
 
 /* Adds a reason and lowers the tiers that it concerns. For the files of this library. */
 void verifier_reason(struct verifier_result *r, enum verifier_aspect aspect,
@@ -110,6 +114,14 @@ void verifier_explain_finding(const struct evidence_finding *f, const char *plac
 /* For a person, in at most n bytes: that the last update was given up, and why. false: it was not,
  * or nobody needs to look into it. */
 bool verifier_explain_update(const struct verifier_result *r, char *to, size_t n);
+
+/* For a person, in at most n bytes: which attacks refused updates looked like, or what Linux says
+ * that servers did. false: there were none. */
+bool verifier_explain_refused(const struct evidence_refusals *r, char *to, size_t n);
+bool verifier_explain_told(const struct evidence_refusals *r, char *to, size_t n);
+
+/* The same as an object in JSON. */
+void verifier_print_refusals(FILE *to, const struct evidence_refusals *r);
 
 /* The result as EAR in JSON, unsigned: one line. `name` is the submodule's. `when_s`: Unix time. */
 void verifier_print_ear(FILE *to, const struct verifier_result *r, const char *name,
@@ -195,10 +207,11 @@ struct verifier_policy {
     enum policy_action tpm_starts;
     uint32_t monitor_resets_max; /* since power-on; more than these: `monitor_resets` */
     enum policy_action monitor_resets;
-    uint32_t check_age_max_ms;  /* since the deep check ended */
-    uint32_t check_took_max_ms; /* from its begin to its end */
-    uint32_t checks_min;        /* checks that ran to their end */
-    uint32_t required_n;        /* checks that must have run, by identifier */
+    enum policy_action refused_updates; /* that look like an attack */
+    uint32_t check_age_max_ms;          /* since the deep check ended */
+    uint32_t check_took_max_ms;         /* from its begin to its end */
+    uint32_t checks_min;                /* checks that ran to their end */
+    uint32_t required_n;                /* checks that must have run, by identifier */
     char required[POLICY_LIST][EVIDENCE_ID_MAX + 1];
     uint32_t releases_n; /* none: any that there are reference values of */
     char releases[POLICY_LIST][VERIFIER_NAME_MAX];

@@ -11,6 +11,7 @@
 #include <util.h>
 
 #include <kapu/trust.h>
+#include <kapu/update_refusals.h>
 
 #include "attest_ta.h"
 #include "boot_pta.h"
@@ -199,7 +200,35 @@ static TEE_Result read_slot(TEE_Param p[TEE_NUM_PARAMS])
     return res;
 }
 
+/* Of this boot, as the update TA answered [0], and as Linux says [1]. */
+static struct update_refusals refusals[2];
+static struct mutex refusals_lock = MUTEX_INITIALIZER;
+
+static TEE_Result note_refusal(TEE_Param p[TEE_NUM_PARAMS])
+{
+    if (p[0].value.a == 0 || p[0].value.a >= UPDATE_REFUSALS_KINDS ||
+        p[0].value.b >= ARRAY_SIZE(refusals))
+        return TEE_ERROR_BAD_PARAMETERS;
+    mutex_lock(&refusals_lock);
+    update_refusals_add(&refusals[p[0].value.b], p[0].value.a);
+    mutex_unlock(&refusals_lock);
+    return TEE_SUCCESS;
+}
+
 /* ---- for the attest TA ---- */
+
+static TEE_Result get_refusals(TEE_Param p[TEE_NUM_PARAMS])
+{
+    mutex_lock(&refusals_lock);
+    for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+        p[2 * i].value.a = refusals[i].last;
+        p[2 * i].value.b = refusals[i].count;
+        p[2 * i + 1].value.a = refusals[i].kinds;
+        p[2 * i + 1].value.b = 0;
+    }
+    mutex_unlock(&refusals_lock);
+    return TEE_SUCCESS;
+}
 
 /* A certificate is too large for the stack; calls of the one caller do not overlap in it. */
 static struct mutex certificate_lock = MUTEX_INITIALIZER;
@@ -309,11 +338,13 @@ static const struct {
     {BOOT_PTA_NEXT, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), UPDATE, get_next},
     {BOOT_PTA_SET_NEXT, TEE_PARAM_TYPES(MEM_IN, NONE, NONE, NONE), UPDATE, set_next},
     {BOOT_PTA_SLOT, TEE_PARAM_TYPES(IN, MEM_OUT, NONE, NONE), UPDATE, read_slot},
+    {BOOT_PTA_REFUSED, TEE_PARAM_TYPES(IN, NONE, NONE, NONE), UPDATE, note_refusal},
     {BOOT_PTA_IDENTITY, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, MEM_OUT), ATTEST, get_identity},
     {BOOT_PTA_QUOTE, TEE_PARAM_TYPES(MEM_IN, MEM_OUT, MEM_OUT, IN), ATTEST, quote},
     {BOOT_PTA_ACTIVATE, TEE_PARAM_TYPES(MEM_IN, MEM_IN, MEM_OUT, NONE), ATTEST, activate},
     {BOOT_PTA_EVENTS, TEE_PARAM_TYPES(MEM_OUT, OUT, NONE, NONE), ATTEST, get_events},
     {BOOT_PTA_STORAGE, TEE_PARAM_TYPES(OUT, NONE, NONE, NONE), ATTEST, get_storage},
+    {BOOT_PTA_REFUSALS, TEE_PARAM_TYPES(OUT, OUT, OUT, OUT), ATTEST, get_refusals},
     {BOOT_PTA_RECORD, TEE_PARAM_TYPES(MEM_OUT, NONE, NONE, NONE), UPDATE | ATTEST, get_record},
     {BOOT_PTA_BOOT, TEE_PARAM_TYPES(MEM_OUT, MEM_OUT, MEM_OUT, OUT), UPDATE | ATTEST, get_boot},
 };

@@ -24,6 +24,7 @@ from watched import LIGHT_CPU
 BOOT_SECONDS = 900
 COPY_SECONDS = 900
 WRITER_MIB = 16  # that it may use
+NOTHING = {"last": "none", "count": 0, "kinds": []}
 
 
 class OverTheAir:
@@ -124,6 +125,7 @@ def test_a_release_is_fetched_tried_approved_confirmed_and_copied_to_the_other_s
     assert after["kapu_version"] == air.next.version and after["kapu_last_update"] == "confirmed"
     assert (before["kapu_security_counter"], after["kapu_security_counter"]) == (air.now.counter, air.next.counter)
     assert after["kapu_boot_name"] != before["kapu_boot_name"] and after["kapu_alarms"] == 0
+    assert after["kapu_refused_updates"] == after["kapu_told_by_linux"] == NOTHING
     gateway = gateway_of(air.status(air.next.version))
     assert gateway["state"] == "confirmed" and gateway["blocks"] == gateway["of"] > 0
     payload = (air.web / f"gateway-{air.next.version}" / "payload").stat().st_size
@@ -142,7 +144,13 @@ def test_the_release_before_is_refused_as_a_rollback_and_nothing_is_fetched(air)
     gateway = gateway_of(air.status(air.now.version))
     assert (gateway["state"], gateway["answer"]) == ("refused", "rollback")
     assert len(air.server.requests) == asked
-    assert claims(air.attested())["kapu_version"] == air.next.version
+    verdict = air.attested()
+    now = claims(verdict)
+    assert now["kapu_version"] == air.next.version
+    refused, told = now["kapu_refused_updates"], now["kapu_told_by_linux"]
+    assert (refused["last"], refused["kinds"]) == ("rollback", ["rollback"]) and refused["count"] > 0
+    assert told == NOTHING and verdict["verdict"] == "trusted with warnings"
+    assert any("refused that look like an attack: rollback" in reason["text"] for reason in now["kapu_reasons"])
 
 
 @pytest.mark.third(1)

@@ -96,7 +96,7 @@ static void claims(const uint8_t *data, size_t size)
     static struct verifier_result r;
     static struct appraisal a;
     static char text[1U << 17];
-    char why[256];
+    char why[256], all[VERIFIER_REASON_TEXT];
     const struct verifier_references refs = {find, of_release, kernel, NULL};
     static const struct verifier_gateway g = {.name = "fuzz"};
     static const struct verifier_starts before = {.known = true, .resets = 7, .at_ms = 1};
@@ -121,7 +121,12 @@ static void claims(const uint8_t *data, size_t size)
     r.authentic = true;
     r.last_update = a.claims.software.last_update;
     r.last_update_reset = a.claims.software.last_update_reset;
-    if (verifier_explain_update(&r, why, sizeof(why)) && strlen(why) == sizeof(why) - 1)
+    r.refused = a.claims.software.refused;
+    r.told = a.claims.software.told;
+    if ((verifier_explain_update(&r, why, sizeof(why)) && strlen(why) == sizeof(why) - 1) ||
+        (verifier_explain_refused(&r.refused, all, sizeof(all)) &&
+         strlen(all) == sizeof(all) - 1) ||
+        (verifier_explain_told(&r.told, why, sizeof(why)) && strlen(why) == sizeof(why) - 1))
         abort(); /* it was cut */
     if (appraise_boot(&a) != 0)
         abort(); /* nothing that a gateway says may stop the verifier */

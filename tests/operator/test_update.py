@@ -22,6 +22,9 @@ from simulated import Fleet
 
 LABELS = ("pump", "tank", "valve")
 TRIES_GONE, BOOT_REFUSED = 3, 4  # enum update_outcome
+ATTACKS = ("rollback", "freeze", "mix-and-match", "wrong hardware", "arbitrary software", "fast-forward", "partial bundle",
+           "replayed rollout", "TOCTOU", "revoked key", "replayed approval", "endless data", "slow retrieval")
+OF_SERVERS = ("endless data", "slow retrieval", "arbitrary software")  # which the writer sees
 BENIGN = ("done", "runs already", "not approved")  # what an install is answered with that is no refusal
 
 
@@ -134,8 +137,7 @@ def test_progress_of_a_fetch_is_seen_by_others(updates):
 
 def test_each_refusal_is_told_by_the_name_of_its_attack(updates):
     rest = [(name, number) for name, number in answers().items() if name not in BENIGN]
-    assert {"rollback", "freeze", "mix-and-match", "wrong hardware", "arbitrary software", "fast-forward",
-            "partial bundle", "replayed rollout", "TOCTOU", "revoked key"} <= {name for name, _ in rest}
+    assert set(ATTACKS) <= {name for name, _ in rest}
     release = updates.published()
     while rest:
         told = dict(zip(LABELS, rest))
@@ -151,6 +153,49 @@ def test_each_refusal_is_told_by_the_name_of_its_attack(updates):
         for name, _ in told.values():
             assert f"refused: {name}" in text
         assert all(row["why"] and row["state"] == "refused" for row in states.values())
+        for label, (name, _) in told.items():
+            if name in ATTACKS:
+                is_named_in_evidence(updates, label, name)
+
+
+def evidence_of(updates, label: str) -> tuple[str, dict]:
+    """The verdict, and what the evidence says."""
+    status, said = updates.fleet.kapu_json("attest", label)
+    assert status == 0, said
+    (module,) = said["ear"]["submods"].values()
+    return said["verdict"], module["ear_verifier_claims"]
+
+
+def is_named_in_evidence(updates, label: str, name: str) -> None:
+    """Of what the secure world refused there is a warning; what the writer saw is the word of Linux."""
+    verdict, claims = evidence_of(updates, label)
+    by = "kapu_told_by_linux" if name in OF_SERVERS else "kapu_refused_updates"
+    assert claims[by]["last"] == name and name in claims[by]["kinds"]
+    if name not in OF_SERVERS:
+        assert verdict == "trusted with warnings"
+        assert any("refused that look like an attack" in reason["text"] and name in reason["text"]
+                   for reason in claims["kapu_reasons"])
+
+
+def test_what_the_secure_world_refuses_is_in_evidence_and_what_it_takes_is_not(updates):
+    """Here lib/update itself decides: the slot does not hold what the manifest names."""
+    pump = updates.gateways["pump"]
+    pump.tell("update power")
+    pump.wait_for("ok")
+    verdict, claims = evidence_of(updates, "pump")
+    assert (verdict, claims["kapu_refused_updates"]) == ("trusted", {"last": "none", "count": 0, "kinds": []})
+    pump.behave("update spoil yes")
+    release = updates.published()
+    assert updates.rollout(release, "--gateway", "pump").returncode == 1
+    assert updates.states(release)["pump"]["answer"] == "partial bundle"
+    is_named_in_evidence(updates, "pump", "partial bundle")
+    _, fleet = updates.fleet.kapu_json("fleet")
+    (row,) = [row for row in fleet if row["label"] == "pump"]
+    assert row["trust"] == "trusted with warnings" and "partial bundle" in row["why"], row
+    pump.behave("update spoil no")
+    assert updates.rollout(release, "--gateway", "pump").returncode == 0
+    verdict, claims = evidence_of(updates, "pump")
+    assert (verdict, claims["kapu_refused_updates"]["count"]) == ("trusted", 0)  # of this boot
 
 
 # ---- groups ----

@@ -29,6 +29,7 @@ static struct {
     struct update u;
     struct update_self self;
     struct update_boot boot;
+    struct update_refusals refused, told; /* in this boot */
     uint8_t first[UPDATE_ROLES][RELEASE_CONTENT_MAX];
     /* the TPM */
     uint8_t record[UPDATE_RECORD_SIZE];
@@ -119,6 +120,11 @@ static int hash_slot(void *ctx, uint8_t slot, uint64_t n, uint8_t digest[32])
 
 /* ---- boots ---- */
 
+static struct evidence_refusals claim_of(const struct update_refusals *r)
+{
+    return (struct evidence_refusals){(enum evidence_attack)r->last, r->count, r->kinds};
+}
+
 static void tell_claims(struct soft_board *b)
 {
     struct evidence_software *c = &b->g.claims.software;
@@ -133,12 +139,23 @@ static void tell_claims(struct soft_board *b)
     memcpy(c->identity, runs->identity, sizeof(c->identity));
     c->last_update = (enum evidence_update)s.u.record.last;
     c->last_update_reset = (enum evidence_reset)s.u.record.reset;
+    c->refused = claim_of(&s.refused);
+    c->told = claim_of(&s.told);
+}
+
+/* As the update TA has it done with what it answered, and with what Linux tells. */
+static void note(struct soft_board *b, bool told)
+{
+    if (told ? update_is_told(s.answer) : update_is_attack(s.answer))
+        update_refusals_add(told ? &s.told : &s.refused, s.answer);
+    tell_claims(b);
 }
 
 static void open_it(struct soft_board *b)
 {
     memcpy(s.boot.identity, s.slot[s.boot.slot].identity, sizeof(s.boot.identity));
     memcpy(s.boot.name, b->g.claims.software.boot_name, sizeof(s.boot.name));
+    s.refused = s.told = (struct update_refusals){0};
     need(update_open(&s.u) == 0, "update_open");
     tell_claims(b);
 }
@@ -253,7 +270,7 @@ static void tell_key(struct bytes key)
     fflush(stdout);
 }
 
-static void install(const struct protocol_request *q)
+static void install(struct soft_board *b, const struct protocol_request *q)
 {
     struct release_manifest m;
     struct release_signed file;
@@ -271,6 +288,7 @@ static void install(const struct protocol_request *q)
             s.answer_next >= 0 ? (enum update_answer)s.answer_next : UPDATE_ARBITRARY_SOFTWARE;
         s.answer_next = -1;
         s.work = PROTOCOL_STOPPED;
+        note(b, update_is_told(s.answer));
         return;
     }
     s.work = PROTOCOL_FETCHING;
@@ -278,7 +296,7 @@ static void install(const struct protocol_request *q)
 }
 
 /* All is fetched: it lies in the other slot, and the secure world is asked. */
-static void ask(void)
+static void ask(struct soft_board *b)
 {
     struct release_manifest m;
     struct release_signed file;
@@ -289,6 +307,7 @@ static void ask(void)
     memcpy(s.written, m.firmware.sha256, sizeof(s.written));
     s.written[0] ^= s.spoil;
     need(update_request(&s.u, &r, &s.answer) == 0, "update_request");
+    note(b, false);
     s.work = s.answer == UPDATE_DONE ? PROTOCOL_RESTARTING : PROTOCOL_STOPPED;
     s.restart_ms = now_ms() + RESTART_MS;
     if (s.answer != UPDATE_DONE)
@@ -301,11 +320,12 @@ static void ask(void)
     fflush(stdout);
 }
 
-static void halt(const struct protocol_request *q)
+static void halt(struct soft_board *b, const struct protocol_request *q)
 {
     const struct update_request r = {.keys = {{NULL, 0}, q->keys}, .rollout = q->order};
 
     need(update_request(&s.u, &r, &s.answer) == 0, "a halt");
+    note(b, false);
     printf("halt %s\n", update_answer_name(s.answer));
     fflush(stdout);
     if (s.answer != UPDATE_DONE)
@@ -323,12 +343,13 @@ static void approve(struct soft_board *b, const struct protocol_request *q)
         printf("%02x", s.boot.name[i]);
     printf(" %s\n", update_answer_name(s.answer));
     fflush(stdout);
-    tell_claims(b);
+    note(b, false);
 }
 
-static void join(const struct protocol_request *q)
+static void join(struct soft_board *b, const struct protocol_request *q)
 {
     need(update_join(&s.u, q->order, q->keys, &s.answer) == 0, "update_join");
+    note(b, false);
 }
 
 static uint32_t fetched(void)
@@ -366,13 +387,13 @@ bool sim_update_answer(struct soft_board *b, const struct protocol_request *q,
     if (!s.on || q->kind < PROTOCOL_UPDATE)
         return false;
     if (q->kind == PROTOCOL_INSTALL)
-        install(q);
+        install(b, q);
     else if (q->kind == PROTOCOL_HALT)
-        halt(q);
+        halt(b, q);
     else if (q->kind == PROTOCOL_APPROVE)
         approve(b, q);
     else if (q->kind == PROTOCOL_JOIN)
-        join(q);
+        join(b, q);
     r->kind = PROTOCOL_UPDATE;
     tell_state(&r->update);
     return true;
@@ -383,7 +404,7 @@ void sim_update_turn(struct soft_board *b)
     if (!s.on)
         return;
     if (s.work == PROTOCOL_FETCHING && now_ms() >= s.began_ms + s.takes_ms)
-        ask();
+        ask(b);
     if (s.work == PROTOCOL_RESTARTING && now_ms() >= s.restart_ms) {
         s.work = PROTOCOL_RESTING;
         restart(b);
@@ -421,7 +442,7 @@ bool sim_update_tell(struct soft_board *b, const char *words)
     else if (strcmp(word, "takes") == 0)
         s.takes_ms = (uint64_t)atoi(value);
     else if (strcmp(word, "spoil") == 0)
-        s.spoil = true;
+        s.spoil = strcmp(value, "no") != 0;
     else if (strcmp(word, "answer") == 0)
         s.answer_next = atoi(value);
     else if (strcmp(word, "fail") == 0)

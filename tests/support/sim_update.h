@@ -8,7 +8,7 @@
  *
  *   begin FOLDER       (first) built-in sets of keys: FOLDER/release, rollout, approval, encoded
  *   takes MS           how long a fetch takes
- *   spoil              the slot does not hold what the manifest names
+ *   spoil              the slot does not hold what the manifest names; spoil no: it does again
  *   answer N           the next install is answered so (enum update_answer), whatever it is
  *   fail N             the next trial ends so (enum update_outcome): 3 tries gone, 4 refused
  *   lie identity       evidence has another release's identity

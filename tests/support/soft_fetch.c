@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * fetch.h on a folder: base is file:PATH. A file PATH/down is a server that does not answer;
- * PATH/slow has how many ms each range takes.
+ * PATH/endless one that sends more than was asked for; PATH/slow has how many ms each range takes.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,6 +47,15 @@ static int open_in(const struct fetch *f, const char *folder, const char *file)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static bool is_there(const struct fetch *f, const char *file)
+{
+    const int fd = open_in(f, ".", file);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
 static void rest(const struct fetch *f)
 {
     const int fd = open_in(f, ".", "slow");
@@ -62,13 +71,14 @@ static void rest(const struct fetch *f)
 int fetch_range(struct fetch *f, const char *folder, const char *file, uint64_t at, uint8_t *to,
                 uint32_t n)
 {
-    int down = open_in(f, ".", "down"), fd;
+    int fd;
     ssize_t got;
 
     rest(f);
-    f->fault = !f->goes_on(f->ctx) ? FETCH_STOPPED : down >= 0 ? FETCH_NO_ANSWER : FETCH_FINE;
-    if (down >= 0)
-        (void)close(down);
+    f->fault = !f->goes_on(f->ctx)      ? FETCH_STOPPED
+               : is_there(f, "down")    ? FETCH_NO_ANSWER
+               : is_there(f, "endless") ? FETCH_ENDLESS
+                                        : FETCH_FINE;
     if (f->fault != FETCH_FINE)
         return KAPU_EIO;
     fd = open_in(f, folder, file);
@@ -90,7 +100,10 @@ enum fetch_fault fetch_fault(const struct fetch *f)
 
 const char *fetch_said(const struct fetch *f)
 {
-    return f->fault == FETCH_NO_ANSWER ? "no answer" : f->fault == FETCH_SHORT ? "short" : "404";
+    return f->fault == FETCH_NO_ANSWER ? "no answer"
+           : f->fault == FETCH_ENDLESS ? "endless"
+           : f->fault == FETCH_SHORT   ? "short"
+                                       : "404";
 }
 
 uint64_t fetch_bytes(const struct fetch *f)

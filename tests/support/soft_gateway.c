@@ -228,6 +228,14 @@ static void infected(struct soft_gateway *g)
     soft_gateway_finding(g, EVIDENCE_WARNING, "sockets.listen", "nc[812]", 0, "tcp 0.0.0.0:4444");
     g->claims.software.last_update = EVIDENCE_UPDATE_TRIES_GONE;
     g->claims.software.last_update_reset = EVIDENCE_RESET_ALARM;
+    g->claims.software.refused = (struct evidence_refusals){
+        .last = EVIDENCE_ATTACK_FREEZE,
+        .count = 3,
+        .kinds = 1u << EVIDENCE_ATTACK_ROLLBACK | 1u << EVIDENCE_ATTACK_FREEZE};
+    g->claims.software.told =
+        (struct evidence_refusals){.last = EVIDENCE_ATTACK_SLOW_RETRIEVAL,
+                                   .count = 70000,
+                                   .kinds = 1u << EVIDENCE_ATTACK_SLOW_RETRIEVAL};
 }
 
 static void enrolling(struct soft_gateway *g)

@@ -109,6 +109,21 @@ static bool read_keys(void)
     return true;
 }
 
+/* As the core keeps it for a boot; here, for as long as the folder is there. */
+static int note(const char *file, enum update_answer answer)
+{
+    struct update_refusals r = {0};
+
+    (void)soft_read(root(), file, &r, sizeof(r));
+    update_refusals_add(&r, answer);
+    return of(soft_write(root(), file, &r, sizeof(r)));
+}
+
+static int note_refusal(int err, const enum update_answer *answer)
+{
+    return err == 0 && update_is_attack(*answer) ? note("tee/refused", *answer) : err;
+}
+
 /* Each call opens it anew, as a session does. */
 static int open_it(void)
 {
@@ -157,7 +172,8 @@ static int request(void *ctx, bool only_check, const struct update_request *r,
     (void)ctx;
     if (err != 0)
         return err;
-    return only_check ? update_check(&u, r, answer) : update_request(&u, r, answer);
+    return note_refusal(only_check ? update_check(&u, r, answer) : update_request(&u, r, answer),
+                        answer);
 }
 
 static int confirm(void *ctx, struct bytes approval, struct bytes keys, enum update_answer *answer)
@@ -167,7 +183,9 @@ static int confirm(void *ctx, struct bytes approval, struct bytes keys, enum upd
 
     (void)ctx;
     (void)snprintf(path, sizeof(path), "%s/tee/dirty", root());
-    return err == 0 ? update_confirm(&u, access(path, F_OK) != 0, approval, keys, answer) : err;
+    if (err == 0)
+        err = update_confirm(&u, access(path, F_OK) != 0, approval, keys, answer);
+    return note_refusal(err, answer);
 }
 
 static int next_keys(void *ctx, struct bytes now, struct bytes next, enum update_answer *answer)
@@ -175,7 +193,15 @@ static int next_keys(void *ctx, struct bytes now, struct bytes next, enum update
     int err = open_it();
 
     (void)ctx;
-    return err == 0 ? update_keys(&u, now, next, answer) : err;
+    if (err == 0)
+        err = update_keys(&u, now, next, answer);
+    return note_refusal(err, answer);
+}
+
+static int tell(void *ctx, enum update_answer answer)
+{
+    (void)ctx;
+    return update_is_told(answer) ? note("tee/told", answer) : KAPU_EIO;
 }
 
 static int join(void *ctx, struct bytes membership, struct bytes keys, enum update_answer *answer)
@@ -183,7 +209,9 @@ static int join(void *ctx, struct bytes membership, struct bytes keys, enum upda
     int err = open_it();
 
     (void)ctx;
-    return err == 0 ? update_join(&u, membership, keys, answer) : err;
+    if (err == 0)
+        err = update_join(&u, membership, keys, answer);
+    return note_refusal(err, answer);
 }
 
 static const char *said(void *ctx)
@@ -197,4 +225,5 @@ const struct tee_port tee_device = {.state = state,
                                     .confirm = confirm,
                                     .keys = next_keys,
                                     .join = join,
+                                    .tell = tell,
                                     .said = said};

@@ -9,6 +9,7 @@
  *     tee/boot                               struct soft_boot: what runs
  *     tee/keys.1, .2, .3                     sets that are built in, by role
  *     tee/dirty                              is there: deep checks find something
+ *     tee/refused, tee/told                  struct update_refusals, of all boots
  *     slot/0.root, 0.firmware, 1...          both slots; dev/kapu/ has links to them
  *
  * soft_reset.c is what BL1 does at a reset: it chooses the slot, and makes the links.

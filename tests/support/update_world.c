@@ -16,11 +16,7 @@
 #include "digest.h"
 
 #define SHA (&digest_sha256)
-#define BEGIN_MS 1764000000000u
 #define DAY_MS 86400000ull
-#define KEY_RELEASE 0u
-#define KEY_ROLLOUT 3u
-#define KEY_APPROVAL 6u
 #define PREFIX 2u /* blocks */
 #define WINDOW 3u
 #define POLLS_MAX 20000u
@@ -60,14 +56,14 @@ static struct bytes text(const char *s)
 
 /* ---- releases ---- */
 
-static const struct update_self *self(void)
+const struct update_self *world_self(void)
 {
     static struct update_content first[UPDATE_ROLES];
     static struct update_self me;
     const struct release_keys sets[UPDATE_ROLES] = {
-        update_files_set(RELEASE_ROLE_RELEASE, 1, KEY_RELEASE, 3, 2),
-        update_files_set(RELEASE_ROLE_ROLLOUT, 1, KEY_ROLLOUT, 3, 1),
-        update_files_set(RELEASE_ROLE_APPROVAL, 1, KEY_APPROVAL, 3, 1)};
+        update_files_set(RELEASE_ROLE_RELEASE, 1, WORLD_KEY_RELEASE, 3, 2),
+        update_files_set(RELEASE_ROLE_ROLLOUT, 1, WORLD_KEY_ROLLOUT, 3, 1),
+        update_files_set(RELEASE_ROLE_APPROVAL, 1, WORLD_KEY_APPROVAL, 3, 1)};
 
     if (me.hardware.n > 0)
         return &me;
@@ -194,17 +190,17 @@ static int put_tree(void *ctx, uint64_t number, const uint8_t block[VERITY_BLOCK
 
 static void make_manifest(struct world_release *r, uint32_t number, bool approval, bool encrypted)
 {
-    static const unsigned int by[] = {KEY_RELEASE, KEY_RELEASE + 1};
+    static const unsigned int by[] = {WORLD_KEY_RELEASE, WORLD_KEY_RELEASE + 1};
     static struct verity v;
     struct release_manifest *m = &r->m;
     struct update_content c;
 
     *m = (struct release_manifest){.version = text("1"),
-                                   .hardware = self()->hardware,
-                                   .product = self()->product,
+                                   .hardware = world_self()->hardware,
+                                   .product = world_self()->product,
                                    .counter = WORLD_COUNTER + number,
-                                   .made_ms = BEGIN_MS,
-                                   .expires_ms = BEGIN_MS + 300 * DAY_MS,
+                                   .made_ms = WORLD_BEGIN_MS,
+                                   .expires_ms = WORLD_BEGIN_MS + 300 * DAY_MS,
                                    .firmware = {.size = WORLD_FIRMWARE_SIZE},
                                    .root = {.size = WORLD_ROOT * RELEASE_BLOCK},
                                    .index = {.size = r->index_n},
@@ -230,7 +226,7 @@ static void make_manifest(struct world_release *r, uint32_t number, bool approva
 
 static void sign_again(struct world_release *r)
 {
-    static const unsigned int by[] = {KEY_RELEASE, KEY_RELEASE + 1};
+    static const unsigned int by[] = {WORLD_KEY_RELEASE, WORLD_KEY_RELEASE + 1};
     struct update_content c;
 
     update_files_manifest(&r->m, &c);
@@ -658,7 +654,7 @@ static void open_secure_world(void)
 {
     w->u = (struct update){.sha = SHA,
                            .verify = &update_files_verify,
-                           .self = self(),
+                           .self = world_self(),
                            .boot = &w->boot,
                            .port = {.read_record = read_record,
                                     .write_record = write_record,
@@ -666,7 +662,16 @@ static void open_secure_world(void)
                                     .write_state = write_state,
                                     .confirm = confirm_running,
                                     .hash_slot = hash_slot}};
+    w->refused = w->told = (struct update_refusals){0};
     must(update_open(&w->u));
+}
+
+/* As the update TA has it done. */
+static int note(int err, const enum update_answer *answer)
+{
+    if (err == 0 && update_is_attack(*answer))
+        update_refusals_add(&w->refused, *answer);
+    return err;
 }
 
 static int tee_state(void *ctx, struct tee_state *s)
@@ -677,7 +682,7 @@ static int tee_state(void *ctx, struct tee_state *s)
     s->stage = w->u.stage;
     s->record = w->u.record;
     memcpy(s->boot, w->boot.name, sizeof(s->boot));
-    memcpy(s->ueid, self()->ueid, sizeof(s->ueid));
+    memcpy(s->ueid, world_self()->ueid, sizeof(s->ueid));
     return 0;
 }
 
@@ -688,27 +693,37 @@ static int tee_request(void *ctx, bool only_check, const struct update_request *
     if (w->fail_tee > 0 && w->fail_tee-- > 0)
         return KAPU_EIO;
     *(only_check ? &w->checks : &w->requests) += 1;
-    return only_check ? update_check(&w->u, r, answer) : update_request(&w->u, r, answer);
+    return note(only_check ? update_check(&w->u, r, answer) : update_request(&w->u, r, answer),
+                answer);
 }
 
 static int tee_confirm(void *ctx, struct bytes approval, struct bytes keys,
                        enum update_answer *answer)
 {
     (void)ctx;
-    return update_confirm(&w->u, !w->dirty, approval, keys, answer);
+    return note(update_confirm(&w->u, !w->dirty, approval, keys, answer), answer);
 }
 
 static int tee_keys(void *ctx, struct bytes now, struct bytes next, enum update_answer *answer)
 {
     (void)ctx;
-    return update_keys(&w->u, now, next, answer);
+    return note(update_keys(&w->u, now, next, answer), answer);
+}
+
+static int tee_tell(void *ctx, enum update_answer answer)
+{
+    (void)ctx;
+    if (!update_is_told(answer))
+        wrong("the writer tells of what the secure world does not take");
+    update_refusals_add(&w->told, answer);
+    return 0;
 }
 
 static int tee_join(void *ctx, struct bytes membership, struct bytes keys,
                     enum update_answer *answer)
 {
     (void)ctx;
-    return update_join(&w->u, membership, keys, answer);
+    return note(update_join(&w->u, membership, keys, answer), answer);
 }
 
 static const char *tee_said(void *ctx)
@@ -716,6 +731,14 @@ static const char *tee_said(void *ctx)
     (void)ctx;
     return "the TPM does not do it";
 }
+
+const struct tee_port world_tee = {.state = tee_state,
+                                   .request = tee_request,
+                                   .confirm = tee_confirm,
+                                   .keys = tee_keys,
+                                   .join = tee_join,
+                                   .tell = tee_tell,
+                                   .said = tee_said};
 
 /* ---- boot ---- */
 
@@ -796,12 +819,6 @@ static uint32_t memory_kib(void *ctx)
 
 static enum writer_end run_writer(void)
 {
-    static const struct tee_port tee = {.state = tee_state,
-                                        .request = tee_request,
-                                        .confirm = tee_confirm,
-                                        .keys = tee_keys,
-                                        .join = tee_join,
-                                        .said = tee_said};
     const struct writer_port port = {
         .poll = poll_world, .now_ms = now_ms, .memory_kib = memory_kib};
     const struct job_port slots = {
@@ -819,7 +836,7 @@ static enum writer_end run_writer(void)
     memset(&world_writer, 0, offsetof(struct writer, job));
     memset(&world_writer.job, 0, offsetof(struct job, index));
     must(store_open(&store, w->folder));
-    writer_open(&world_writer, &port, &tee, &store, &slots);
+    writer_open(&world_writer, &port, &world_tee, &store, &slots);
     end = writer_run(&world_writer);
     store_close(&store);
     return end;
@@ -883,16 +900,16 @@ static struct bytes encode(const struct protocol_request *r)
 
 static void sign_order(uint32_t release, enum release_action action, struct update_file *f)
 {
-    static const unsigned int by = KEY_ROLLOUT;
+    static const unsigned int by = WORLD_KEY_ROLLOUT;
     struct release_rollout r = {.action = action,
                                 .number = w->number,
-                                .issued_ms = BEGIN_MS + w->number * 1000,
-                                .until_ms = BEGIN_MS + 200 * DAY_MS,
+                                .issued_ms = WORLD_BEGIN_MS + w->number * 1000,
+                                .until_ms = WORLD_BEGIN_MS + 200 * DAY_MS,
                                 .to.n = 1};
     struct update_content c;
 
     memcpy(r.release, world_releases[release].digest, sizeof(r.release));
-    memcpy(r.to.ueid[0], self()->ueid, sizeof(r.to.ueid[0]));
+    memcpy(r.to.ueid[0], world_self()->ueid, sizeof(r.to.ueid[0]));
     update_files_rollout(&r, &c);
     update_files_sign(&release_rollout_kind, &c, &by, 1, f);
 }
@@ -929,16 +946,16 @@ struct bytes world_halt(uint32_t release)
 
 struct bytes world_join(const char *group, uint64_t number)
 {
-    static const unsigned int by = KEY_ROLLOUT;
+    static const unsigned int by = WORLD_KEY_ROLLOUT;
     static struct update_file file;
     struct release_membership m = {.number = number,
-                                   .issued_ms = BEGIN_MS,
-                                   .until_ms = BEGIN_MS + 200 * DAY_MS,
+                                   .issued_ms = WORLD_BEGIN_MS,
+                                   .until_ms = WORLD_BEGIN_MS + 200 * DAY_MS,
                                    .group = {(const uint8_t *)group, strlen(group)},
                                    .of = {.n = 1}};
     struct update_content c;
 
-    memcpy(m.of.ueid[0], self()->ueid, sizeof(m.of.ueid[0]));
+    memcpy(m.of.ueid[0], world_self()->ueid, sizeof(m.of.ueid[0]));
     update_files_membership(&m, &c);
     update_files_sign(&release_membership_kind, &c, &by, 1, &file);
     return encode(
@@ -947,13 +964,13 @@ struct bytes world_join(const char *group, uint64_t number)
 
 struct bytes world_approve(void)
 {
-    static const unsigned int by = KEY_APPROVAL;
+    static const unsigned int by = WORLD_KEY_APPROVAL;
     static struct update_file file;
-    struct release_approval a = {.issued_ms = BEGIN_MS};
+    struct release_approval a = {.issued_ms = WORLD_BEGIN_MS};
     struct update_content c;
 
     memcpy(a.release, w->u.record.release, sizeof(a.release));
-    memcpy(a.gateway, self()->ueid, sizeof(a.gateway));
+    memcpy(a.gateway, world_self()->ueid, sizeof(a.gateway));
     memcpy(a.boot, w->boot.name, sizeof(a.boot));
     update_files_approval(&a, &c);
     update_files_sign(&release_approval_kind, &c, &by, 1, &file);

@@ -30,6 +30,10 @@
 #define WORLD_DISK ((WORLD_ROOT + WORLD_TREE + 2u) * RELEASE_BLOCK)
 #define WORLD_RELEASES 3u /* 0 runs first; counters rise */
 #define WORLD_PAYLOAD (WORLD_FRAMES * 2u * WORLD_FRAME * RELEASE_BLOCK)
+#define WORLD_BEGIN_MS 1764000000000u /* the first manifests */
+#define WORLD_KEY_RELEASE 0u          /* numbers of the built-in keys: three of each role */
+#define WORLD_KEY_ROLLOUT 3u
+#define WORLD_KEY_APPROVAL 6u
 #define WORLD_COUNTER 7u      /* of release 0 */
 #define WORLD_FRAMES_A_CUT 4u /* that one power cut may have fetched again */
 
@@ -63,7 +67,8 @@ struct world {
     /* this boot */
     struct update_boot boot;
     struct update u;
-    uint32_t release; /* that runs */
+    struct update_refusals refused, told; /* what evidence would tell */
+    uint32_t release;                     /* that runs */
     uint8_t was_disk[WORLD_DISK], was_flash[WORLD_FLASH];
     uint32_t boots, polls;
     uint64_t now;
@@ -101,6 +106,9 @@ struct world {
 
 extern struct world world;
 extern struct writer world_writer; /* the writer under test */
+/* Its secure world, as any program of Linux could ask it while the gateway is up. */
+extern const struct tee_port world_tee;
+const struct update_self *world_self(void);
 extern struct world_release world_releases[WORLD_RELEASES];
 
 /* Delivered: release 0 in slot A, slot B empty. Aborts when anything fails. */

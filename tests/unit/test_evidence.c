@@ -116,6 +116,10 @@ static void two_findings(struct soft_gateway *g)
     g->claims.software.storage_starts = 3;
     g->claims.software.last_update = EVIDENCE_UPDATE_REFUSED;
     g->claims.software.last_update_reset = EVIDENCE_RESET_PANIC;
+    g->claims.software.refused =
+        (struct evidence_refusals){EVIDENCE_ATTACK_REVOKED_KEY, 70000, 1u << 10 | 1u << 4};
+    g->claims.software.told =
+        (struct evidence_refusals){EVIDENCE_ATTACK_ENDLESS_DATA, UINT32_MAX, 1u << 19 | 1u << 5};
 }
 
 static void a_message_is_read_back_as_written(void **state)
@@ -136,6 +140,9 @@ static void a_message_is_read_back_as_written(void **state)
     assert_true(c.software.storage_counter == 70000 && c.software.storage_starts == 3);
     assert_true(c.software.last_update == EVIDENCE_UPDATE_REFUSED &&
                 c.software.last_update_reset == EVIDENCE_RESET_PANIC);
+    assert_memory_equal(&c.software.refused, &is->software.refused, sizeof(c.software.refused));
+    assert_memory_equal(&c.software.told, &is->software.told, sizeof(c.software.told));
+    assert_memory_not_equal(&c.software.refused, &c.software.told, sizeof(c.software.told));
     assert_memory_equal(c.software.identity, is->software.identity, sizeof(c.software.identity));
     assert_memory_equal(c.software.boot_name, is->software.boot_name, sizeof(c.software.boot_name));
     assert_memory_not_equal(c.software.identity, c.software.boot_name, 32);
@@ -481,6 +488,109 @@ static void a_last_update_of_another_length_type_or_encoding_is_rejected(void **
     }
 }
 
+/* Another array as the refusals. */
+static int decode_refusals(struct bytes array)
+{
+    return decode_with(BYTES_STR("\x3a\x00\x01\x11\x92"), BYTES_STR("\x86\x00\x00\x00"), 7, array,
+                       0);
+}
+
+static int decode_refusal(bool told, uint32_t last, uint32_t count, uint32_t kinds)
+{
+    const uint32_t three[3] = {last, count, kinds};
+    uint8_t array[32];
+    struct wr w;
+
+    wr_init(&w, array, sizeof(array));
+    wr_u8(&w, 0x86);
+    for (size_t i = 0; i < 6; i++) {
+        const uint32_t v = (i >= 3) == told ? three[i % 3] : 0;
+
+        if (v >= 65536)
+            wr_u8(&w, 0x1a);
+        else if (v >= 256)
+            wr_u8(&w, 0x19);
+        else if (v >= 24)
+            wr_u8(&w, 0x18);
+        if (v >= 65536)
+            wr_be16(&w, (uint16_t)(v >> 16));
+        if (v >= 256)
+            wr_u8(&w, (uint8_t)(v >> 8));
+        wr_u8(&w, (uint8_t)v);
+    }
+    return decode_refusals(wr_done(&w));
+}
+
+/* The update TA answers what the secure world refuses, Linux tells what servers did. */
+static void each_attack_is_read_from_who_may_tell_it_and_nothing_else(void **state)
+{
+    const uint32_t refused = 0xffe, told = 1u << 5 | 1u << 19 | 1u << 20;
+
+    (void)state;
+    for (uint32_t linux_says = 0; linux_says < 2; linux_says++) {
+        const uint32_t allowed = linux_says ? told : refused;
+
+        for (uint32_t a = 0; a < 40; a++) {
+            const bool good = a < 32 && (allowed >> a & 1) != 0;
+            const uint32_t kinds = a < 32 ? 1u << a : 1u;
+
+            if (decode_refusal(linux_says, a, 1, kinds) != (good ? 0 : KAPU_EINVAL))
+                fail_msg("attack %u, Linux %u", a, linux_says);
+        }
+        assert_int_equal(decode_refusal(linux_says, 5, UINT32_MAX, allowed), 0);
+        for (uint32_t a = 0; a < 32; a++) { /* among others */
+            const bool good = (allowed >> a & 1) != 0;
+
+            assert_int_equal(decode_refusal(linux_says, 5, 9, 1u << 5 | 1u << a),
+                             good ? 0 : KAPU_EINVAL);
+        }
+    }
+}
+
+static void refusals_that_contradict_each_other_are_rejected(void **state)
+{
+    static const uint32_t bad[][3] = {
+        {0, 1, 0}, {0, 0, 2},   {0, 1, 2},  {1, 0, 2},      {1, 1, 0},          {1, 1, 4},
+        {1, 1, 6}, {2, 2, 0xe}, {33, 1, 2}, {1, 10, 0xffe}, {UINT32_MAX, 1, 2},
+    };
+
+    (void)state;
+    assert_int_equal(decode_refusal(false, 0, 0, 0), 0);
+    assert_int_equal(decode_refusal(false, 1, 1, 2), 0);
+    assert_int_equal(decode_refusal(false, 1, 11, 0xffe), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (decode_refusal(false, bad[i][0], bad[i][1], bad[i][2]) != KAPU_EINVAL)
+            fail_msg("row %zu", i);
+    }
+}
+
+static void refusals_of_another_length_type_or_encoding_are_rejected(void **state)
+{
+    const struct bytes row[] = {
+        BYTES_STR("\x80"),
+        BYTES_STR("\x83\x01\x01\x02"),
+        BYTES_STR("\x85\x01\x01\x02\x00\x00"),
+        BYTES_STR("\x87\x01\x01\x02\x00\x00\x00\x00"),
+        BYTES_STR("\x9f\x01\x01\x02\x00\x00\x00\xff"), /* indefinite length */
+        BYTES_STR("\x98\x06\x01\x01\x02\x00\x00\x00"), /* longer length */
+        BYTES_STR("\x86\x01\x18\x01\x02\x00\x00\x00"), /* longer integers */
+        BYTES_STR("\x86\x01\x01\x19\x00\x02\x00\x00\x00"),
+        BYTES_STR("\x86\x20\x01\x02\x00\x00\x00"), /* -1 */
+        BYTES_STR("\x86\xf5\x01\x02\x00\x00\x00"), /* true */
+        BYTES_STR("\x86\x01\x1b\x00\x00\x00\x01\x00\x00\x00\x01\x02\x00\x00\x00"),
+        BYTES_STR("\x82\x83\x01\x01\x02\x83\x00\x00\x00"), /* two arrays */
+        BYTES_STR("\x01"),
+        BYTES_STR("\xf6"), /* null */
+    };
+
+    (void)state;
+    assert_int_equal(decode_refusals(BYTES_STR("\x86\x01\x01\x02\x00\x00\x00")), 0);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        if (decode_refusals(row[i]) == 0)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void depth_and_size_are_bounded(void **state)
 {
     static uint8_t deep[EVIDENCE_MESSAGE_MAX + 1];
@@ -536,7 +646,7 @@ static void another_algorithm_type_or_profile_is_unsupported(void **state)
     memcpy(buf, gateway.token, gateway.token_n);
     assert_int_equal(
         evidence_token_decode((struct bytes){buf, gateway.token_n}, &t, work, sizeof(work)), 0);
-    at = memmem(buf, gateway.token_n, "evidence-4", 10);
+    at = memmem(buf, gateway.token_n, "evidence-5", 10);
     assert_non_null(at);
     at[9] = '3';
     assert_int_equal(evidence_claims_decode(t.payload, &c, work, sizeof(work)), KAPU_EUNSUPPORTED);
@@ -689,15 +799,30 @@ static void reset_of_no_update(struct soft_gateway *g)
     g->claims.software.last_update = EVIDENCE_UPDATE_NONE;
 }
 
+static void refusals_not_counted(struct soft_gateway *g)
+{
+    g->claims.software.refused.count = 1;
+}
+static void refusal_of_linux(struct soft_gateway *g)
+{
+    g->claims.software.told.last = EVIDENCE_ATTACK_ROLLBACK;
+    g->claims.software.told.kinds |= 1u << EVIDENCE_ATTACK_ROLLBACK;
+}
+static void attack_unknown(struct soft_gateway *g)
+{
+    g->claims.software.refused.last = EVIDENCE_ATTACKS;
+}
+
 static void contradictions_are_refused_by_the_encoder(void **state)
 {
     static void (*const bend[])(struct soft_gateway *) = {
-        no_alarm_counted,   verdict_clean,      finding_hidden,
-        severity_zero,      no_version,         made_before_its_end,
-        too_many_checks,    check_without_name, ended_before_it_began,
-        no_printable_text,  third_slot,         debug_unknown,
-        reset_unknown,      outcome_unknown,    reset_of_an_update_unknown,
-        reset_of_no_update,
+        no_alarm_counted,   verdict_clean,        finding_hidden,
+        severity_zero,      no_version,           made_before_its_end,
+        too_many_checks,    check_without_name,   ended_before_it_began,
+        no_printable_text,  third_slot,           debug_unknown,
+        reset_unknown,      outcome_unknown,      reset_of_an_update_unknown,
+        reset_of_no_update, refusals_not_counted, refusal_of_linux,
+        attack_unknown,
     };
     static uint8_t buf[EVIDENCE_CLAIMS_MAX];
     struct wr w;
@@ -751,6 +876,9 @@ int main(void)
         cmocka_unit_test(identity_and_boot_name_of_another_length_or_type_are_rejected),
         cmocka_unit_test(each_outcome_of_an_update_is_read_with_each_reset_and_nothing_else),
         cmocka_unit_test(a_last_update_of_another_length_type_or_encoding_is_rejected),
+        cmocka_unit_test(each_attack_is_read_from_who_may_tell_it_and_nothing_else),
+        cmocka_unit_test(refusals_that_contradict_each_other_are_rejected),
+        cmocka_unit_test(refusals_of_another_length_type_or_encoding_are_rejected),
         cmocka_unit_test(depth_and_size_are_bounded),
         cmocka_unit_test(another_algorithm_type_or_profile_is_unsupported),
         cmocka_unit_test(claims_of_the_monitor_are_taken_over_as_bytes),

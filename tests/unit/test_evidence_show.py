@@ -37,6 +37,10 @@ def test_a_message_is_shown_with_what_verified():
     assert f"release identity   {IDENTITY}" in done.stdout
     assert f"boot name          {BOOT_NAME}" in done.stdout
     assert "last update        tries gone, after a reset by an alarm\n" in done.stdout
+    assert "refusals           updates were refused that look like an attack: rollback, freeze (3 in this boot, " \
+        "the last one: freeze)\n" in done.stdout
+    assert "servers            its Linux says, without proof, that a server of releases did: slow retrieval " \
+        "(70000 in this boot)\n" in done.stdout
 
 
 @pytest.mark.parametrize("name, words, token, quote", [
@@ -55,6 +59,8 @@ def test_json_says_how_much_verified(name, words, token, quote):
     assert done.returncode == ("NOT VERIFIED" in (token, quote))
     assert (said["software"]["release_identity"], said["software"]["boot_name"]) == (IDENTITY, BOOT_NAME)
     assert (said["software"]["last_update"], said["software"]["last_update_reset"]) == ("none", "none")
+    nothing = {"last": "none", "count": 0, "kinds": []}
+    assert said["software"]["refused_updates"] == said["software"]["told_by_linux"] == nothing
     assert said["monitor"]["kernel_base"] == "0xffff800008000000"
     assert said["monitor"]["verdict"] == "clean" and len(said["monitor"]["checks"]) == 20
 
@@ -73,7 +79,7 @@ def test_a_changed_message_is_shown_as_what_it_is(tmp_path):
     (b"", "is empty"),
     (b"hello", "neither a message nor a token"),
     ((VECTORS / "clean.token").read_bytes() + b"\0", "neither a message nor a token"),
-    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-4", b"evidence-3"),
+    ((VECTORS / "clean.token").read_bytes().replace(b"evidence-5", b"evidence-4"),
      "of another profile"),
     ((VECTORS / "clean.token").read_bytes().replace(b"\x01\x26\x04", b"\x01\x27\x04"),
      "another algorithm or type"),

@@ -13,14 +13,14 @@ import interop  # noqa: E402
 VECTORS = interop.ROOT / "tests" / "vectors" / "evidence"
 TEE, AK = VECTORS / "tee.key", VECTORS / "ak.key"
 SUBMODS, MONITOR_VERDICT, FINDINGS, KERNEL = "266", "-70020", "-70027", "-70028"
-BOOTSEED, IDENTITY, LAST_UPDATE = "268", "-70033", "-70034"
+BOOTSEED, IDENTITY, LAST_UPDATE, REFUSALS = "268", "-70033", "-70034", "-70035"
 
 
 @pytest.mark.parametrize("name", ("clean", "infected", "enrolment"))
 @pytest.mark.parametrize("kind", ("token", "message"))
 def test_a_vector_verifies(name, kind):
     claims = interop.check(VECTORS / f"{name}.{kind}", TEE, AK)
-    assert claims["265"] == "tag:kapu.example,2026:evidence-4"
+    assert claims["265"] == "tag:kapu.example,2026:evidence-5"
     assert sorted(claims[SUBMODS]) == ["boot", "monitor", "software", "tee"]
     assert ("8" in claims) == (name == "enrolment")
 
@@ -42,6 +42,12 @@ def test_release_and_boot_are_read_as_they_were_written():
 @pytest.mark.parametrize("name, said", [("clean", [0, 0]), ("infected", [3, 1])])
 def test_the_last_update_is_read_as_it_was_written(name, said):
     assert interop.check(VECTORS / f"{name}.token", TEE)[SUBMODS]["software"][LAST_UPDATE] == said
+
+
+@pytest.mark.parametrize("name, said", [("clean", [0] * 6),
+                                        ("infected", [2, 3, 1 << 1 | 1 << 2, 20, 70000, 1 << 20])])
+def test_refusals_are_read_as_they_were_written(name, said):
+    assert interop.check(VECTORS / f"{name}.token", TEE)[SUBMODS]["software"][REFUSALS] == said
 
 
 def test_another_key_is_refused():

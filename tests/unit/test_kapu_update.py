@@ -108,6 +108,11 @@ class Gateway:
             time.sleep(0.02)
         return state
 
+    def refusals(self, kind: str) -> tuple[int, int, int]:
+        """Last answer, how many, and a bit for each kind (struct update_refusals)."""
+        file = self.folder / "tee" / kind
+        return struct.unpack("@3I", file.read_bytes()) if file.exists() else (0, 0, 0)
+
     def ended(self) -> int:
         return self.process.wait(WAIT_S)
 
@@ -160,7 +165,7 @@ def gateway(server, keys, tmp_path):
     yield one
     if one.process is not None:
         one.kill()
-    for name in ("down", "slow"):
+    for name in ("down", "endless", "slow"):
         (server / name).unlink(missing_ok=True)
 
 
@@ -187,6 +192,7 @@ def test_a_release_gets_into_both_slots_in_16_mib_of_memory(gateway, server, key
     assert seen["release"] and seen["answer"] == DONE
     assert gateway.ended() == 0  # and nothing else has the service manager reset the gateway
     assert gateway.slot_is_new(1) and gateway.slot_hash(0) == before
+    assert gateway.refusals("refused") == gateway.refusals("told") == (0, 0, 0)
     gateway.identities[1] = identity(server)
     assert gateway.reset() == 1
     gateway.start()
@@ -194,6 +200,7 @@ def test_a_release_gets_into_both_slots_in_16_mib_of_memory(gateway, server, key
     assert state["work"] == RESTING
     assert gateway.slot_hash(0) == before  # what it would fall back to
     assert gateway.ask(approval(server, keys, bytes(32), tmp_path / "stale"))["answer"] == 11  # replayed approval
+    assert gateway.refusals("refused") == (11, 1, 1 << 11)
     state = gateway.ask(approval(server, keys, state["boot"], tmp_path / "approval"))
     assert (state["answer"], state["stage"], state["last"], state["work"]) == (DONE, IDLE, 1, COPYING)
     state = gateway.until(lambda state: state["work"] == RESTING)
@@ -249,6 +256,19 @@ def test_a_server_that_is_down_is_waited_for_and_a_halt_stops_a_download(gateway
     (server / "slow").unlink()
     assert gateway.ask(install(server, 3))["work"] == FETCHING
     assert gateway.ended() == 0
+    assert gateway.slot_is_new(1)
+
+
+def test_a_server_that_sends_too_much_is_told_to_the_secure_world(gateway, server):
+    (server / "endless").write_text("")
+    gateway.start()
+    gateway.ask(install(server))
+    state = gateway.until(lambda state: state["answer"] == 19)  # endless data
+    assert state["work"] == FETCHING and gateway.refusals("refused") == (0, 0, 0)
+    last, count, kinds = gateway.refusals("told")
+    assert (last, kinds) == (19, 1 << 19) and count > 0
+    (server / "endless").unlink()
+    assert gateway.ended() == 0  # and it went on
     assert gateway.slot_is_new(1)
 
 

@@ -208,6 +208,68 @@ static void a_person_is_told_why_an_update_was_given_up(void **state)
     assert_true(explained("its last update was given up: the boot chain refused it"));
 }
 
+/* What the update TA refused is a warning, or what policy says; what Linux says is told. */
+static void refused_updates_are_named_and_judged_as_policy_says(void **state)
+{
+    struct evidence_software *s = &gateway.claims.software;
+    static const char text[] = "updates were refused that look like an attack: rollback, freeze "
+                               "(3 in this boot, the last one: freeze)";
+
+    (void)state;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_int_equal(result.refused.count, 0);
+    s->refused = (struct evidence_refusals){EVIDENCE_ATTACK_FREEZE, 3, 0x6};
+    appraise(message_of(&gateway));
+    expect(VERIFIER_WARNING, text);
+    assert_true(result.reasons == 1 && result.reason[0].aspect == VERIFIER_CONFIGURATION);
+    assert_memory_equal(&result.refused, &s->refused, sizeof(s->refused));
+    policy.refused_updates = POLICY_FATAL;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_CONTRAINDICATED, text);
+    policy.refused_updates = POLICY_IGNORE;
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_true(result.reasons == 0 && result.refused.count == 3);
+    gateway.quote_other_nonce = true;
+    appraise(message_of(&gateway));
+    assert_true(!result.authentic && result.refused.count == 0);
+}
+
+static void what_linux_says_of_servers_is_told_and_changes_no_verdict(void **state)
+{
+    struct evidence_software *s = &gateway.claims.software;
+    char why[256];
+
+    (void)state;
+    policy.refused_updates = POLICY_FATAL;
+    s->told = (struct evidence_refusals){EVIDENCE_ATTACK_ENDLESS_DATA, 1, 1u << 19};
+    appraise(message_of(&gateway));
+    expect(VERIFIER_AFFIRMING, NULL);
+    assert_memory_equal(&result.told, &s->told, sizeof(s->told));
+    assert_true(verifier_explain_told(&result.told, why, sizeof(why)));
+    assert_string_equal(why, "its Linux says, without proof, that a server of releases did: "
+                             "endless data (1 in this boot)");
+    assert_false(verifier_explain_refused(&result.refused, why, sizeof(why)));
+}
+
+/* Whatever fits into evidence fits into a reason, or a line of `kapu attest`. */
+static void the_longest_sentences_of_refusals_are_not_cut(void **state)
+{
+    const struct evidence_refusals refused = {EVIDENCE_ATTACK_ARBITRARY_SOFTWARE, UINT32_MAX,
+                                              0xffe};
+    const struct evidence_refusals told = {EVIDENCE_ATTACK_ARBITRARY_SOFTWARE, UINT32_MAX,
+                                           0x180020};
+    char reason[VERIFIER_REASON_TEXT], why[256];
+
+    (void)state;
+    assert_true(verifier_explain_refused(&refused, reason, sizeof(reason)));
+    assert_int_equal(reason[strlen(reason) - 1], ')');
+    assert_true(verifier_explain_told(&told, why, sizeof(why)));
+    assert_int_equal(why[strlen(why) - 1], ')');
+    assert_non_null(strstr(why, "arbitrary software, endless data, slow retrieval"));
+}
+
 static void the_event_log_may_be_left_out_unless_policy_asks_for_it(void **state)
 {
     (void)state;
@@ -758,6 +820,8 @@ static void the_result_is_ear_in_json(void **state)
     memset(gateway.claims.software.boot_name, 0x0f, 32);
     gateway.claims.software.last_update = EVIDENCE_UPDATE_OTHER_RAN;
     gateway.claims.software.last_update_reset = EVIDENCE_RESET_PANIC;
+    gateway.claims.software.refused =
+        (struct evidence_refusals){EVIDENCE_ATTACK_TOCTOU, 4, 1u << 9 | 1u << 1};
     soft_gateway_finding(&gateway, EVIDENCE_ALARM, "text.page", "a\"b\\c", 0, "");
     appraise(message_of(&gateway));
     verifier_print_ear(f, &result, "one", "default", 1764000000);
@@ -771,6 +835,10 @@ static void the_result_is_ear_in_json(void **state)
     assert_non_null(strstr(text, "\"kapu_boot_name\": \"0f0f0f"));
     assert_non_null(strstr(text, "\"kapu_last_update\": \"other ran\", "
                                  "\"kapu_last_update_reset\": \"panic\""));
+    assert_non_null(strstr(text, "\"kapu_refused_updates\": {\"last\": \"TOCTOU\", \"count\": 4, "
+                                 "\"kinds\": [\"rollback\", \"TOCTOU\"]}, "
+                                 "\"kapu_told_by_linux\": {\"last\": \"none\", \"count\": 0, "
+                                 "\"kinds\": []}, "));
 }
 
 static void more_reasons_than_there_is_room_for_are_counted(void **state)
@@ -801,6 +869,8 @@ static void a_policy_that_says_nothing_sensible_is_refused(void **state)
         {"records\n", "line 1"},
         {"tpm-resets-a-day\n", "line 1"},
         {"tpm-resets-a-day many\n", "line 1"},
+        {"refused-updates\n", "line 1"},
+        {"refused-updates warn 3\n", "line 1"},
         {"tpm-resets-a-day 3 3\n", "line 1"},
         {"monitor-resets-max 3 loud\n", "line 1"},
         {"flavours\n", "'flavours' has no value"},
@@ -928,6 +998,9 @@ int main(void)
         TEST(a_good_gateway_is_affirmed_in_all_aspects),
         TEST(release_and_boot_are_told_of_authentic_evidence_only),
         TEST(each_outcome_of_the_last_update_is_handed_on_and_changes_no_verdict),
+        TEST(refused_updates_are_named_and_judged_as_policy_says),
+        TEST(what_linux_says_of_servers_is_told_and_changes_no_verdict),
+        TEST(the_longest_sentences_of_refusals_are_not_cut),
         TEST(a_person_is_told_why_an_update_was_given_up),
         TEST(the_event_log_may_be_left_out_unless_policy_asks_for_it),
         TEST(each_bit_of_a_message_flipped_is_refused),

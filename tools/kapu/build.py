@@ -141,7 +141,7 @@ def checked_curl_step() -> Step:
 # absolute path: this is part of the step's key).
 OPTEE_LIBRARIES = ("base", "tis", "tpm2", "eventlog", "bootstate", "fusebox",
                    "nvbudget", "lastwords")  # of lib/sub.mk
-OPTEE_FOLDERS = {"core": "secure/core", "pta": "secure/pta", "wire": "wire",
+OPTEE_FOLDERS = {"core": "secure/core", "pta": "secure/pta", "wire": "wire", "lib/update/include": "lib/update/include",
                  **{f"lib/{name}": f"lib/{name}" for name in OPTEE_LIBRARIES}}
 
 

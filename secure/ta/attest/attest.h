@@ -38,6 +38,8 @@ TEE_Result boot_storage(struct evidence_software *s);
 TEE_Result boot_name(struct evidence_software *s);
 /* What came of the last trial of a release. */
 TEE_Result boot_update(struct evidence_software *s);
+/* Refusals of updates in this boot. */
+TEE_Result boot_refusals(struct evidence_software *s);
 TEE_Result boot_pcr(uint32_t pcr, uint8_t value[32]);
 /* *n: room in `log`, and then its bytes. *told: what boot_quote wants, to be asked before the
  * monitor's claims. */

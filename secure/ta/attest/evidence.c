@@ -97,6 +97,8 @@ static TEE_Result make_claims(const struct request *r, struct wr *out, size_t *l
     if (res == TEE_SUCCESS)
         res = boot_update(&c.software);
     if (res == TEE_SUCCESS)
+        res = boot_refusals(&c.software);
+    if (res == TEE_SUCCESS)
         res = put_tee(&c);
     if (res == TEE_SUCCESS)
         res = put_enrolment(&c, r);

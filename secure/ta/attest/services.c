@@ -144,6 +144,24 @@ TEE_Result boot_update(struct evidence_software *s)
     return TEE_SUCCESS;
 }
 
+static struct evidence_refusals refusals_of(const TEE_Param p[2])
+{
+    return (struct evidence_refusals){
+        .last = (enum evidence_attack)p[0].value.a, .count = p[0].value.b, .kinds = p[1].value.a};
+}
+
+TEE_Result boot_refusals(struct evidence_software *s)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res;
+
+    memset(p, 0, sizeof(p));
+    res = call(boot, BOOT_PTA_REFUSALS, TEE_PARAM_TYPES(VO, VO, VO, VO), p);
+    s->refused = refusals_of(&p[0]);
+    s->told = refusals_of(&p[2]);
+    return res;
+}
+
 static void put_word(uint8_t *to, uint32_t w)
 {
     for (unsigned i = 0; i < 4; i++)

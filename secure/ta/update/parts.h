@@ -12,6 +12,9 @@
 TEE_Result services_open(void);
 /* What this boot is, and the gateway's UEID. */
 TEE_Result services_boot(struct update_boot *b, uint8_t ueid[EVIDENCE_UEID_SIZE]);
+/* Has it noted for evidence: an answer that looks like an attack. `linux_says`: what a server did,
+ * and only Linux saw it. */
+TEE_Result services_refused(enum update_answer answer, bool linux_says);
 /* Makes a deep check from its beginning to its end: whether it had no alarm. */
 TEE_Result services_clean(bool *clean);
 extern const struct update_port services_port;

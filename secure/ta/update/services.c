@@ -94,6 +94,16 @@ TEE_Result services_boot(struct update_boot *b, uint8_t ueid[EVIDENCE_UEID_SIZE]
     return res;
 }
 
+TEE_Result services_refused(enum update_answer answer, bool linux_says)
+{
+    TEE_Param p[TEE_NUM_PARAMS];
+
+    memset(p, 0, sizeof(p));
+    p[0].value.a = answer;
+    p[0].value.b = linux_says;
+    return call(boot, BOOT_PTA_REFUSED, TEE_PARAM_TYPES(VI, NONE, NONE, NONE), p);
+}
+
 /* The last deep check. */
 struct last {
     bool clean, more;

@@ -83,10 +83,13 @@ static bool take(const TEE_Param *p, size_t n, struct bytes to[2])
     return true;
 }
 
-static void put_answer(TEE_Param *p, enum update_answer answer)
+static TEE_Result answered(TEE_Param *p, int err, enum update_answer answer)
 {
     p->value.a = answer;
     p->value.b = 0;
+    if (err == 0 && update_is_attack(answer))
+        return services_refused(answer, false);
+    return result_of(err);
 }
 
 static bool take_request(const TEE_Param *p, struct update_request *r)
@@ -109,26 +112,24 @@ static TEE_Result request(TEE_Param p[TEE_NUM_PARAMS])
 {
     enum update_answer answer = UPDATE_DONE;
     struct update_request r;
-    TEE_Result res;
+    int err;
 
     if (!take_request(&p[0], &r))
         return TEE_ERROR_BAD_PARAMETERS;
-    res = result_of(update_request(&update, &r, &answer));
-    put_answer(&p[1], answer);
-    return res;
+    err = update_request(&update, &r, &answer);
+    return answered(&p[1], err, answer);
 }
 
 static TEE_Result check(TEE_Param p[TEE_NUM_PARAMS])
 {
     enum update_answer answer = UPDATE_DONE;
     struct update_request r;
-    TEE_Result res;
+    int err;
 
     if (!take_request(&p[0], &r))
         return TEE_ERROR_BAD_PARAMETERS;
-    res = result_of(update_check(&update, &r, &answer));
-    put_answer(&p[1], answer);
-    return res;
+    err = update_check(&update, &r, &answer);
+    return answered(&p[1], err, answer);
 }
 
 static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS])
@@ -137,40 +138,38 @@ static TEE_Result confirm(TEE_Param p[TEE_NUM_PARAMS])
     struct bytes in[2];
     bool clean = false;
     TEE_Result res = services_clean(&clean);
+    int err;
 
     if (res != TEE_SUCCESS)
         return res;
     if (!take(p, 2, in))
         return TEE_ERROR_BAD_PARAMETERS;
-    res = result_of(update_confirm(&update, clean, in[0], in[1], &answer));
-    put_answer(&p[2], answer);
-    return res;
+    err = update_confirm(&update, clean, in[0], in[1], &answer);
+    return answered(&p[2], err, answer);
 }
 
 static TEE_Result keys(TEE_Param p[TEE_NUM_PARAMS])
 {
     enum update_answer answer = UPDATE_DONE;
     struct bytes in[2];
-    TEE_Result res;
+    int err;
 
     if (!take(p, 2, in))
         return TEE_ERROR_BAD_PARAMETERS;
-    res = result_of(update_keys(&update, in[0], in[1], &answer));
-    put_answer(&p[2], answer);
-    return res;
+    err = update_keys(&update, in[0], in[1], &answer);
+    return answered(&p[2], err, answer);
 }
 
 static TEE_Result join(TEE_Param p[TEE_NUM_PARAMS])
 {
     enum update_answer answer = UPDATE_DONE;
     struct bytes in[2];
-    TEE_Result res;
+    int err;
 
     if (!take(p, 2, in))
         return TEE_ERROR_BAD_PARAMETERS;
-    res = result_of(update_join(&update, in[0], in[1], &answer));
-    put_answer(&p[2], answer);
-    return res;
+    err = update_join(&update, in[0], in[1], &answer);
+    return answered(&p[2], err, answer);
 }
 
 static TEE_Result state(TEE_Param p[TEE_NUM_PARAMS])
@@ -192,7 +191,15 @@ static TEE_Result state(TEE_Param p[TEE_NUM_PARAMS])
     return TEE_SUCCESS;
 }
 
+static TEE_Result tell(TEE_Param p[TEE_NUM_PARAMS])
+{
+    const enum update_answer answer = (enum update_answer)p[0].value.a;
+
+    return update_is_told(answer) ? services_refused(answer, true) : TEE_ERROR_BAD_PARAMETERS;
+}
+
 #define NONE TEE_PARAM_TYPE_NONE
+#define VI TEE_PARAM_TYPE_VALUE_INPUT
 #define VO TEE_PARAM_TYPE_VALUE_OUTPUT
 #define MI TEE_PARAM_TYPE_MEMREF_INPUT
 #define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
@@ -206,6 +213,7 @@ static const struct {
     {UPDATE_TA_KEYS, TEE_PARAM_TYPES(MI, MI, VO, NONE), keys},
     {UPDATE_TA_STATE, TEE_PARAM_TYPES(MO, MO, VO, NONE), state},
     {UPDATE_TA_CHECK, TEE_PARAM_TYPES(MI, VO, NONE, NONE), check},
+    {UPDATE_TA_TELL, TEE_PARAM_TYPES(VI, NONE, NONE, NONE), tell},
     {UPDATE_TA_JOIN, TEE_PARAM_TYPES(MI, MI, VO, NONE), join},
 };
 

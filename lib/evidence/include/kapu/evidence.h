@@ -174,6 +174,34 @@ enum evidence_update {
     EVIDENCE_UPDATE_NEVER_BEGAN = 6, /* another slot was on trial */
 };
 
+/* The attack that a refused update looks like: those of enum update_answer of kapu/update.h that
+ * look like one, and that the gateway refuses or its Linux tells of a server. */
+enum evidence_attack {
+    EVIDENCE_ATTACK_NONE = 0,
+    EVIDENCE_ATTACK_ROLLBACK = 1,
+    EVIDENCE_ATTACK_FREEZE = 2,
+    EVIDENCE_ATTACK_MIX_AND_MATCH = 3,
+    EVIDENCE_ATTACK_WRONG_HARDWARE = 4,
+    EVIDENCE_ATTACK_ARBITRARY_SOFTWARE = 5,
+    EVIDENCE_ATTACK_FAST_FORWARD = 6,
+    EVIDENCE_ATTACK_PARTIAL_BUNDLE = 7,
+    EVIDENCE_ATTACK_REPLAYED_ROLLOUT = 8,
+    EVIDENCE_ATTACK_TOCTOU = 9,
+    EVIDENCE_ATTACK_REVOKED_KEY = 10,
+    EVIDENCE_ATTACK_REPLAYED_APPROVAL = 11,
+    EVIDENCE_ATTACK_ENDLESS_DATA = 19,
+    EVIDENCE_ATTACK_SLOW_RETRIEVAL = 20,
+    EVIDENCE_ATTACKS = 21,
+};
+
+/* Refusals of this boot. All three are zero, or none is; `last` is one of `kinds`, and there are at
+ * least as many as there are kinds. */
+struct evidence_refusals {
+    enum evidence_attack last;
+    uint32_t count; /* UINT32_MAX: that many, or more */
+    uint32_t kinds; /* bit N: attack N was among them */
+};
+
 struct evidence_software {
     struct bytes version;                  /* not empty */
     uint8_t identity[32];                  /* of the release: what all its certificates carry */
@@ -189,6 +217,11 @@ struct evidence_software {
      * recorded. No reset goes with EVIDENCE_UPDATE_NONE. */
     enum evidence_update last_update;
     enum evidence_reset last_update_reset;
+    /* By the update TA: from ROLLBACK to REPLAYED_APPROVAL. */
+    struct evidence_refusals refused;
+    /* What Linux says that servers of releases did: ARBITRARY_SOFTWARE, ENDLESS_DATA,
+     * SLOW_RETRIEVAL. The secure world did not see it: Linux may lie, and may say nothing. */
+    struct evidence_refusals told;
 };
 
 struct evidence_claims {

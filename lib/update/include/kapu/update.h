@@ -31,6 +31,7 @@
 #include <kapu/bootstate.h>
 #include <kapu/release.h>
 #include <kapu/update_outcome.h>
+#include <kapu/update_refusals.h>
 
 #define UPDATE_TRIES 3u /* starts that a trial has */
 /* Trials that a rollout has on a gateway; then a new one is needed. */
@@ -77,6 +78,12 @@ enum update_answer {
 /* Its name, such as "rollback", and what is wrong, as the end of a sentence. */
 const char *update_answer_name(enum update_answer a);
 const char *update_answer_says(enum update_answer a);
+
+/* Whether an answer given here looks like an attack: evidence tells of it. */
+bool update_is_attack(enum update_answer a);
+/* Whether the writer in Linux may tell that a server did this: it sees what servers send, and the
+ * secure world does not. */
+bool update_is_told(enum update_answer a);
 
 /* ---- the record ---- */
 
