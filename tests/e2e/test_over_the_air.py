@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An update over the air, as an operator makes it: `kapu update` on the host, a gateway in QEMU that fetches the next release
-from a plain web server, and what is in its flash and on its disk afterwards. Answers of the secure world are in
+from a plain web server, encrypted, and what is in its flash and on its disk afterwards. Answers of the secure world are in
 test_slots.py, the writer's power cuts and bad servers in tests/unit, waves, halts and approvals in tests/operator.
 """
 
 import json
 import re
 import shutil
+import threading
 import time
 
 import pytest
@@ -24,6 +25,7 @@ from watched import LIGHT_CPU
 BOOT_SECONDS = 900
 COPY_SECONDS = 900
 WRITER_MIB = 16  # that it may use
+START = "BL1: Booting BL2"
 NOTHING = {"last": "none", "count": 0, "kinds": []}
 
 
@@ -52,7 +54,8 @@ class OverTheAir:
     def publish(self, of: Release, package=None, version: str | None = None, before: Release | None = None) -> None:
         version = version or of.version
         made = updates.make_publishable(package or of.firmware.out / "firmware.fip", of.root.out / "root.img",
-                                        version, "gateway", self.folder / version, level=3, before=before)
+                                        version, "gateway", self.folder / version, level=3, before=before,
+                                        encrypt=True)
         self.must("update", "publish", made, "--to", self.web)
 
     def rollout(self, version: str) -> tuple[int, str]:
@@ -100,6 +103,26 @@ def air(tmp_path_factory):
     made.close()
 
 
+class ResetSeen(threading.Thread):
+    """When the gateway starts once more, as its console shows it."""
+
+    def __init__(self, machine):
+        super().__init__(daemon=True)
+        self.machine, self.starts, self.at, self.over = machine, machine.text().count(START), None, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self.over.wait(0.1):
+            if self.machine.text().count(START) > self.starts:
+                self.at = time.monotonic()
+                return
+
+    def after(self, moment: float) -> float:
+        self.over.set()
+        self.join()
+        return self.at - moment
+
+
 def gateway_of(status: list) -> dict:
     """The one gateway of the last rollout."""
     (gateway,) = status[-1]["gateways"]
@@ -118,8 +141,10 @@ def test_a_release_is_fetched_tried_approved_confirmed_and_copied_to_the_other_s
     air.must("reference", "add", air.next.reference.out / "reference.cbor")
     air.publish(air.next)
     assert not air.has("b", air.next)
+    reset = ResetSeen(air.machine)
     status, said = air.rollout(air.next.version)
     assert status == 0, said
+    to_reset = reset.after(air.server.last_request)
     assert air.has("b", air.next)
     after = claims(air.attested())
     assert after["kapu_version"] == air.next.version and after["kapu_last_update"] == "confirmed"
@@ -133,7 +158,8 @@ def test_a_release_is_fetched_tried_approved_confirmed_and_copied_to_the_other_s
     air.wait_until_slot_has("a", air.next)
     asked = gateway_of(json.loads(air.must("update", "status", air.next.version, "--ask", "--json")))["now"]
     assert 0 < asked["memory_kib"] < WRITER_MIB * 1024
-    update_report("update", writer_mib=round(asked["memory_kib"] / 1024, 1))
+    assert not any(path.suffix == ".pem" or path.name == "key" for path in air.web.rglob("*"))
+    update_report("update", writer_mib=round(asked["memory_kib"] / 1024, 1), last_byte_to_reset_s=round(to_reset, 1))
 
 
 def test_the_release_before_is_refused_as_a_rollback_and_nothing_is_fetched(air):

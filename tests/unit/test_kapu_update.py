@@ -22,6 +22,7 @@ from kapu import build, certs, tpm
 from kapu.cbor import cbor
 from kapu.keys import key_set, make_key
 from kapu.paths import BUILD, host_environment
+from kapu.report import update_report
 from writer_protocol import (
     APPROVE, COPYING, DONE, FETCHING, HALT, IDLE, INSTALL, ON_TRIAL, RESTING, UPDATE, content_of, reply)
 
@@ -31,6 +32,7 @@ COUNTER = 1  # security counter of the release
 UEID = b"\x01" + b"\x42" * 32
 FACTORY = "f0" * 32
 WAIT_S = 60
+WRITTEN_MOST = 1.2  # of the least that must be written
 
 
 def kapu(*words) -> str:
@@ -125,9 +127,15 @@ class Gateway:
         return ((self.folder / f"slot/{slot}.root").read_bytes()[:len(root)] == root
                 and (self.folder / f"slot/{slot}.firmware").read_bytes()[:len(firmware)] == firmware)
 
+    def parts(self, slot: int) -> list[bytes]:
+        return [(self.folder / f"slot/{slot}.{part}").read_bytes() for part in ("root", "firmware")]
+
+    def written(self) -> int:
+        """Bytes that the program has written, to whatever."""
+        return int(re.search(r"^wchar: (\d+)$", Path(f"/proc/{self.process.pid}/io").read_text(), re.MULTILINE)[1])
+
     def slot_hash(self, slot: int) -> str:
-        files = (self.folder / f"slot/{slot}.{part}" for part in ("root", "firmware"))
-        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        return hashlib.sha256(b"".join(self.parts(slot))).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +192,12 @@ def approval(server, keys, boot: bytes, out: Path) -> dict:
     return {0: APPROVE, 1: out.read_bytes(), 2: b""}
 
 
+def least_to_write(old: list[bytes], new: list[bytes]) -> int:
+    """Blocks of the disk that differ, and sectors of the flash, which can be erased only as a whole."""
+    return sum(unit for (a, b), unit in zip(zip(old, new), (BLOCK, SECTOR))
+               for at in range(0, len(a), unit) if a[at:at + unit] != b[at:at + unit])
+
+
 def test_a_release_gets_into_both_slots_in_16_mib_of_memory(gateway, server, keys, tmp_path):
     gateway.start()
     before = gateway.slot_hash(0)
@@ -201,12 +215,17 @@ def test_a_release_gets_into_both_slots_in_16_mib_of_memory(gateway, server, key
     assert gateway.slot_hash(0) == before  # what it would fall back to
     assert gateway.ask(approval(server, keys, bytes(32), tmp_path / "stale"))["answer"] == 11  # replayed approval
     assert gateway.refusals("refused") == (11, 1, 1 << 11)
+    old, written = gateway.parts(0), gateway.written()
     state = gateway.ask(approval(server, keys, state["boot"], tmp_path / "approval"))
     assert (state["answer"], state["stage"], state["last"], state["work"]) == (DONE, IDLE, 1, COPYING)
     state = gateway.until(lambda state: state["work"] == RESTING)
     assert gateway.slot_is_new(0) and gateway.slot_is_new(1)
     assert state["done"] == state["all"] > 0 and state["fetched"] == 0 and state["memory_kib"] < 16 << 10
-    print(f"memory {state['memory_kib']} KiB, {state['all']} blocks")
+    written, least = gateway.written() - written, least_to_write(old, gateway.parts(0))
+    print(f"memory {state['memory_kib']} KiB, {state['all']} blocks; written {written} bytes, which is {written / least:.3f} "
+          "of what must be")
+    assert written < WRITTEN_MOST * least
+    update_report("update", written_to_least=round(written / least, 3))
     gateway.process.send_signal(signal.SIGTERM)
     assert gateway.ended() == 1  # an end that asks for no reset
     assert not (gateway.folder / "var/lib/kapu-update/copying").exists()

@@ -133,6 +133,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, folder: Path, port: int = 0):
         self.folder = folder.resolve()
         self.requests: list[tuple[str, str, str | None, int]] = []  # method, path, range, status
+        self.last_request = 0.0
         try:
             super().__init__((LOOPBACK, port), self.handler)
         except (OSError, OverflowError) as error:
@@ -144,6 +145,7 @@ class Server(ThreadingHTTPServer):
 
     def note(self, *request) -> None:
         self.requests.append(request)
+        self.last_request = time.monotonic()
 
     def handle_error(self, request, client_address) -> None:
         """A client that went away is no error of ours."""

@@ -46,9 +46,9 @@ def package_that_does_not_come_up(of: Release, folder: Path) -> Path:
 
 
 def make_publishable(package: Path, root: Path, said_version: str, product: str, folder: Path, level: int = 6,
-                     before: Release | None = None) -> Path:
+                     before: Release | None = None, encrypt: bool = False) -> Path:
     """As `kapu release make` makes it, signed by as many release keys as must sign; with a patch for gateways that have
-    the release before."""
+    the release before; encrypted if that is asked for."""
     def kapu(*words) -> None:
         done = subprocess.run([BUILD / product / "kapu", "release", *map(str, words)], env=host_environment(),
                               capture_output=True, text=True, check=False)
@@ -56,7 +56,7 @@ def make_publishable(package: Path, root: Path, said_version: str, product: str,
             raise KapuError(f"kapu release {words[0]}: {done.stderr.strip()}")
 
     kapu("make", "--firmware", package, "--root", root, "--version", said_version, "--hardware", build.PLATFORM.name,
-         "--product", product, "--out", folder, "--level", level)
+         "--product", product, "--out", folder, "--level", level, *(["--encrypt"] if encrypt else []))
     if before:
         kapu("patch", "--firmware", before.firmware.out / "firmware.fip", "--root", before.root.out / "root.img",
              "--level", level, folder)
