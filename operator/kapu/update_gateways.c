@@ -19,8 +19,10 @@ static int each_named(const struct operator* o, const struct update_options *p,
                       int (*each)(void *ctx, const struct store_state *s), void *ctx)
 {
     char(*seen)[PROTOCOL_NAME_SIZE] = calloc(p->gateways, sizeof(*seen));
-    int status = seen != NULL ? EXIT_DONE : fail("no memory");
+    int status = EXIT_DONE;
 
+    if (seen == NULL)
+        return fail("no memory");
     for (size_t i = 0; status == EXIT_DONE && i < p->gateways; i++) {
         struct store_state state;
 

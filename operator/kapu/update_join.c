@@ -59,6 +59,13 @@ static int make_requests(struct join *j)
     struct update_file file;
     int status = update_signer_open(&s, j->o, RELEASE_ROLE_ROLLOUT);
 
+    j->asked = calloc(j->n + 1, sizeof(*j->asked));
+    j->body = calloc(j->n + 1, sizeof(*j->body));
+    if (j->asked == NULL || j->body == NULL) {
+        update_signer_close(&s);
+        return fail("no memory");
+    }
+
     for (size_t i = 0; status == EXIT_DONE && i < j->n; i++) {
         struct protocol_request q = {.kind = PROTOCOL_JOIN, .keys = s.set.seen.content};
         struct wr w;
@@ -130,11 +137,8 @@ int update_join_group(struct operator* o, const struct update_options *p, const 
         status = update_find_gateways(o, p, &j.g, &j.n);
     if (status == EXIT_DONE && j.n == 0)
         status = fail("no gateway is enrolled");
-    if (status == EXIT_DONE) {
-        j.asked = calloc(j.n, sizeof(*j.asked));
-        j.body = calloc(j.n, sizeof(*j.body));
-        status = j.asked != NULL && j.body != NULL ? take_numbers(&j) : fail("no memory");
-    }
+    if (status == EXIT_DONE)
+        status = take_numbers(&j);
     if (status == EXIT_DONE)
         status = make_requests(&j);
     if (status == EXIT_DONE && update_ask_all(o, j.asked, j.n, JOIN_MS) != 0)

@@ -399,7 +399,7 @@ def test_a_driver_killed_at_any_time_leaves_nothing_that_counts_twice(updates):
 
 @pytest.mark.third(3)
 def test_a_second_driver_is_refused_and_one_that_was_interrupted_can_be_resumed(updates):
-    updates.gateways["pump"].behave("update takes 3000")
+    updates.gateways["pump"].behave("update takes 60000")
     release = updates.published()
     driver = updates.start("rollout", release.version, "--gateway", "pump")
     updates.wait(release, "pump", "fetching")
@@ -410,6 +410,7 @@ def test_a_second_driver_is_refused_and_one_that_was_interrupted_can_be_resumed(
     assert busy.returncode == 1 and "is in rollout" in busy.stderr
     driver.send_signal(signal.SIGTERM)
     assert "kapu update resume" in driver.communicate(timeout=10)[1] and driver.returncode == 1
+    updates.gateways["pump"].behave("update takes 200")
     assert updates.kapu("resume", release.version).returncode == 0
     done = updates.kapu("resume", release.version)
     assert done.returncode == 1 and "is done" in done.stderr
