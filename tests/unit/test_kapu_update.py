@@ -32,7 +32,7 @@ COUNTER = 1  # security counter of the release
 UEID = b"\x01" + b"\x42" * 32
 FACTORY = "f0" * 32
 WAIT_S = 60
-WRITTEN_MOST = 1.2  # of the least that must be written
+WRITTEN_MOST = 1.05  # of the least that must be written
 
 
 def kapu(*words) -> str:
@@ -193,8 +193,9 @@ def approval(server, keys, boot: bytes, out: Path) -> dict:
 
 
 def least_to_write(old: list[bytes], new: list[bytes]) -> int:
-    """Blocks of the disk that differ, and sectors of the flash, which can be erased only as a whole."""
-    return sum(unit for (a, b), unit in zip(zip(old, new), (BLOCK, SECTOR))
+    """Blocks of the disk that differ, and sectors of the flash, which can be erased only as a whole: the file that is the
+    flash here is then written twice, with blanks and with the content (tests/support/soft_flash.c)."""
+    return sum(cost for (a, b), (unit, cost) in zip(zip(old, new), ((BLOCK, BLOCK), (SECTOR, 2 * SECTOR)))
                for at in range(0, len(a), unit) if a[at:at + unit] != b[at:at + unit])
 
 
