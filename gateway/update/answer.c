@@ -261,7 +261,7 @@ static struct bytes keys(struct writer *w, const struct protocol_request *r, str
     return decided(w, err, answer);
 }
 
-/* Of whom a rollout is for; what is done stays. */
+/* Changes which rollouts address this gateway; a running job goes on. */
 static struct bytes join(struct writer *w, const struct protocol_request *r, struct bytes body)
 {
     enum update_answer answer = UPDATE_DONE;

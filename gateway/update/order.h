@@ -37,7 +37,7 @@
 #define ORDER_INDEX_MAX (2u << 20) /* bytes: a content of 680 MB; memory is taken for it */
 
 /* An order to install, decoded. Holds views into itself: it is not to be copied. May hold a secret:
- * whoever has no more use for one wipes it. */
+ * wipe it with order_wipe after its last use. */
 struct order {
     bool there;
     uint8_t trials; /* that its rollout had had when it came: see order_was_tried */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whom a rollout is for: gateways by name, or a group, and who says which gateways are of it. */
+/* Which gateways a rollout addresses: a list of them, or a group; and membership of that group. */
 #include <string.h>
 
 #include "internal.h"

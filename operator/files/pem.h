@@ -18,7 +18,7 @@
 /* Takes one block; `der` is wiped afterwards. NULL, or why it is refused. */
 typedef const char *(*pem_fn)(void *ctx, const char *label, struct bytes der);
 
-/* 0. KAPU_EINVAL: `why` begins with "line N: ". KAPU_ENOENT: there is no block in it. */
+/* 0. KAPU_EINVAL: `why` begins with "line N: ". KAPU_ENOENT: it has no PEM block. */
 KAPU_MUST_CHECK int pem_parse(struct bytes text, pem_fn each, void *ctx, char *why, size_t why_n);
 
 /* The same of a file; `why` begins with the path. Further errors are those of whole_file

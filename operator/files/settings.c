@@ -59,14 +59,14 @@ static int take(struct reader *r, char **word, size_t words)
     while (i < r->n && strcmp(r->known[i].name, word[0]) != 0)
         i++;
     if (i == r->n)
-        return REFUSE(r, "there is no setting '%s'", word[0]);
+        return REFUSE(r, "unknown setting '%s'", word[0]);
     if (r->first[i] != 0 && !r->known[i].repeats)
         return REFUSE(r, "'%s' is there twice, first in line %u", word[0], r->first[i]);
     if (words == 1)
         return REFUSE(r, "'%s' has no value; it takes %s", word[0], r->known[i].takes);
     if (words - 1 > (r->known[i].most != 0 ? r->known[i].most : 1) ||
         !r->known[i].set(r->into, r->known[i].offset, word + 1, words - 1))
-        return REFUSE(r, "that is no value for '%s'; it takes %s", word[0], r->known[i].takes);
+        return REFUSE(r, "invalid value for '%s'; it takes %s", word[0], r->known[i].takes);
     r->first[i] = r->line;
     r->found++;
     return 0;

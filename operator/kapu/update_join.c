@@ -33,7 +33,7 @@ static int take_group(struct join *j, const char *group)
     return j->group.n <= RELEASE_GROUP_MAX && label_is_good(group)
                ? EXIT_DONE
                : fail("a group has a name of 1 to %u printable ASCII characters, no blanks at the "
-                      "ends; '%s' is none",
+                      "ends, not '%s'",
                       RELEASE_GROUP_MAX, group);
 }
 

@@ -74,7 +74,7 @@ static int check_end(const char *index, const char *payload, const uint8_t *key)
         part_open(payload, RELEASE_SIZE_MAX - 1, key, &p, why) != 0)
         status = fail("%s", why);
     else if (index_end(&x, &end) != 0)
-        status = fail("%s: is no index", index);
+        status = fail("%s: not an index of a payload", index);
     else
         status = p.n == end ? EXIT_DONE : fail("%s: has other bytes than the index says", payload);
     part_close(&x);

@@ -242,7 +242,7 @@ static int add_to(const struct folder *root, const struct folder *from, const ch
     int status = EXIT_DONE;
 
     if (to.fd < 0)
-        return fail("%s/%s: is there, and is no folder of a release", root->path, name);
+        return fail("%s/%s: is there, but not a folder of a release", root->path, name);
     for (size_t i = 0; status == EXIT_DONE && i < PARTS; i++) {
         if (!same_file(from, &to, parts[i]))
             status = fail("%s/%s: is there, with another %s; gateways may be reading it: name "

@@ -51,7 +51,7 @@ static int read_file(const char *path, uint8_t key[CIPHER_KEY_SIZE], char why[PA
     else if (n == (ssize_t)CIPHER_KEY_SIZE)
         memcpy(key, is, CIPHER_KEY_SIZE);
     else
-        err = SAY("%s: is no key of %u bytes", path, CIPHER_KEY_SIZE);
+        err = SAY("%s: not a key of %u bytes", path, CIPHER_KEY_SIZE);
     kapu_wipe(is, sizeof(is));
     return err;
 }

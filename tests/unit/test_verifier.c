@@ -864,7 +864,7 @@ static void a_policy_that_says_nothing_sensible_is_refused(void **state)
         {"counter-min 3 4\n", "line 1"},
         {"\n# nothing\ntrial perhaps\n", "line 3"},
         {"finding text.* deadly\n", "line 1"},
-        {"forbid all\n", "there is no setting 'forbid'"},
+        {"forbid all\n", "unknown setting 'forbid'"},
         {"records maybe\n", "line 1"},
         {"records\n", "line 1"},
         {"tpm-resets-a-day\n", "line 1"},

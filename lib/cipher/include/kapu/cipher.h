@@ -14,9 +14,9 @@
  * So each range of a file can be decrypted alone, as soon as its salt is known. Two files never
  * have one key: their names differ, or their salts. A key encrypts less than 2^27 blocks.
  *
- * Trust: the ciphertext is hostile. This layer notices no change of it: whoever can change
- * the ciphertext flips the same bits of what is decrypted. The hashes of manifest and index are
- * what finds that, as they do for a release that is not encrypted.
+ * Trust: the ciphertext is hostile and not authenticated here: an attacker who flips a bit of it
+ * flips the same bit of the plain file. The hashes of manifest and index detect that, as they do
+ * for a release that is not encrypted.
  *
  * Secrets: release key and file keys belong to the caller, who wipes them.
  *

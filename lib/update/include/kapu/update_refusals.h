@@ -8,7 +8,7 @@
  * at its greatest value, and a bit for each answer. A bit stays set, so a later refusal does not
  * hide an earlier one of another kind.
  *
- * Nothing here needs more than the C library's types. There are no errors.
+ * Depends on <stdint.h> only. No function fails.
  */
 #ifndef KAPU_UPDATE_REFUSALS_H
 #define KAPU_UPDATE_REFUSALS_H
