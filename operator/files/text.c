@@ -16,6 +16,7 @@ int whole_file(const char *path, size_t most, uint8_t *to, size_t *n, char *why,
         snprintf(why, why_n, "%s: %s", path, strerror(errno));
         return err;
     }
+    (void)setvbuf(file, NULL, _IONBF, 0); /* it may be a private key: no copy in a buffer */
     *n = fread(to, 1, most, file);
     if (ferror(file) == 0 && *n == most && fgetc(file) != EOF) {
         snprintf(why, why_n, "%s: is larger than %zu bytes, the most that such a file has", path,

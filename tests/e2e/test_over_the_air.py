@@ -58,8 +58,8 @@ class OverTheAir:
                                         encrypt=True)
         self.must("update", "publish", made, "--to", self.web)
 
-    def rollout(self, version: str) -> tuple[int, str]:
-        done = self.operated.kapu("update", "rollout", version, "--all", timeout=3600)
+    def rollout(self, version: str, *to: str) -> tuple[int, str]:
+        done = self.operated.kapu("update", "rollout", version, *(to or ("--all",)), timeout=3600)
         return done.returncode, done.stdout + done.stderr
 
     def status(self, version: str) -> dict:
@@ -141,8 +141,9 @@ def test_a_release_is_fetched_tried_approved_confirmed_and_copied_to_the_other_s
     air.must("reference", "add", air.next.reference.out / "reference.cbor")
     air.publish(air.next)
     assert not air.has("b", air.next)
+    assert "joined the group" in air.must("update", "join", "coast", "--all")
     reset = ResetSeen(air.machine)
-    status, said = air.rollout(air.next.version)
+    status, said = air.rollout(air.next.version, "--group", "coast")
     assert status == 0, said
     to_reset = reset.after(air.server.last_request)
     assert air.has("b", air.next)
@@ -157,6 +158,7 @@ def test_a_release_is_fetched_tried_approved_confirmed_and_copied_to_the_other_s
     assert 0 < air.fetched("payload") < payload / 4
     air.wait_until_slot_has("a", air.next)
     asked = gateway_of(json.loads(air.must("update", "status", air.next.version, "--ask", "--json")))["now"]
+    assert asked["group"] == "coast"  # after the restart: the TPM has it
     assert 0 < asked["memory_kib"] < WRITER_MIB * 1024
     assert not any(path.suffix == ".pem" or path.name == "key" for path in air.web.rglob("*"))
     update_report("update", writer_mib=round(asked["memory_kib"] / 1024, 1), last_byte_to_reset_s=round(to_reset, 1))
