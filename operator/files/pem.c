@@ -156,7 +156,7 @@ static int parse(struct reader *r, struct bytes text, char *why, size_t why_n)
     const char *fault = NULL;
     unsigned blocks = 0;
     struct bytes line;
-    int got;
+    int got = 0;
 
     while (fault == NULL && (got = text_line(&t, &line, &fault)) > 0) {
         r->line = t.line;

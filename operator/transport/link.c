@@ -153,6 +153,16 @@ static void nap(int ms)
     (void)nanosleep(&t, NULL);
 }
 
+/* In TLS 1.3 a server refuses a certificate when the client has gone on already: its reason may be
+ * lost with the connection. */
+static const char *ended(int err)
+{
+    return err == MOSQ_ERR_PROTOCOL || err == MOSQ_ERR_CONN_LOST || err == MOSQ_ERR_TLS
+               ? "it was ended without a reason; perhaps the broker refuses kapu.pem: is the "
+                 "authority that issued it in staff-ca.pem?"
+               : mosquitto_strerror(err);
+}
+
 static void unreachable(struct link *l, int err)
 {
     const char *tls = link_tls_said(l->tls);
@@ -160,8 +170,7 @@ static void unreachable(struct link *l, int err)
     if (tls != NULL)
         say(l, "no TLS connection to the broker", tls);
     else
-        say(l, "cannot reach the broker",
-            err == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(err));
+        say(l, "cannot reach the broker", err == MOSQ_ERR_ERRNO ? strerror(errno) : ended(err));
 }
 
 /* The next attempt waits longer, until one succeeds. */
@@ -277,8 +286,7 @@ void link_turn(struct link *l, int ms)
         say(l, "no TLS connection to the broker", link_tls_said(l->tls));
     else if (!l->connected && !l->refused && err != MOSQ_ERR_CONN_REFUSED)
         say(l, "no TLS connection to the broker",
-            err == MOSQ_ERR_SUCCESS ? "it went away, or does not speak TLS"
-                                    : mosquitto_strerror(err));
+            err == MOSQ_ERR_SUCCESS ? "it went away, or does not speak TLS" : ended(err));
     try_later(l);
 }
 
