@@ -197,7 +197,7 @@ def only_salt(folder):
 
 @pytest.mark.parametrize("change, why", [
     (no_key, "nothing can be done with it without its key"), (other_key, "is the key of another release"),
-    (short_key, "not a key of 32 bytes"), (long_key, "is no key of 32 bytes"), (readable_key, "others than its owner"),
+    (short_key, "not a key of 32 bytes"), (long_key, "not a key of 32 bytes"), (readable_key, "others than its owner"),
     (flipped("index", 0), "is not the index"), (flipped("index", -1), "is not the index"),
     (flipped("payload", 15), "payload"), (flipped("payload", 16), "payload"), (flipped("payload", -1), "payload"),
     (plain_index, "is not the index"), (swapped, "is not the index"), (longer, "has other bytes than the index says"),
