@@ -220,7 +220,7 @@ def armed_copy(armed_lab, tmp_path):
     shutil.rmtree(instance.folder)
 
 
-@pytest.mark.parametrize("user", ["0", "65534"])
+@pytest.mark.parametrize("user", third(["0", "65534"]))
 def test_linux_cannot_open_the_monitor_service(armed_lab, user):
     """By any login, as root and as nobody; the same caller may open the monitor TA."""
     shell = armed_lab.shell

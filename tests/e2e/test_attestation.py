@@ -262,7 +262,7 @@ def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     assert (status, result["verdict"]) == (0, "trusted"), result
 
 
-@pytest.mark.third(3)
+@pytest.mark.third(2)
 def test_cores_that_keep_the_secure_world_off_user_memory_attest(tmp_path):
     """CFG_PAN on cores that have FEAT_PAN: the attest TA's memory is reached where it is meant to be. Anything else
     would be a panic."""

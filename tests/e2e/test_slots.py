@@ -249,7 +249,7 @@ def with_data(shell, data: bytes) -> Shell:
     return again
 
 
-@pytest.mark.third(3)
+@pytest.mark.third(2)
 def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     """And the board takes its own back."""
     make_token(gateway)

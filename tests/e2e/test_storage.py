@@ -109,7 +109,7 @@ def is_refused(gateway) -> bool:
         "starts empty" not in gateway.machine.text(secure=True)
 
 
-@pytest.mark.third(3)
+@pytest.mark.third(2)
 def test_older_storage_put_back_is_refused_and_the_present_one_is_taken(gateway):
     evidence(gateway)
     older = gateway.instance.folder / "older.img"

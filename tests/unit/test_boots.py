@@ -2,9 +2,12 @@
 """Each power-on and reset is written down for tools/test, and how long it took until the gateway was ready."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from kapu.processes import processor_seconds
 from kapu.qemu import Machine
 
 
@@ -44,3 +47,14 @@ def test_nothing_is_written_when_nobody_asked(tmp_path, monkeypatch):
     monkeypatch.delenv("KAPU_BOOTS_LOG", raising=False)
     Machine(tmp_path)._begins("start")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_it_took_of_the_processor_is_told_when_it_is_switched_off(tmp_path, log):
+    machine = Machine(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "while True: pass", str(tmp_path)]) as process:
+        (tmp_path / "qemu.pid").write_text(str(process.pid))
+        while processor_seconds(process.pid) < 0.2:
+            assert process.poll() is None
+        machine.stop()
+    event, = log()
+    assert event["event"] == "off" and event["processor"] >= 0.2

@@ -27,6 +27,15 @@ def process_alive(pid: int) -> bool:
     return state is not None and state[0] != "Z"
 
 
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process (proc(5), stat, fields 14 and 15); 0 when it has gone."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def read_pid(path: Path) -> int | None:
     """The process of a pid file, if it still runs and was started from our folder. One that is ending has no command
     line any more, but still holds files and locks: its end is awaited."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from . import load, tpm
 from .errors import KapuError
 from .paths import host_environment
-from .processes import end_process, read_pid
+from .processes import end_process, processor_seconds, read_pid
 
 CORES = int(os.environ.get("KAPU_TEST_CORES", "2"))  # of a gateway; a test run may want 1
 MEMORY_MIB = 1024
@@ -189,6 +189,8 @@ class Machine:
         for name in ("qemu.pid", "swtpm.pid"):
             pid = read_pid(self.folder / name)
             if pid:
+                if name == "qemu.pid":
+                    self._note("off", processor=round(processor_seconds(pid), 1))
                 end_process(pid)
             (self.folder / name).unlink(missing_ok=True)
         process = getattr(self, "process", None)
