@@ -76,6 +76,7 @@ class Lab:
         shutil.rmtree(self.instance.folder)
 
 
+@pytest.mark.third(1)
 def test_an_alarm_without_heap_is_the_reason_of_the_reset(tmp_path):
     lab = Lab(tmp_path, "lab-resets")
     try:

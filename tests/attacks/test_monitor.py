@@ -132,7 +132,7 @@ def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
     assert (check.number, check.findings) == (1, [])
 
 
-@pytest.mark.third(3)
+@pytest.mark.third(1)
 def test_what_the_monitor_saw_outlives_the_power(another):
     """Cut in the grace period, before the reset: the next run says what was seen. As a deep check of that run found nothing,
     and that was written down, the one after it says nothing any more."""

@@ -16,7 +16,7 @@ from kapu.report import update_report
 from monitored import SecureWorld
 from thirds import third_of
 
-CHECKS_UNDER_LOAD = 18  # make soak takes hundreds
+CHECKS_UNDER_LOAD = 9  # make soak takes hundreds
 LOOKS_A_CHECK = 3  # of kapu inspect
 MANY_LABELS = ("warning", "monitor.missed")
 
