@@ -663,10 +663,10 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     cross_gcc = compiler_version("aarch64-linux-gnu-gcc", "--version")
     clang = compiler_version("clang-16", "--version")
     kernel = ROOT / "gateway" / "kernel"
-    # not lib/, which this program does not use: TF-A would be built again with each change there
+    # of lib/ what this program uses: TF-A would be built again with each change there
     native = Step("native", build_native,
                   files=[ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION",
-                         ROOT / "tools/sign"],
+                         ROOT / "tools/sign", ROOT / "operator/files", ROOT / "lib/base"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
                       files=[ROOT / "secure/optee", PLATFORM / "optee",
