@@ -21,6 +21,10 @@ struct gateway_settings {
     int port, enrol_port;    /* 1 to 65535 */
 };
 
+/* What is in such a file. false: `why` begins with "line N: ", or names what is missing. */
+KAPU_MUST_CHECK bool gateway_settings_parse(struct bytes file, struct gateway_settings *s,
+                                            char *why, size_t why_n);
+
 /* false: `why` is a sentence that begins with the path, and *s is empty. */
 KAPU_MUST_CHECK bool gateway_settings_read(const char *path, struct gateway_settings *s, char *why,
                                            size_t why_n);

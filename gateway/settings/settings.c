@@ -74,8 +74,7 @@ static const char *take_line(struct bytes line, struct gateway_settings *s, unsi
     return take_value(&rows[i], (struct bytes){equals + 1, line.n - n - 1}, s);
 }
 
-static bool parse(struct bytes file, struct gateway_settings *s, const char *path, char *why,
-                  size_t why_n)
+bool gateway_settings_parse(struct bytes file, struct gateway_settings *s, char *why, size_t why_n)
 {
     struct text t = {.in = file};
     const char *fault = NULL;
@@ -83,16 +82,17 @@ static bool parse(struct bytes file, struct gateway_settings *s, const char *pat
     struct bytes line;
     int got = 0;
 
+    memset(s, 0, sizeof(*s));
     while (fault == NULL && (got = text_line(&t, &line, &fault)) > 0)
         fault = t.ended ? take_line(line, s, &seen) : "does not end: the file was cut";
     if (fault != NULL) {
-        snprintf(why, why_n, "%s, line %u: %s", path, t.line, fault);
+        snprintf(why, why_n, "line %u: %s", t.line, fault);
         return false;
     }
     for (size_t i = 0; i < ROWS; i++) {
         if ((seen & 1u << i) != 0)
             continue;
-        snprintf(why, why_n, "%s: %s= must be there", path, rows[i].name);
+        snprintf(why, why_n, "%s= must be there", rows[i].name);
         return false;
     }
     return true;
@@ -101,12 +101,15 @@ static bool parse(struct bytes file, struct gateway_settings *s, const char *pat
 bool gateway_settings_read(const char *path, struct gateway_settings *s, char *why, size_t why_n)
 {
     uint8_t file[FILE_MAX];
+    char reason[128];
     bool good;
     size_t n;
 
-    memset(s, 0, sizeof(*s));
-    good = whole_file(path, sizeof(file), file, &n, why, why_n) == 0 &&
-           parse((struct bytes){file, n}, s, path, why, why_n);
+    good = whole_file(path, sizeof(file), file, &n, why, why_n) == 0;
+    if (good && !gateway_settings_parse((struct bytes){file, n}, s, reason, sizeof(reason))) {
+        snprintf(why, why_n, "%s: %s", path, reason);
+        good = false;
+    }
     if (!good)
         memset(s, 0, sizeof(*s));
     return good;
