@@ -74,8 +74,8 @@ KAPU_MUST_CHECK int eventlog_open(struct eventlog_reader *e, struct bytes log);
  * banks than SHA-256. */
 KAPU_MUST_CHECK int eventlog_next(struct eventlog_reader *e, struct eventlog_event *ev);
 
-/* The SHA-256 PCRs that the log accounts for. *used: bit i set when PCR i was extended. Errors as of
- * eventlog_open and eventlog_next. */
+/* The SHA-256 PCRs that the log accounts for. *used: bit i set when PCR i was extended. Errors as
+ * of eventlog_open and eventlog_next. */
 KAPU_MUST_CHECK int eventlog_replay(const struct kapu_sha256 *h, struct bytes log,
                                     uint8_t pcr[EVENTLOG_PCRS][32], uint32_t *used);
 
