@@ -30,6 +30,9 @@ import tarfile
 import tempfile
 import uuid
 
+from kapu import textfile
+from kapu.errors import KapuError
+
 BLOCK = 4096            # data and hash block of dm-verity, and the page size of the kernel
 SECTOR = 512            # unit of device-mapper tables
 EPOCH = 0               # every time stamp in the image
@@ -51,19 +54,28 @@ class Entry:
 
 # ---------------------------------------------------------------------------------------------- reading a recipe
 
+def rules_of(path):
+    """Number and text of each line that is a rule; the file is read to its last byte, or refused."""
+    try:
+        return textfile.rules(path)
+    except KapuError as error:
+        raise RecipeError(str(error)) from None
+
+
 def read_rules(path, fields):
     """Yield (where, words) for each line of a rule file; the last word takes the rest of the line."""
     if not os.path.exists(path):
         return
-    with open(path, encoding="utf-8") as text:
-        for number, line in enumerate(text, 1):
-            line = line.strip()
-            if not line or line.startswith("#"):
-                continue
-            words = line.split(None, fields - 1)
-            if len(words) != fields:
-                raise RecipeError(f"{path}:{number}: expected {fields} fields, found {len(words)}: {line}")
-            yield f"{path}:{number}", words
+    seen = {}
+    for number, line in rules_of(path):
+        words = line.split(None, fields - 1)
+        if len(words) != fields:
+            raise RecipeError(f"{path}:{number}: expected {fields} fields, found {len(words)}: {line}")
+        what = tuple(words[:2]) if fields > 2 else words[0]
+        if what in seen:
+            raise RecipeError(f"{path}:{number}: the same rule is in line {seen[what]}: {line}")
+        seen[what] = number
+        yield f"{path}:{number}", words
 
 
 def merged(path):
@@ -129,7 +141,7 @@ def load_packages(recipe, debs, packages):
 def put(tree, path, entry, layer_origin):
     """Add one path. A later recipe may replace; the same recipe may not name a path twice."""
     old = tree.get(path)
-    if old is not None and old.kind != "dir" and layer_origin in old.origin:
+    if old is not None and layer_origin in old.origin:
         raise RecipeError(f"{entry.origin}: {path} is already there, from {old.origin}")
     tree[path] = entry
 

@@ -66,6 +66,8 @@ static int add_file(struct session *x, const char *path, size_t *at)
         return 0;
     f = fopen(path, "rbe");
     n = f != NULL ? fread(content, 1, sizeof(content), f) : 0;
+    if (f != NULL && ferror(f) != 0)
+        n = 0; /* not a part of it */
     if (f != NULL)
         fclose(f);
     if (n == 0 || n == sizeof(content) || n > MEMORY - *at) {

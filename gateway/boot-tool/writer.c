@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The writer of updates, asked with a file from a shell, as kapu-link asks it with what came from
  * the operator. */
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <kapu/protocol.h>
@@ -13,10 +14,11 @@ static size_t read_request(const char *path, uint8_t *to, size_t most)
 {
     FILE *f = fopen(path, "rbe");
     const size_t n = f != NULL ? fread(to, 1, most, f) : 0;
+    const bool all = f != NULL && ferror(f) == 0;
 
     if (f != NULL)
         fclose(f);
-    if (n > 0 && n < most)
+    if (all && n > 0 && n < most)
         return n;
     fprintf(stderr, "kapu-boot: %s: cannot be read, is empty, or is larger than a request may be\n",
             path);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "identity_file.h"
 #include "link.h"
 
 #define TEMPORARY IDENTITY_FILE ".new"
@@ -24,17 +25,18 @@ static bool is_for(X509 *certificate, struct bytes spki)
 
 bool identity_is_there(struct bytes spki)
 {
-    FILE *file = fopen(IDENTITY_FILE, "re");
-    X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    char why[256];
+    X509 *certificate = identity_file_read(IDENTITY_FILE, why, sizeof(why));
     bool there = certificate != NULL && is_for(certificate, spki);
+
+    if (why[0] != '\0')
+        say("%s: a certificate is asked for again", why);
 
     if (certificate != NULL && !there)
         say("the certificate is for a key that is gone: the secure world's storage was started "
             "anew, "
             "or lost that key; enrol this gateway again");
     X509_free(certificate);
-    if (file != NULL)
-        fclose(file);
     return there;
 }
 

@@ -21,7 +21,7 @@
 #define AGAIN_S_MAX 60
 
 struct line {
-    struct settings settings;
+    struct gateway_settings settings;
     struct gateway gateway;
     enum protocol_place place;
     bool lost, subscribed;
@@ -156,7 +156,7 @@ static bool configure(struct mosquitto *m, SSL_CTX *tls)
 /* Serves until the connection ends, or the gateway was enrolled and has to use another. */
 static void serve(struct mosquitto *m, struct line *l)
 {
-    const struct settings *s = &l->settings;
+    const struct gateway_settings *s = &l->settings;
     int port = l->place == PROTOCOL_ENROLLED ? s->port : s->enrol_port;
     int err = mosquitto_connect(m, s->host, port, KEEPALIVE_S);
     time_t until = seconds() + CONNECT_S;
@@ -195,9 +195,14 @@ static bool connect_once(struct line *l)
 int main(void)
 {
     static struct line l;
+    char why[512];
 
-    if (!settings_read(&l.settings) || !gateway_open(&l.gateway))
+    if (!gateway_settings_read(GATEWAY_SETTINGS_FILE, &l.settings, why, sizeof(why))) {
+        say("%s", why);
         return 1; /* the service manager tries again */
+    }
+    if (!gateway_open(&l.gateway))
+        return 1;
     if (mosquitto_lib_init() != MOSQ_ERR_SUCCESS)
         return 1;
     for (l.again_s = AGAIN_S;;

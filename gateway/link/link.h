@@ -9,20 +9,13 @@
 #include <kapu/bytes.h>
 #include <kapu/protocol.h>
 
+#include "gateway_settings.h"
+
 /* A line to the journal. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* ---- settings.c: where the operator is, from the verified root image ---- */
-
-#define SETTINGS_FILE "/etc/kapu/operator"
+/* Whom the operator certified, in the verified root image. */
 #define SETTINGS_CA "/etc/kapu/operator-ca.pem"
-
-struct settings {
-    char host[64], name[64]; /* address; name in its certificate */
-    int port, enrol_port;
-};
-/* false: says what is wrong and in which line. */
-bool settings_read(struct settings *s);
 
 /* ---- token.c: the TLS key, born in the secure world and never out of it ---- */
 
@@ -44,7 +37,7 @@ bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes iss
 
 /* TLS 1.3 to the operator, of whom the name in the certificate is checked; with this gateway's
  * certificate when `authenticated`. NULL: says why. */
-SSL_CTX *tls_context(const struct settings *s, bool authenticated);
+SSL_CTX *tls_context(const struct gateway_settings *s, bool authenticated);
 
 /* ---- serve.c: requests and what they are answered ---- */
 

@@ -8,7 +8,7 @@
 
 /* No dates: a gateway has no clock that it can believe. Whom the operator's authority certified is
  * believed as long as this release runs; nothing secret is told to them. */
-static bool trust_operator(SSL_CTX *ctx, const struct settings *s)
+static bool trust_operator(SSL_CTX *ctx, const struct gateway_settings *s)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
 
@@ -30,7 +30,7 @@ static bool show_identity(SSL_CTX *ctx)
     return done;
 }
 
-SSL_CTX *tls_context(const struct settings *s, bool authenticated)
+SSL_CTX *tls_context(const struct gateway_settings *s, bool authenticated)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 

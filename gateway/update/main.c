@@ -16,15 +16,15 @@
 #include <time.h>
 
 #include "fetch.h"
+#include "gateway_settings.h"
 #include "serve.h"
-#include "settings.h"
 #include "writer.h"
 
 #define PATH 256
 #define SECTOR 512u
 #define STATE_FOLDER "/var/lib/kapu-update"
 #define SOCKET "/run/kapu-update/socket"
-#define BASE 128 /* characters of the server's address */
+#define WHY 512
 
 /* Least that a server must send, or it holds updates up on purpose: an installation that fetches
  * 14 MB takes less than four hours with it. */
@@ -171,13 +171,16 @@ static bool open_files(struct program *p)
 
 static bool open_server(struct program *p)
 {
-    char path[PATH], base[BASE];
+    struct gateway_settings s;
+    char path[PATH], why[WHY];
 
-    if (!settings_releases(path_of(p, SETTINGS_FILE, path), base, sizeof(base)))
+    if (!gateway_settings_read(path_of(p, GATEWAY_SETTINGS_FILE, path), &s, why, sizeof(why))) {
+        (void)fprintf(stderr, "kapu-update: %s\n", why);
         return false;
-    p->fetch = fetch_open(base, &limits, writer_goes_on, &p->writer);
+    }
+    p->fetch = fetch_open(s.releases, &limits, writer_goes_on, &p->writer);
     if (p->fetch == NULL) {
-        (void)fprintf(stderr, "kapu-update: %s: cannot be used\n", base);
+        (void)fprintf(stderr, "kapu-update: %s: cannot be used\n", s.releases);
         return false;
     }
     p->slots.server.ctx = p->fetch;

@@ -65,6 +65,8 @@ int eventlog_resume(struct eventlog *l, uint8_t *buf, size_t n, size_t capacity)
     do {
         got = eventlog_next(&e, &ev);
     } while (got > 0);
+    if (got == 0 && e.r.at != n) /* nobody would read what came after filling */
+        return KAPU_EINVAL;
     if (got == 0)
         l->n = n;
     return got;
@@ -170,6 +172,17 @@ int eventlog_open(struct eventlog_reader *e, struct bytes log)
     return rd_end(&in);
 }
 
+/* Firmware gives the log in an area that is larger. No event looks like what fills it: it would
+ * have no digest, or four thousand million. */
+static bool only_filling_is_left(const struct rd *r)
+{
+    for (size_t i = r->at; i < r->n; i++) {
+        if (r->p[i] != r->p[r->at])
+            return false;
+    }
+    return r->at == r->n || r->p[r->at] == 0x00 || r->p[r->at] == 0xff;
+}
+
 int eventlog_next(struct eventlog_reader *e, struct eventlog_event *ev)
 {
     struct rd *r = &e->r;
@@ -178,12 +191,12 @@ int eventlog_next(struct eventlog_reader *e, struct eventlog_event *ev)
     memset(ev, 0, sizeof(*ev));
     if (r->err != 0)
         return r->err;
-    if (r->at == r->n)
+    if (only_filling_is_left(r))
         return 0;
     ev->pcr = rd_le32(r);
     ev->type = rd_le32(r);
     digests = rd_le32(r);
-    if (digests != e->algs) /* PFP 10.2.2: one for each bank */
+    if (digests > e->algs) /* PFP 10.2.2: one for each bank; some firmware leaves banks out */
         rd_fail(r, KAPU_EINVAL);
     for (uint32_t i = 0; i < digests && r->err == 0; i++) {
         uint32_t k = find_alg(e, rd_le16(r));
@@ -198,24 +211,33 @@ int eventlog_next(struct eventlog_reader *e, struct eventlog_event *ev)
         if (e->alg[k].id == ALG_SHA256)
             ev->sha256 = digest;
     }
+    if (r->err == 0 && ev->sha256.n == 0) /* replay would pass it over */
+        rd_fail(r, KAPU_EINVAL);
     ev->data = rd_bytes(r, rd_le32(r));
     if (r->err == 0)
         rd_fail(r, check_pcr(ev->pcr, ev->type));
     return r->err == 0 ? 1 : r->err;
 }
 
-/* PFP 10.4.5.3: PCR 0 starts with the locality of the startup command. */
-static int start_locality(const struct eventlog_event *ev, uint8_t pcr0[32], uint32_t used)
+/* PFP 10.4.5.3: PCR 0 starts with the locality of the startup command. Some firmware writes zeros
+ * after it. Said twice, it must be the same. */
+static int start_locality(const struct eventlog_event *ev, uint8_t pcr0[32], uint32_t used,
+                          bool *said)
 {
     uint8_t locality;
 
-    if (ev->pcr != 0 || ev->data.n != sizeof(startup_locality) + 1 ||
+    if (ev->pcr != 0 || ev->data.n <= sizeof(startup_locality) ||
         memcmp(ev->data.p, startup_locality, sizeof(startup_locality)) != 0)
         return 0;
     locality = ev->data.p[sizeof(startup_locality)];
-    if ((used & 1u) != 0 || locality > 4)
+    for (size_t i = sizeof(startup_locality) + 1; i < ev->data.n; i++) {
+        if (ev->data.p[i] != 0)
+            return KAPU_EINVAL;
+    }
+    if ((used & 1u) != 0 || locality > 4 || (*said && pcr0[31] != locality))
         return KAPU_EINVAL;
     pcr0[31] = locality;
+    *said = true;
     return 0;
 }
 
@@ -225,6 +247,7 @@ int eventlog_replay(const struct kapu_sha256 *h, struct bytes log, uint8_t pcr[E
     const unsigned drtm_first = 17, drtm_last = 22; /* PTP 1.05, 4.6: these start with ones */
     struct eventlog_reader e;
     struct eventlog_event ev;
+    bool said = false;
     int got = eventlog_open(&e, log);
 
     *used = 0;
@@ -236,7 +259,7 @@ int eventlog_replay(const struct kapu_sha256 *h, struct bytes log, uint8_t pcr[E
         uint8_t next[32];
 
         if (ev.type == EVENTLOG_EV_NO_ACTION) {
-            got = start_locality(&ev, pcr[0], *used);
+            got = start_locality(&ev, pcr[0], *used, &said);
             if (got != 0)
                 return got;
             continue;

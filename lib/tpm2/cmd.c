@@ -87,7 +87,7 @@ static void put_header(struct tpm2_cmd *c, size_t size)
 static bool is_busy(uint32_t rc)
 {
     return rc == TPM2_RC_RETRY || rc == TPM2_RC_YIELDED || rc == TPM2_RC_TESTING ||
-           rc == TPM2_RC_NV_RATE;
+           rc == TPM2_RC_NV_RATE || rc == TPM2_RC_NV_UNAVAILABLE;
 }
 
 /* Sends once; the answer's header checked, c->r behind it. */

@@ -37,34 +37,75 @@ int whole_file(const char *path, size_t most, uint8_t *to, size_t *n, char *why,
 
 #define SEEMS "; it seems to be "
 
+struct format {
+    const char *bytes;
+    size_t n;
+    const char *name;
+};
+
+#define FORMAT(bytes, name)                                                                        \
+    {                                                                                              \
+        bytes, sizeof(bytes) - 1, SEEMS name                                                       \
+    }
+
+/* Numbers of CBOR tags and of claims: RFC 8392, RFC 9711, draft-ietf-rats-corim, RFC 9393. */
+static const struct format formats[] = {
+    FORMAT("\xd9\x01\xf4", "a CoRIM (tag 500)"),
+    FORMAT("\xd9\x01\xf5", "a CoRIM (tag 501)"),
+    FORMAT("\xd9\x01\xf6", "a signed CoRIM (tag 502)"),
+    FORMAT("\xd9\x01\xfa", "a CoMID (tag 506)"),
+    FORMAT("\xd9\x01\xfb", "a CoTS (tag 507)"),
+    FORMAT("\xd9\x01\xf9", "a CoSWID (tag 505)"),
+    FORMAT("\xda\x53\x57\x49\x44", "a CoSWID"),
+    FORMAT("\xd9\x02\x5a", "a detached EAT bundle (tag 602)"),
+    FORMAT("\xd8\x3d", "a CWT (RFC 8392), maybe an EAT of another profile"),
+    FORMAT("\xd1", "a COSE_Mac0, maybe an EAT of another profile"),
+    FORMAT("\xd2", "a COSE_Sign1 of another kind"),
+    FORMAT("\xd8\x62", "a COSE_Sign of another kind"),
+    FORMAT("\x84\x43", "a COSE_Sign1 without its tag, maybe an EAT of another profile"),
+    FORMAT("eyJ", "a JSON Web Token"),
+    FORMAT("{", "JSON"),
+    FORMAT("-----BEGIN ", "PEM"),
+    FORMAT("\x30\x82", "DER"),
+    FORMAT("\x7f"
+           "ELF",
+           "ELF"),
+    FORMAT("\x1f\x8b", "gzip"),
+    FORMAT("PK\x03\x04", "zip"),
+    FORMAT("SQLite format 3", "an SQLite database"),
+};
+
+/* What the beginning of a CBOR file has in it. The more particular comes first. */
+static const struct format inside[] = {
+    FORMAT("application/x.kapu.board-record", "a board record of kapu"),
+    FORMAT("application/x.kapu.reference", "a file of kapu's reference values"),
+    FORMAT("application/x.kapu.", "a file of kapu for releases"),
+    FORMAT("application/rim+cose", "a signed CoRIM"),
+    FORMAT("application/rim+cbor", "a signed CoRIM"),
+    FORMAT("application/corim", "a signed CoRIM"),
+    FORMAT("tag:kapu.example,2026:evidence", "a token of kapu's evidence"),
+    FORMAT("application/eat", "an EAT (RFC 9711)"),
+    FORMAT("\x19\x01\x09\x78", "an EAT (RFC 9711)"),     /* eat_profile, a text */
+    FORMAT("\x19\x01\x09\xd8\x6f", "an EAT (RFC 9711)"), /* or an OID */
+};
+
+#define LOOK_AT 1024u
+
+static bool is_cbor(struct bytes file)
+{
+    return file.n > 0 && file.p[0] >= 0x80 && file.p[0] < 0xdf; /* array, map or tag */
+}
+
 const char *text_format(struct bytes file)
 {
-    static const struct {
-        const char *begin;
-        size_t n;
-        const char *name;
-    } formats[] = {
-        {"\xd9\x01\xf5", 3, SEEMS "a CoRIM (tag 501)"},
-        {"\xd9\x01\xf6", 3, SEEMS "a signed CoRIM (tag 502)"},
-        {"\xd9\x01\xfa", 3, SEEMS "a CoMID (tag 506)"},
-        {"\xd8\x3d", 2, SEEMS "a CWT (RFC 8392), maybe an EAT of another profile"},
-        {"\xd2", 1, SEEMS "a COSE_Sign1 of another kind"},
-        {"\xd8\x62", 2, SEEMS "a COSE_Sign of another kind"},
-        {"\x84\x43", 2, SEEMS "a COSE_Sign1 without its tag, maybe an EAT of another profile"},
-        {"eyJ", 3, SEEMS "a JSON Web Token"},
-        {"{", 1, SEEMS "JSON"},
-        {"-----BEGIN ", 11, SEEMS "PEM"},
-        {"\x30\x82", 2, SEEMS "DER"},
-        {"\x7f"
-         "ELF",
-         4, SEEMS "ELF"},
-        {"\x1f\x8b", 2, SEEMS "gzip"},
-        {"PK\x03\x04", 4, SEEMS "zip"},
-        {"SQLite format 3", 15, SEEMS "an SQLite database"},
-    };
+    const size_t n = file.n < LOOK_AT ? file.n : LOOK_AT;
 
+    for (size_t i = 0; is_cbor(file) && i < sizeof(inside) / sizeof(inside[0]); i++) {
+        if (memmem(file.p, n, inside[i].bytes, inside[i].n) != NULL)
+            return inside[i].name;
+    }
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (file.n >= formats[i].n && memcmp(file.p, formats[i].begin, formats[i].n) == 0)
+        if (file.n >= formats[i].n && memcmp(file.p, formats[i].bytes, formats[i].n) == 0)
             return formats[i].name;
     }
     return "";

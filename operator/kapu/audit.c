@@ -70,7 +70,7 @@ int command_audit(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (operator_open(&o, folder) == 0) {
+    if (operator_open_to_read(&o, folder) == 0) {
         struct store *store = o.fleet.store;
 
         printf("%s", s.json ? "[" : "");

@@ -163,7 +163,10 @@ static int take_away(struct command *c, char **word, int n)
 static const struct {
     const char *name;
     int (*run)(struct command *c, char **word, int n);
-} verbs[] = {{"add", add}, {"list", list}, {"remove", take_away}};
+    int (*open)(struct operator* o, const char *folder);
+} verbs[] = {{"add", add, operator_open},
+             {"list", list, operator_open_to_read},
+             {"remove", take_away, operator_open}};
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -205,7 +208,7 @@ int command_board(int argc, char **argv)
 
     if (verb >= 0) {
         status = EXIT_FAILED;
-        if (operator_open(&c.o, folder) == 0)
+        if (verbs[verb].open(&c.o, folder) == 0)
             status = verbs[verb].run(&c, argv + optind + 1, argc - optind - 1);
         operator_close(&c.o);
     }

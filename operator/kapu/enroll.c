@@ -114,30 +114,21 @@ static int request(struct enroll *e, const char *name, const struct protocol_req
  * gateway is called. */
 static int know(struct enroll *e)
 {
-    struct tpm2_public ek;
-    struct tpm2_name name;
     struct evidence_key key;
-    uint8_t ueid[EVIDENCE_UEID_SIZE];
     struct wr w;
     int err = x509_check_ek(e->roots, e->who.ek_certificate, NULL, 0,
                             fleet_now_ms(&e->o.fleet) / 1000, &key, e->why, sizeof(e->why));
 
     if (err != 0)
         return verifier_failed(e, err);
-    tpm2_template_ek(&ek);
-    ek.x_n = ek.y_n = sizeof(key.x);
-    memcpy(ek.x, key.x, sizeof(key.x));
-    memcpy(ek.y, key.y, sizeof(key.y));
     wr_init(&w, e->ek_public, sizeof(e->ek_public));
-    tpm2_wr_public(&w, &ek);
-    if (w.err != 0 || tpm2_public_name(&crypto_openssl.sha256, &ek, &name) != 0 ||
-        evidence_ueid(&crypto_openssl.sha256, (struct bytes){name.b, name.n}, ueid) != 0)
+    err = enrol_ek_public(&key, e->identity.name, e->name, &w);
+    if (err == KAPU_EPIN)
+        return because(e, EXIT_FAILED, "it claims a name that is not its TPM's; that is ", e->name);
+    if (err != 0)
         return verifier_failed(e, KAPU_ECRYPTO);
     e->hello = (struct enrol_hello){
         .ek_certificate = e->who.ek_certificate, .ek_public = wr_done(&w), .ak_public = e->who.ak};
-    protocol_name(ueid, e->name);
-    if (strcmp(e->name, e->identity.name) != 0)
-        return because(e, EXIT_FAILED, "it claims a name that is not its TPM's; that is ", e->name);
     return EXIT_DONE;
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "crypto_openssl.h"
@@ -53,17 +54,26 @@ int key_load(const char *path, struct evidence_key *key)
 static int write_part(const char *folder, const char *name, struct bytes b)
 {
     char path[4096];
+    bool done;
     FILE *f;
+    int err;
 
     if (b.n == 0)
         return 0;
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     f = fopen(path, "wb");
-    if (f == NULL || fwrite(b.p, 1, b.n, f) != b.n || fclose(f) != 0) {
-        (void)fail("%s: %s", path, strerror(errno));
-        return -1;
+    done = f != NULL && fwrite(b.p, 1, b.n, f) == b.n && fflush(f) == 0;
+    err = errno;
+    if (f != NULL && fclose(f) != 0 && done) {
+        err = errno;
+        done = false;
     }
-    return 0;
+    if (done)
+        return 0;
+    (void)fail("%s: %s", path, strerror(err));
+    if (f != NULL)
+        (void)unlink(path); /* a part of it would be taken for the whole */
+    return -1;
 }
 
 static int write_key(const char *folder, const struct evidence_key *ak)

@@ -115,7 +115,7 @@ int command_fleet(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (operator_open(&s.o, folder) == 0) {
+    if (operator_open_to_read(&s.o, folder) == 0) {
         struct store *store = s.o.fleet.store;
 
         s.json = json;

@@ -197,7 +197,9 @@ static int read_policy(struct operator* o)
     return -1;
 }
 
-int operator_open(struct operator* o, const char *folder)
+typedef struct store *open_fn(const char *path, char *why, size_t why_n);
+
+static int open_with(struct operator* o, const char *folder, open_fn *open_store)
 {
     char path[OPERATOR_PATH], why[256];
 
@@ -214,11 +216,21 @@ int operator_open(struct operator* o, const char *folder)
         (void)fail("%s", why);
         return -1;
     }
-    o->fleet.store = store_sqlite_open(operator_path(o, "kapu.db", path), why, sizeof(why));
+    o->fleet.store = open_store(operator_path(o, "kapu.db", path), why, sizeof(why));
     if (o->fleet.store != NULL)
         return 0;
     (void)fail("%s", why); /* which begins with the path */
     return -1;
+}
+
+int operator_open(struct operator* o, const char *folder)
+{
+    return open_with(o, folder, store_sqlite_open);
+}
+
+int operator_open_to_read(struct operator* o, const char *folder)
+{
+    return open_with(o, folder, store_sqlite_open_to_read);
 }
 
 void operator_close(struct operator* o)

@@ -38,6 +38,8 @@ struct operator
 /* `folder` is --operator's value, or NULL: KAPU_OPERATOR, build/operator, ~/.config/kapu. 0 or -1;
  * operator_close is right after both. */
 int operator_open(struct operator* o, const char *folder);
+/* The same for a command that changes nothing: the folder may be read-only. */
+int operator_open_to_read(struct operator* o, const char *folder);
 void operator_close(struct operator* o);
 /* The path of a file in the folder. */
 const char *operator_path(const struct operator* o, const char *name, char to[OPERATOR_PATH]);

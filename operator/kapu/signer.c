@@ -7,7 +7,6 @@
 
 #include "commands.h"
 #include "crypto_openssl.h"
-#include "pem_openssl.h"
 
 static int public_of(struct signer *s, EVP_PKEY **key)
 {
@@ -55,20 +54,8 @@ int signer_sign(struct signer *s, const uint8_t digest[32],
     return -1;
 }
 
-/* A file is looked at to its last byte first: GnuTLS takes the first key that it finds in it. */
 static int key_open(struct signer *s, const char *key)
 {
-    char why[512];
-    EVP_PKEY *only;
-
-    if (strncmp(key, "pkcs11:", 7) != 0) {
-        only = pem_key(key, PEM_PRIVATE_KEY, why, sizeof(why));
-        if (only == NULL) {
-            (void)fail("%s: %s", s->what, why);
-            return -1;
-        }
-        EVP_PKEY_free(only);
-    }
     if (sign_key_open(&s->key, key) == 0)
         return 0;
     (void)fail("%s: %s", s->what, s->key.why);

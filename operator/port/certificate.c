@@ -19,7 +19,7 @@ static void date_text(const ASN1_TIME *t, char to[32])
 static const char *name_text(const X509_NAME *name, char to[NAME_MAX_N])
 {
     if (X509_NAME_oneline(name, to, NAME_MAX_N) == NULL || to[0] == '\0')
-        snprintf(to, NAME_MAX_N, "nobody");
+        snprintf(to, NAME_MAX_N, "an unnamed holder");
     return to;
 }
 

@@ -55,7 +55,8 @@ static int appraise_log(struct appraisal *a)
     if (err == KAPU_ECRYPTO)
         return err;
     if (err != 0) {
-        EXECUTABLES(a, "the event log is malformed");
+        EXECUTABLES(a, err == KAPU_EUNSUPPORTED ? "the event log has no SHA-256 digests"
+                                                : "the event log is malformed");
         return 0;
     }
     for (size_t i = 0; i < EVIDENCE_PCRS; i++) {

@@ -22,7 +22,8 @@ static int explain(int err, struct bytes file, const struct evidence_token *t, c
         snprintf(why, why_n, "cryptography failed");
         break;
     case KAPU_EUNSUPPORTED:
-        snprintf(why, why_n, "signed, but of another type or version than this kapu reads");
+        snprintf(why, why_n, "signed, but of another type or version than this kapu reads%s",
+                 text_format(file));
         break;
     default:
         snprintf(why, why_n, "not a board record%s", text_format(file));

@@ -42,6 +42,50 @@ static int read_public(struct bytes in, struct tpm2_public *pub)
     return err != 0 ? err : rd_end(&r);
 }
 
+static uint8_t without_zeros(const uint8_t number[32])
+{
+    uint8_t n = 32;
+
+    while (n > 1 && number[32 - n] == 0)
+        n--;
+    return n;
+}
+
+static int area_of(const struct tpm2_public *ek, char called[PROTOCOL_NAME_SIZE], struct wr *area)
+{
+    uint8_t ueid[EVIDENCE_UEID_SIZE];
+    struct tpm2_name name;
+
+    area->at = 0;
+    tpm2_wr_public(area, ek);
+    if (area->err != 0)
+        return area->err;
+    if (tpm2_public_name(SHA, ek, &name) != 0 ||
+        evidence_ueid(SHA, (struct bytes){name.b, name.n}, ueid) != 0)
+        return KAPU_ECRYPTO;
+    protocol_name(ueid, called);
+    return 0;
+}
+
+int enrol_ek_public(const struct evidence_key *key, const char *name,
+                    char called[PROTOCOL_NAME_SIZE], struct wr *area)
+{
+    struct tpm2_public ek;
+    int err = 0;
+
+    tpm2_template_ek(&ek);
+    memcpy(ek.x, key->x, sizeof(key->x));
+    memcpy(ek.y, key->y, sizeof(key->y));
+    for (unsigned i = 4; err == 0 && i-- > 0;) { /* the last is that with all bytes */
+        ek.x_n = (i & 1) != 0 ? without_zeros(ek.x) : 32;
+        ek.y_n = (i & 2) != 0 ? without_zeros(ek.y) : 32;
+        err = area_of(&ek, called, area);
+        if (err == 0 && strcmp(called, name) == 0)
+            return 0;
+    }
+    return err == 0 ? KAPU_EPIN : err;
+}
+
 /* The EK must be what its certificate says, with the template of the EK Credential Profile: else it
  * could be one that gives a secret to others than its TPM. */
 static int check_ek(const struct identity *id, const struct evidence_key *certified,

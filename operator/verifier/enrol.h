@@ -23,6 +23,7 @@
 #ifndef KAPU_ENROL_H
 #define KAPU_ENROL_H
 
+#include <kapu/protocol.h>
 #include <kapu/tpm2.h>
 
 #include "fleet.h"
@@ -60,6 +61,15 @@ KAPU_MUST_CHECK int enrol_challenge(const struct fleet *f, const struct x509_roo
                                     const struct enrol_terms *terms,
                                     const struct enrol_hello *hello, struct enrol_challenge *c,
                                     char why[ENROL_WHY]);
+
+/*
+ * The EK's public area (TPMT_PUBLIC) by its certificate's key: its template is fixed. Older TPMs
+ * leave out zeros at the front of a coordinate, and the EK's name follows from what they write: it
+ * is the area of the gateway that is called `name` (kapu/protocol.h). KAPU_EPIN: no such area; the
+ * ordinary one is written, and `called` is what its gateway is called. KAPU_ECRYPTO, KAPU_ESPACE.
+ */
+KAPU_MUST_CHECK int enrol_ek_public(const struct evidence_key *key, const char *name,
+                                    char called[PROTOCOL_NAME_SIZE], struct wr *area);
 
 struct enrol_answer {
     const char *name; /* 1 to 63 of A-Z a-z 0-9 . _ -, begins with none of the last three */

@@ -86,8 +86,8 @@ static void explain(int err, const char *path, struct bytes file, const struct e
         snprintf(why, why_n, "%s: it has more releases than %u", path, REFERENCE_RELEASES);
         break;
     case KAPU_EUNSUPPORTED:
-        snprintf(why, why_n, "%s: signed, but of another type or version than this kapu reads",
-                 path);
+        snprintf(why, why_n, "%s: signed, but of another type or version than this kapu reads%s",
+                 path, text_format(file));
         break;
     default:
         snprintf(why, why_n, "%s: not a signed file of reference values%s", path,

@@ -142,6 +142,9 @@ struct store {
 
 /* Opens or makes a database file. NULL: `why` says the reason. */
 struct store *store_sqlite_open(const char *path, char *why, size_t why_n);
+/* The same for what changes nothing: a file in a folder that is read-only is opened too, if nothing
+ * of the store is in a file beside it. */
+struct store *store_sqlite_open_to_read(const char *path, char *why, size_t why_n);
 void store_close(struct store *s);
 
 /* The port that the appraisal looks up reference values by. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store.h"
+#include "store_file.h"
 
 #define DAY_MAX (1u << 30)    /* most that a sum of starts is told as */
 #define INTERVAL_MAX_S 86400u /* of being judged */
@@ -1065,6 +1066,16 @@ static int make_tables(sqlite3 *db)
     return sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
+static int prepare_statements(struct sqlite_store *s)
+{
+    for (unsigned i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->prepared[i],
+                               NULL) != SQLITE_OK)
+            return -1;
+    }
+    return 0;
+}
+
 static int prepare(struct sqlite_store *s, const char *path)
 {
     char cache[48];
@@ -1078,15 +1089,57 @@ static int prepare(struct sqlite_store *s, const char *path)
         sqlite3_exec(s->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(s->db, cache, NULL, NULL, NULL) != SQLITE_OK || make_tables(s->db) != 0)
         return -1;
-    for (unsigned i = 0; i < STATEMENTS; i++) {
-        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->prepared[i],
-                               NULL) != SQLITE_OK)
-            return -1;
-    }
-    return 0;
+    return prepare_statements(s);
 }
 
-struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
+/* ---- in a folder that cannot be written (store_file.h) ---- */
+
+/* SQLite makes files beside a database, also to read it: a folder that is read-only, or a disk that
+ * is full, has no room for them. Then all must be in the database itself. */
+static bool has_no_room(const struct sqlite_store *s, const char *path)
+{
+    const int system = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
+    const bool full = s->db != NULL && (sqlite3_errcode(s->db) == SQLITE_FULL || system == ENOSPC ||
+                                        system == EDQUOT);
+
+    return (full || store_folder_is_read_only(path)) && !store_has_changes_beside(path);
+}
+
+static int prepare_to_read(struct sqlite_store *s, const char *path)
+{
+    char uri[STORE_URI_MAX];
+    int version = 0;
+
+    sqlite3_close(s->db);
+    s->db = NULL;
+    if (!store_uri(path, uri, sizeof(uri)) ||
+        sqlite3_open_v2(uri, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) != SQLITE_OK ||
+        user_version(s->db, &version) != 0 || version != SCHEMA_VERSION)
+        return -1;
+    return prepare_statements(s);
+}
+
+/* NULL; *why says why the store cannot be opened. */
+static struct store *refuse(struct sqlite_store *s, const char *path, char *why, size_t why_n)
+{
+    const int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+    char reason[256];
+
+    explain(s->db, reason, sizeof(reason));
+    if (code == SQLITE_OK)
+        snprintf(reason, sizeof(reason), "is of another version of kapu");
+    else if (store_folder_is_read_only(path))
+        snprintf(reason, sizeof(reason),
+                 store_has_changes_beside(path)
+                     ? "its folder is read-only, and changes are in kapu.db-wal: copy the folder "
+                       "to where it can be written"
+                     : "its folder is read-only: nothing can be changed there");
+    snprintf(why, why_n, "%s: %s", path, reason);
+    close_store(&s->store);
+    return NULL;
+}
+
+static struct store *open_store(const char *path, bool to_read, char *why, size_t why_n)
 {
     static const struct store_ops ops = {
         .gateway_add = gateway_add,
@@ -1119,15 +1172,18 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
         return NULL;
     }
     s->store.ops = &ops;
-    if (prepare(s, path) != 0) {
-        const int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
-        char reason[256];
-
-        explain(s->db, reason, sizeof(reason));
-        snprintf(why, why_n, "%s: %s", path,
-                 code == SQLITE_OK ? "is of another version of kapu" : reason);
-        close_store(&s->store);
-        return NULL;
-    }
+    if (prepare(s, path) != 0 &&
+        (!to_read || !has_no_room(s, path) || prepare_to_read(s, path) != 0))
+        return refuse(s, path, why, why_n);
     return &s->store;
+}
+
+struct store *store_sqlite_open(const char *path, char *why, size_t why_n)
+{
+    return open_store(path, false, why, why_n);
+}
+
+struct store *store_sqlite_open_to_read(const char *path, char *why, size_t why_n)
+{
+    return open_store(path, true, why, why_n);
 }

@@ -9,11 +9,10 @@
 #include <string.h>
 
 #include "certificate.h"
-#include "crypto_openssl.h"
+#include "ek_certificate.h"
 #include "pem_openssl.h"
 
-#define EK_PURPOSE "2.23.133.8.1" /* tcg-kp-EKCertificate */
-#define AUTH_LEVEL 2              /* at least 112 bits: no SHA-1, no RSA below 2048 */
+#define AUTH_LEVEL 2 /* at least 112 bits: no SHA-1, no RSA below 2048 */
 #define DAY_S 86400
 #define SERIAL_BYTES 16
 
@@ -67,6 +66,23 @@ static X509 *parse(struct bytes der)
     return x;
 }
 
+/* Who looks for the missing one should know where its maker says that it is. */
+static void add_place_of_issuer(X509_STORE_CTX *c, char *error, size_t n)
+{
+    X509 *x = X509_STORE_CTX_get_current_cert(c);
+    const int err = X509_STORE_CTX_get_error(c);
+    const size_t used = strlen(error);
+    char place[96];
+
+    if (x == NULL || (err != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+                      err != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
+                      err != X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE))
+        return;
+    ek_certificate_issuer_at(x, place, sizeof(place));
+    if (place[0] != '\0')
+        snprintf(error + used, n - used, "; its maker has it at %s", place);
+}
+
 /* Verifies the chain; `error` is empty when it is good. */
 static void check_chain(const struct x509_roots *roots, X509 *leaf, STACK_OF(X509) * others,
                         uint64_t now_s, char *error, size_t n)
@@ -83,23 +99,12 @@ static void check_chain(const struct x509_roots *roots, X509 *leaf, STACK_OF(X50
         /* an intermediate authority may be what the operator trusts */
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
         error[0] = '\0';
-        if (X509_verify_cert(c) != 1)
+        if (X509_verify_cert(c) != 1) {
             certificate_chain_fault(c, now_s, "ek-cas.pem", NULL, error, n);
+            add_place_of_issuer(c, error, n);
+        }
     }
     X509_STORE_CTX_free(c);
-}
-
-static bool is_for_ek(X509 *x)
-{
-    EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
-    ASN1_OBJECT *wanted = OBJ_txt2obj(EK_PURPOSE, 1);
-    bool found = false;
-
-    for (int i = 0; usage != NULL && wanted != NULL && i < sk_ASN1_OBJECT_num(usage); i++)
-        found = found || OBJ_cmp(sk_ASN1_OBJECT_value(usage, i), wanted) == 0;
-    ASN1_OBJECT_free(wanted);
-    EXTENDED_KEY_USAGE_free(usage);
-    return found && X509_check_ca(x) == 0;
 }
 
 static bool is_p256(EVP_PKEY *key)
@@ -117,9 +122,10 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
                   const struct bytes *intermediate, size_t intermediates, uint64_t now_s,
                   struct evidence_key *key, char *why, size_t why_n)
 {
+    const char *error;
+    const struct bytes der = ek_certificate_in(certificate, &error);
     STACK_OF(X509) *others = sk_X509_new_null();
-    X509 *leaf = parse(certificate);
-    const char *error = "the endorsement certificate is malformed";
+    X509 *leaf = parse(der);
     char chain[320];
     bool good = leaf != NULL && others != NULL && intermediates <= X509_INTERMEDIATES;
 
@@ -130,15 +136,11 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
         if (!good)
             X509_free(x);
     }
-    if (good) {
+    if (good)
+        error = ek_certificate_fault(leaf, key);
+    if (good && error == NULL) {
         check_chain(roots, leaf, others, now_s, chain, sizeof(chain));
         error = chain[0] != '\0' ? chain : NULL;
-        if (error == NULL && !is_for_ek(leaf))
-            error = "it is no certificate for an endorsement key";
-        if (error == NULL &&
-            (!is_p256(X509_get0_pubkey(leaf)) ||
-             openssl_p256_coordinates(X509_get0_pubkey(leaf), key->x, key->y) != 0))
-            error = "its key is not on P-256";
     }
     if (error != NULL)
         snprintf(why, why_n, "the TPM is not genuine: %s", error);

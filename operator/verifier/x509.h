@@ -19,7 +19,8 @@ void x509_roots_free(struct x509_roots *roots);
 /*
  * The P-256 key of an endorsement certificate (DER) that chains to one of the roots, maybe through
  * intermediates (DER), is good at that time, and was issued for an endorsement key (EK Credential
- * Profile 2.5, 3.2.16). KAPU_EAUTH: `why` says what is wrong.
+ * Profile 2.5, 3.2.16). `certificate` may be followed by what fills its NV index
+ * (ek_certificate.h). KAPU_EAUTH: `why` says what is wrong.
  */
 KAPU_MUST_CHECK int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
                                   const struct bytes *intermediate, size_t intermediates,

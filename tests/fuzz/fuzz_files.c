@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Settings and PEM, as an operator's folder may have them. The first byte says which. */
+/* Settings and PEM, as an operator's folder may have them, and the settings of a gateway. The first
+ * byte says which. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
+#include "gateway_settings.h"
 #include "pem.h"
 #include "settings.h"
 
@@ -36,6 +38,19 @@ static bool set(void *into, size_t offset, char **word, size_t words)
     return words > offset && (!settings_number(word[0], 99, &n) || n <= 99);
 }
 
+static void fuzz_gateway(struct bytes text)
+{
+    struct gateway_settings g;
+    char why[128] = "";
+    const bool good = gateway_settings_parse(text, &g, why, sizeof(why));
+
+    if (!good && why[0] == '\0')
+        abort(); /* it must say why */
+    if (good && (g.host[0] == '\0' || g.name[0] == '\0' || g.releases[0] == '\0' || g.port < 1 ||
+                 g.port > 65535 || g.enrol_port < 1 || g.enrol_port > 65535))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct setting known[] = {
@@ -50,6 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1 || size > INPUT_MAX)
         return 0;
+    if (data[0] == 2) {
+        fuzz_gateway(text);
+        return 0;
+    }
     err = (data[0] & 1) != 0 ? settings_parse(text, known, 3, &s, why, sizeof(why))
                              : pem_parse(text, take, &s, why, sizeof(why));
     if (err != 0 && strncmp(why, "line ", 5) != 0)

@@ -42,7 +42,7 @@ def tree(tmp_path):
 
 def make(tree, text):
     policy = tree.parent / "policy"
-    policy.write_text(text)
+    policy.write_text(text.rstrip("\n") + "\n")
     return allow.make_allow_list(tree, allow.Policy([policy]), "ab" * 32)
 
 
@@ -112,7 +112,7 @@ def test_what_follows_an_alarm_is_said_by_policy(tmp_path, text, seconds):
     ("[state]\nlockdown = none", "does not say on_alarm"),
 ])
 def test_a_mistake_in_the_reaction_is_named(tmp_path, text, message):
-    (tmp_path / "policy").write_text(text)
+    (tmp_path / "policy").write_text(f"{text}\n")
     with pytest.raises(KapuError) as error:
         allow.reset_seconds(allow.Policy([tmp_path / "policy"]))
     assert message in str(error.value)

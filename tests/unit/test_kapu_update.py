@@ -32,6 +32,7 @@ COUNTER = 1  # security counter of the release
 UEID = b"\x01" + b"\x42" * 32
 FACTORY = "f0" * 32
 WAIT_S = 60
+OPERATOR = "host=10.0.2.100\nname=x\nport=8883\nenrol-port=8884\n"  # of its settings, but not the server of releases
 WRITTEN_MOST = 1.05  # of the least that must be written
 
 
@@ -53,7 +54,7 @@ class Gateway:
         self.log = folder / "log"
         for name in ("dev/kapu", "tee", "slot", "etc/kapu", "var/lib/kapu-update", "run/kapu-update"):
             (folder / name).mkdir(parents=True)
-        (folder / "etc/kapu/operator").write_text(f"# test\nhost=10.0.2.100\nreleases=file:{server}\n")
+        (folder / "etc/kapu/operator").write_text(f"# test\n{OPERATOR}releases=file:{server}\n")
         (folder / "tee/counter").write_bytes(struct.pack("@I", COUNTER - 1))
         for number, role in enumerate(("release", "rollout", "approval"), 1):
             (folder / f"tee/keys.{number}").write_bytes(content_of((keys / role).read_bytes()))
@@ -310,7 +311,7 @@ def test_what_cannot_be_opened_is_named(gateway):
     assert gateway.ended() == 1
     assert re.search(r"dev/kapu/other-root: No such file", gateway.log.read_text())
     gateway.reset()
-    (gateway.folder / "etc/kapu/operator").write_text("host=10.0.2.100\n")
+    (gateway.folder / "etc/kapu/operator").write_text(OPERATOR)
     gateway.start()
     assert gateway.ended() == 1
-    assert "releases=URL must be there" in gateway.log.read_text()
+    assert "etc/kapu/operator: releases= must be there" in gateway.log.read_text()

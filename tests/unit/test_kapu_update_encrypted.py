@@ -106,7 +106,7 @@ class Gateway:
         self.identities, self.process = [OLD, "-"], None
         for name in ("dev/kapu", "tee", "slot", "etc/kapu", "var/lib/kapu-update", "run/kapu-update"):
             (folder / name).mkdir(parents=True)
-        (folder / "etc/kapu/operator").write_text(f"host=10.0.2.100\nreleases=file:{server}\n")
+        (folder / "etc/kapu/operator").write_text(f"host=10.0.2.100\nname=x\nport=8883\nenrol-port=8884\nreleases=file:{server}\n")
         (folder / "tee/counter").write_bytes(struct.pack("@I", COUNTER - 1))
         for number, role in enumerate(("release", "rollout", "approval"), 1):
             (folder / f"tee/keys.{number}").write_bytes(update_keys.first_set(role))

@@ -7,7 +7,7 @@ import re
 import struct
 from pathlib import Path
 
-from . import sectioned
+from . import sectioned, textfile
 from .errors import KapuError
 
 MAGIC, VERSION, HEADER = b"KAPUALLO", 2, sectioned.HEAD
@@ -31,6 +31,7 @@ FIRST_STRING_STATE = 16
 PROGRAM_KEYS = ("users", "capabilities", "no_new_privs", "seccomp", "listen", "raw_sockets", "peers",
                 "namespaces", "io_uring")
 REACTION_KEYS = ("on_alarm",)
+USER_MAX = (1 << 32) - 2  # the last one is nobody's
 GRACE_SECONDS = range(5, 121)  # up to the watchdog's time (platform.h)
 
 
@@ -47,13 +48,15 @@ class Policy:
             self._read(path)
 
     def _read(self, path: Path) -> None:
-        section, keys = None, {}
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            line, place = line.strip(), f"{path.name}, line {number}"
-            if not line or line.startswith("#"):
-                continue
+        section, keys, here, last = None, {}, {}, ""
+        for number, line in textfile.rules(path):
+            place = f"{path.name}, line {number}"
             if line.startswith("["):
+                self._said_something(section, last, keys)
                 section, keys = self._section(line, place)
+                if (section, "") in here:
+                    raise KapuError(f"{place}: {line} is there twice, first in {here[section, '']}")
+                here[section, ""] = last = place
                 continue
             name, equals, value = (part.strip() for part in line.partition("="))
             if section is None or not equals or not value:
@@ -61,12 +64,15 @@ class Policy:
             known = {"state": STATE, "reaction": REACTION_KEYS}.get(section, PROGRAM_KEYS)
             if name not in known:
                 raise KapuError(f"{place}: '{name}' is not known here; known: {', '.join(known)}")
-            if (section, name) in self.places and self.places[section, name].startswith(
-                    f"{path.name},"):
-                raise KapuError(f"{place}: '{name}' is there twice, first in "
-                                f"{self.places[section, name]}")
+            if (section, name) in here:
+                raise KapuError(f"{place}: '{name}' is there twice, first in {here[section, name]}")
             keys[name] = value
-            self.places[section, name] = place
+            self.places[section, name] = here[section, name] = place
+        self._said_something(section, last, keys)
+
+    def _said_something(self, section: str | None, place: str, keys: dict) -> None:
+        if section is not None and not keys:
+            raise KapuError(f"{place}: nothing follows this section: the file was cut, or a line is missing")
 
     def _section(self, line: str, place: str):
         match = re.fullmatch(r"\[(state|reaction|program (/\S+|\*))\]", line)
@@ -82,10 +88,13 @@ class Policy:
 
 
 def read_users(tree: Path) -> dict[str, int]:
-    users = {}
-    for line in (tree / "etc/passwd").read_text().splitlines():
-        name, _, uid = line.split(":")[:3]
-        users[name] = int(uid)
+    users: dict[str, int] = {}
+    path = tree / "etc/passwd"
+    for number, line in textfile.rules(path):
+        name, *rest = line.split(":")
+        if len(rest) != 6 or not name or name in users or not rest[1].isdigit() or int(rest[1]) > USER_MAX:
+            raise KapuError(f"{path}, line {number}: not a user, or one that is there twice: '{line}'")
+        users[name] = int(rest[1])
     return users
 
 
@@ -95,8 +104,8 @@ def user_ranges(words: str, users: dict[str, int], place: str) -> list[tuple[int
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
         if match:
             first, last = int(match.group(1)), int(match.group(2) or match.group(1))
-            if first > last:
-                raise KapuError(f"{place}: the range {word} is empty")
+            if first > last or last > USER_MAX:
+                raise KapuError(f"{place}: the range {word} is empty, or goes beyond {USER_MAX}")
             ranges.append((first, last))
         elif word in users:
             ranges.append((users[word], users[word]))

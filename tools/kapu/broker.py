@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from . import keys, tpm, update_keys
+from . import keys, textfile, tpm, update_keys
 from .errors import KapuError
 from .paths import BUILD, ROOT, host_environment
 from .processes import end_process, read_pid
@@ -51,8 +51,6 @@ SIDES = ("operators", "gateways")
 GATEWAYS_SEE = "10.0.2.100"  # the brokers, from within QEMU
 GATEWAY_PORTS = {"main": 8883, "enrolment": 8884}
 YEARS = 10
-MARK = "-----"  # of PEM
-CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 START_SECONDS = 60
 # What the brokers are called: by everybody, on this host, and from within a gateway's QEMU.
 NAMES = [x509.DNSName("kapu-broker"), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
@@ -115,27 +113,19 @@ def take_authority(folder: Path) -> None:
     write_private(folder / "ca.key", key.read_bytes())
 
 
-def certificates_in(path: Path) -> list[x509.Certificate]:
-    """All certificates of a PEM file; what is not one is refused, not passed over."""
-    try:
-        text = path.read_bytes().decode("latin-1")
-    except OSError as error:
-        raise KapuError(f"{path}: {error.strerror}") from error
-    found, end = [], 0
-    for block in CERTIFICATE.finditer(text):
-        line = text.count("\n", 0, block.start()) + 1
-        if MARK in text[end:block.start()]:
-            break
+def certificates_in(path: Path) -> list[bytes]:
+    """All certificates (DER) of a PEM file; what is not one is refused, not passed over. OpenSSL reads them, as kapu
+    will: makers of TPMs have some that stricter readers refuse."""
+    found = []
+    for line, label, der in textfile.pem(path):
+        if label != "CERTIFICATE":
+            raise KapuError(f"{path}, line {line}: a block that is not a certificate")
         try:
-            found.append(x509.load_pem_x509_certificate(block.group().encode("latin-1")))
-        except ValueError as error:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=der)
+        except ssl.SSLError as error:
             raise KapuError(f"{path}, line {line}: the certificate that begins here is damaged") from error
-        end = block.end()
-    if MARK in text[end:]:
-        line = text.count("\n", 0, text.index(MARK, end)) + 1
-        raise KapuError(f"{path}, line {line}: not a whole certificate (PEM)")
-    if not found:
-        raise KapuError(f"{path} has no certificate (PEM); openssl x509 -inform DER makes PEM of DER")
+        found.append(der)
     return found
 
 
@@ -148,18 +138,22 @@ def trust_tpms(folder: Path, authorities: list[Path]) -> None:
             known += [] if one in known else [one]
     if known:
         new = path.with_name("ek-cas.pem.new")
-        new.write_bytes(b"".join(map(pem, known)))
+        new.write_text("".join(map(ssl.DER_cert_to_PEM_cert, known)))
         new.replace(path)
 
 
 def read_facts(path: Path) -> dict[str, str]:
     """A name and a word in each line, as kapu reads it (operator/files/settings.h)."""
     facts: dict[str, str] = {}
-    for number, line in enumerate(path.read_text("ascii", "replace").splitlines(), 1):
-        words = re.sub(r"(^|\s)#.*", "", line).split()
-        if words and (len(words) != 2 or words[0] in facts):
+    for number, line in textfile.text_lines(path):
+        words = re.sub(r"(^|[ \t])#.*", "", line).split()
+        if not words:
+            continue
+        if len(words) != 2 or words[0] in facts or not (words[0] + words[1]).isascii():
             raise KapuError(f"{path}, line {number}: not a name and a word, or the name is there twice")
-        facts.update([words] if words else [])
+        facts[words[0]] = words[1]
+    if not facts:
+        raise KapuError(f"{path}: says nothing: it has no setting")
     return facts
 
 

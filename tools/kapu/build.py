@@ -17,7 +17,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import allow, certs, curl, fetch, kernelimage, profile, reference, symbols, windows
+from . import allow, certs, curl, fetch, kernelimage, profile, reference, symbols, textfile, windows
 from .errors import KapuError
 from .keys import (EC_ROLES, KeySet, REFERENCE_ROLE, development_folder, key_set, operator_ca,
                    reference_public)
@@ -55,10 +55,17 @@ SLOT_SIZE = 32 << 20    # KAPU_SLOT_SIZE of the platform
 SECURITY_COUNTER_MAX = 4095  # FUSEBOX_RAISE_MAX of kapu/fusebox.h
 
 
-def settings(path: Path) -> list[str]:
-    """NAME=value lines of a configuration file, comments left out."""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+def settings(path: Path, least: int = 1) -> list[str]:
+    """Lines of a configuration file, comments left out."""
+    found: list[str] = []
+    names: dict[str, int] = {}
+    for number, line in textfile.rules(path, least):
+        name = line.partition("=")[0]
+        if name in names:
+            raise KapuError(f"{path}, line {number}: '{name}' is there twice, first in line {names[name]}")
+        names[name] = number
+        found.append(line)
+    return found
 
 
 @functools.cache
@@ -298,6 +305,25 @@ def kernel_fragments(flavour: str) -> list[Path]:
     return [ROOT / "gateway" / "kernel" / f"{name}.config" for name in names]
 
 
+OPTION = re.compile(r"(?:(CONFIG_\w+)=\S.*|# (CONFIG_\w+) is not set)", re.ASCII)
+
+
+def check_fragment(path: Path) -> None:
+    """The kernel's own merging passes over what it does not know, and takes the last of two; so does configure.sh."""
+    seen: dict[str, int] = {}
+    for number, line in textfile.text_lines(path):
+        option = OPTION.fullmatch(line)
+        if option is None and line.strip() and (not line.startswith("#") or re.match(r"#\s*CONFIG_", line)):
+            raise KapuError(f"{path}, line {number}: neither CONFIG_NAME=VALUE, '# CONFIG_NAME is not set' nor a comment")
+        name = option and (option[1] or option[2])
+        if name in seen:
+            raise KapuError(f"{path}, line {number}: {name} is there twice, first in line {seen[name]}")
+        if name:
+            seen[name] = number
+    if not seen:
+        raise KapuError(f"{path}: says nothing: it has no option")
+
+
 KERNEL_ENVIRONMENT = {
     "ARCH": "arm64", "LLVM": "-16", "HOSTCC": "gcc", "HOSTCXX": "g++",
     "KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "KBUILD_BUILD_USER": "kapu",
@@ -404,7 +430,7 @@ def sysroot_step() -> Step:
                 values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
 
 
-PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel", "update")
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel", "settings", "update")
 
 
 def build_programs(step: Step, out: Path) -> None:
@@ -435,10 +461,18 @@ def build_root(step: Step, out: Path) -> None:
     make_root(step, out, [file for name in recipe_debs(step.values[0]) for file in fetch.files_of(name)])
 
 
+def check_authority(path: Path) -> None:
+    """A gateway believes whom each certificate in it certified, so it must be what it seems to be."""
+    for line, label, _ in textfile.pem(path):
+        if label != "CERTIFICATE":
+            raise KapuError(f"{path}, line {line}: a block that is not a certificate")
+
+
 def make_root(step: Step, out: Path, packages: list[Path]) -> None:
     """Of these packages. The step's values begin with flavour and version; it needs our programs."""
     flavour = step.values[0]
     programs = step.needs[0].out
+    check_authority(operator_ca())
     debs = out / "debs"
     debs.mkdir()
     for file in packages:
@@ -465,7 +499,7 @@ def kernel_command_line(flavour: str, root: dict, slot: str) -> str:
     words = ["console=ttyAMA0", f'dm-mod.create="{create}"', "root=/dev/dm-0", "rootfstype=erofs", f"kapu.slot={slot}"]
     words += settings(ROOT / "gateway" / "kernel" / "cmdline")
     if flavour == "lab":
-        words += settings(ROOT / "gateway" / "kernel" / "cmdline-lab")
+        words += settings(ROOT / "gateway" / "kernel" / "cmdline-lab", least=0)  # what it adds, if anything
     line = " ".join(words)
     if len(line) >= COMMAND_LINE_MAX:
         raise KapuError(f"the kernel command line has {len(line)} characters, "
@@ -629,10 +663,10 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     cross_gcc = compiler_version("aarch64-linux-gnu-gcc", "--version")
     clang = compiler_version("clang-16", "--version")
     kernel = ROOT / "gateway" / "kernel"
-    # not lib/, which this program does not use: TF-A would be built again with each change there
+    # of lib/ what this program uses: TF-A would be built again with each change there
     native = Step("native", build_native,
                   files=[ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION",
-                         ROOT / "tools/sign"],
+                         ROOT / "tools/sign", ROOT / "operator/files", ROOT / "lib/base"],
                   values=[compiler_version("gcc", "--version")])
     optee_base = Step("optee-base", build_optee_base, shared=True,
                       files=[ROOT / "secure/optee", PLATFORM / "optee",
@@ -646,13 +680,15 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
                                                     kernel / "randstruct-seed.sh"],
                  values=[flavour, clang, package_version("pahole"),
                          fetch.identity("linux-source-6.12")])
+    for fragment in kernel_fragments(flavour):  # here: a step that reads them so would be built anew
+        check_fragment(fragment)
     seed = os.environ.get("KAPU_RANDSTRUCT_SEED")
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
     sysroot, libcurl = sysroot_step(), curl_step()
     programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
-                           ROOT / "wire", PLATFORM / "arm64.cross"])
+                           ROOT / "wire", ROOT / "operator/files", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[programs],
                 files=recipes(flavour) + [ROOT / "tools/rootimage.py", kernel / "sysctl.conf", operator_ca()],
                 values=[flavour, release_version, package_version("erofs-utils"),

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from . import textfile
 from .errors import KapuError
 from .paths import CACHE, ROOT
 from .steps import digest_file
@@ -147,8 +148,7 @@ def wanted() -> dict[str, list[tuple[str, str]]]:
 
 def recipe_packages(recipe: Path) -> list[str]:
     """Names in a root image recipe's package list: the first word of each line."""
-    words = (line.split() for line in (recipe / "packages").read_text().splitlines())
-    return [line[0] for line in words if line and not line[0].startswith("#")]
+    return [line.split()[0] for _, line in textfile.rules(recipe / "packages")]
 
 
 def read_lock() -> dict:

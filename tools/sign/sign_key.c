@@ -8,6 +8,8 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/pkcs11.h>
 
+#include "pem.h"
+
 static bool is_uri(const char *name)
 {
     return strncmp(name, "pkcs11:", 7) == 0;
@@ -30,23 +32,46 @@ static int failed(struct sign_key *k, int err)
     return because(k, text);
 }
 
-static int load(gnutls_privkey_t *out, const char *name)
+struct found {
+    gnutls_privkey_t key;
+    bool any;
+};
+
+/* A key file is read by us, to its last byte: GnuTLS takes the first key that it finds in it. */
+static const char *take(void *ctx, const char *label, struct bytes der)
 {
-    gnutls_datum_t pem = {NULL, 0};
+    const gnutls_datum_t in = {(unsigned char *)der.p, (unsigned int)der.n};
+    struct found *f = ctx;
+
+    /* openssl ecparam -genkey writes the curve's name before a key that names it too */
+    if (strcmp(label, "EC PARAMETERS") == 0 && !f->any)
+        return NULL;
+    if (strcmp(label, "PRIVATE KEY") != 0 && strcmp(label, "EC PRIVATE KEY") != 0 &&
+        strcmp(label, "RSA PRIVATE KEY") != 0)
+        return "a block that is not a private key without encryption";
+    if (f->any)
+        return "a second block; only one belongs in this file";
+    f->any = true;
+    return gnutls_privkey_import_x509_raw(f->key, &in, GNUTLS_X509_FMT_DER, NULL, 0) == 0
+               ? NULL
+               : "the key that begins here is damaged, or of no known kind";
+}
+
+static int load(struct sign_key *k, gnutls_privkey_t *out)
+{
+    struct found f = {NULL, false};
     int err = gnutls_privkey_init(out);
 
+    if (err == 0 && is_uri(k->name))
+        err = gnutls_privkey_import_url(*out, k->name, 0);
     if (err != 0)
-        return err;
-    if (is_uri(name))
-        return gnutls_privkey_import_url(*out, name, 0);
-    err = gnutls_load_file(name, &pem);
-    if (err == 0)
-        err = gnutls_privkey_import_x509_raw(*out, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-    if (pem.data != NULL) {
-        gnutls_memset(pem.data, 0, pem.size);
-        gnutls_free(pem.data);
-    }
-    return err;
+        return failed(k, err);
+    if (is_uri(k->name))
+        return 0;
+    f.key = *out;
+    if (pem_file(k->name, take, &f, k->why, sizeof(k->why)) != 0)
+        return -1;
+    return f.any ? 0 : because(k, ": there is a curve in it, but no key");
 }
 
 /* Asked of the public half, since a token does not tell the size of a private key. */
@@ -68,11 +93,13 @@ static bool is_p256(gnutls_privkey_t key)
 int sign_key_open(struct sign_key *k, const char *name)
 {
     gnutls_privkey_t key = NULL;
-    int err = load(&key, name);
+    int err;
 
-    *k = (struct sign_key){.name = name, .handle = key};
+    *k = (struct sign_key){.name = name};
+    err = load(k, &key);
+    k->handle = key;
     if (err != 0)
-        return failed(k, err);
+        return err;
     return is_p256(key) ? 0 : because(k, " is not an ECDSA P-256 key");
 }
 

@@ -69,10 +69,13 @@ struct eventlog_event {
  * SHA-256, or more banks than EVENTLOG_ALGS_MAX. */
 KAPU_MUST_CHECK int eventlog_open(struct eventlog_reader *e, struct bytes log);
 
-/* 1: the next event is in *ev; 0: the log ended where it should; negative: it is malformed. */
+/* 1: the next event is in *ev; 0: the log ended where it should, or all that follows is 0x00, or is
+ * 0xff (r.at is where that begins); negative: it is malformed. An event may lack digests of other
+ * banks than SHA-256. */
 KAPU_MUST_CHECK int eventlog_next(struct eventlog_reader *e, struct eventlog_event *ev);
 
-/* The SHA-256 PCRs that the log accounts for. *used: bit i set when PCR i was extended. */
+/* The SHA-256 PCRs that the log accounts for. *used: bit i set when PCR i was extended. Errors as
+ * of eventlog_open and eventlog_next. */
 KAPU_MUST_CHECK int eventlog_replay(const struct kapu_sha256 *h, struct bytes log,
                                     uint8_t pcr[EVENTLOG_PCRS][32], uint32_t *used);
 

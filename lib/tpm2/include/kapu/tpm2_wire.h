@@ -89,6 +89,7 @@
 #define TPM2_RC_NV_RATE 0x920u
 #define TPM2_RC_LOCKOUT 0x921u
 #define TPM2_RC_RETRY 0x922u
+#define TPM2_RC_NV_UNAVAILABLE 0x923u
 #define TPM2_RC_REFERENCE_H0 0x910u
 #define TPM2_RC_REFERENCE_S0 0x918u /* to S6: the session is not loaded */
 #define TPM2_RC_REFERENCE_S6 0x91Eu
