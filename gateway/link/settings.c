@@ -39,9 +39,23 @@ static bool set(struct settings *s, const char *key, const char *value)
     return strcmp(key, "releases") == 0; /* for kapu-update */
 }
 
+static const char *root = "";
+
+void link_set_root(const char *folder)
+{
+    root = folder;
+}
+
+const char *link_path(const char *path, char to[LINK_PATH])
+{
+    (void)snprintf(to, LINK_PATH, "%s%s", root, path);
+    return to;
+}
+
 bool settings_read(struct settings *s)
 {
-    FILE *file = fopen(SETTINGS_FILE, "re");
+    char path[LINK_PATH];
+    FILE *file = fopen(link_path(SETTINGS_FILE, path), "re");
     char line[LINE];
     bool good = file != NULL;
 

@@ -14,7 +14,6 @@
 
 #define EK_PURPOSE "2.23.133.8.1" /* tcg-kp-EKCertificate */
 #define AUTH_LEVEL 2              /* at least 112 bits: no SHA-1, no RSA below 2048 */
-#define DAY_S 86400
 #define SERIAL_BYTES 16
 
 struct x509_roots {
@@ -267,12 +266,17 @@ static bool set_names(X509 *x, const struct x509_ca *ca, const char *name)
            X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) == 1;
 }
 
-static bool set_time(X509 *x, uint64_t now_s, uint32_t days)
+/* From when its authority's is good: a clock that is ahead makes no certificate that no broker takes
+ * when the clock is right again. A clock that is behind the authority's beginning is wrong. */
+static bool set_time(X509 *x, const struct x509_ca *ca, uint64_t now_s, uint32_t days)
 {
-    const time_t from = (time_t)now_s - 300, to = (time_t)now_s + (time_t)days * DAY_S;
+    const ASN1_TIME *from = X509_get0_notBefore(ca->certificate);
+    time_t now = (time_t)now_s;
 
-    return ASN1_TIME_set(X509_getm_notBefore(x), from) != NULL &&
-           ASN1_TIME_set(X509_getm_notAfter(x), to) != NULL;
+    if (ASN1_TIME_cmp_time_t(from, now) > 0)
+        return false;
+    return X509_set1_notBefore(x, from) == 1 &&
+           X509_time_adj_ex(X509_getm_notAfter(x), (int)days, 0, &now) != NULL;
 }
 
 static bool set_extensions(X509 *x, const struct x509_ca *ca)
@@ -329,7 +333,7 @@ int x509_issue(const struct x509_ca *ca, const char *name, struct bytes spki, ui
     if (key == NULL)
         err = KAPU_EINVAL;
     else if (x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-             set_names(x, ca, name) && set_time(x, now_s, days) && X509_set_pubkey(x, key) == 1 &&
+             set_names(x, ca, name) && set_time(x, ca, now_s, days) && X509_set_pubkey(x, key) == 1 &&
              set_extensions(x, ca) && X509_sign(x, ca->key, EVP_sha256()) > 0)
         err = write_der(x, der);
     X509_free(x);
