@@ -18,7 +18,8 @@ const char store_sqlite_clock_schema[] =
     " epoch BLOB PRIMARY KEY, before_ms INTEGER, began_ms INTEGER, latest_ms INTEGER NOT NULL)"
     " WITHOUT ROWID;"
     "INSERT INTO clock VALUES(x'00000001', NULL, NULL, 0);"
-    "UPDATE gateway SET sequence = zeroblob(16) WHERE sequence IS NOT NULL;";
+    "UPDATE gateway SET sequence = zeroblob(16) WHERE sequence IS NOT NULL;"
+    "ALTER TABLE update_number ADD COLUMN told_ms INTEGER NOT NULL DEFAULT 0;";
 
 /* ?1 the new epoch, ?2 what the clock said before, ?3 what it says. */
 static const char *const set_back[] = {
