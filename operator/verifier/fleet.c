@@ -46,12 +46,13 @@ const char *fleet_span(uint64_t ms, char to[FLEET_SPAN])
         uint64_t ms;
         const char *name;
     } unit[] = {{VERIFIER_DAY_MS, "days"}, {3600000, "hours"}, {60000, "minutes"}, {0, "seconds"}};
+    uint64_t one;
     size_t i = 0;
 
     while (ms < 2 * unit[i].ms)
         i++;
-    snprintf(to, FLEET_SPAN, "%" PRIu64 " %s", ms / (unit[i].ms > 0 ? unit[i].ms : 1000),
-             unit[i].name);
+    one = unit[i].ms > 0 ? unit[i].ms : 1000;
+    snprintf(to, FLEET_SPAN, "%" PRIu64 " %s", (ms + one / 2) / one, unit[i].name);
     return to;
 }
 
