@@ -49,8 +49,8 @@ bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes iss
 /* ---- tls.c ---- */
 
 /* TLS 1.3 to the operator, of whom the name in the certificate is checked; with this gateway's
- * certificate when `authenticated`. NULL: says why; *key_is_gone: the secure world has no key for it
- * any more. */
+ * certificate when `authenticated`. NULL: says why; *key_is_gone: the secure world has no key for
+ * it any more. */
 SSL_CTX *tls_context(const struct settings *s, bool authenticated, bool *key_is_gone);
 
 /* ---- serve.c: requests and what they are answered ---- */

@@ -38,7 +38,8 @@ SSL_CTX *tls_context(const struct settings *s, bool authenticated, bool *key_is_
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
-    if (ctx != NULL && trust_operator(ctx, s) && (!authenticated || show_identity(ctx, key_is_gone)))
+    if (ctx != NULL && trust_operator(ctx, s) &&
+        (!authenticated || show_identity(ctx, key_is_gone)))
         return ctx;
     say("TLS: %s", ERR_reason_error_string(ERR_peek_last_error()));
     SSL_CTX_free(ctx);

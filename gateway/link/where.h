@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WHERE_REFUSED_S 10u /* without the main broker, until it looks for an enrolment */
+#define WHERE_REFUSED_S 10u  /* without the main broker, until it looks for an enrolment */
 #define WHERE_SILENT_S 3600u /* without a question, until it does */
 /* Then it shows itself for this long, and again so much later: the enrolment broker has room for
  * few at once. */
@@ -22,9 +22,9 @@
 #define WHERE_EVERY_S 900u
 
 struct where {
-    bool enrolled;   /* it has a certificate for its key */
-    bool main_up;    /* the main broker serves it */
-    uint64_t down_s; /* since when not */
+    bool enrolled;    /* it has a certificate for its key */
+    bool main_up;     /* the main broker serves it */
+    uint64_t down_s;  /* since when not */
     uint64_t asked_s; /* when the operator asked last, or the main broker began to serve it */
 };
 

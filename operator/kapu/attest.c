@@ -208,6 +208,10 @@ static int run(struct attest *a)
     do {
         uint64_t begin = link_now_ms();
 
+        if (operator_read_policy(&a->o) != 0) { /* it may have changed since the last question */
+            status = EXIT_NO_ANSWER;
+            break;
+        }
         ask(a, out);
         status = out->status;
         (a->options.json ? print_json : print_text)(a, out);

@@ -17,16 +17,21 @@ static const struct {
     const char *help;
 } commands[] = {
     {"attest", command_attest, EXIT_NO_ANSWER, "ask a gateway for evidence, and judge it"},
-    {"audit", command_audit, EXIT_FAILED, "what the operator's people did that no gateway can prove"},
-    {"board", command_board, EXIT_FAILED, "which boards there is a record of by their manufacturer"},
+    {"audit", command_audit, EXIT_FAILED,
+     "what the operator's people did that no gateway can prove"},
+    {"board", command_board, EXIT_FAILED,
+     "which boards there is a record of by their manufacturer"},
     {"enroll", command_enroll, EXIT_NO_ANSWER, "take a gateway into the fleet"},
-    {"evidence", command_evidence, EXIT_USAGE, "show what a token or message says, verified or not"},
+    {"evidence", command_evidence, EXIT_USAGE,
+     "show what a token or message says, verified or not"},
     {"factory", command_factory, EXIT_FAILED, "provision a board's TPM, and show what is in it"},
     {"fleet", command_fleet, EXIT_NO_ANSWER, "which gateways there are, and which are trusted now"},
     {"forget", command_forget, EXIT_FAILED, "a gateway leaves the fleet"},
-    {"inspect", command_inspect, EXIT_USAGE, "look into a gateway's memory: a dump, or one that runs"},
+    {"inspect", command_inspect, EXIT_USAGE,
+     "look into a gateway's memory: a dump, or one that runs"},
     {"reference", command_reference, EXIT_FAILED, "which releases the verifier knows"},
-    {"release", command_release, EXIT_FAILED, "make a release, say who gets it, sign and verify both"},
+    {"release", command_release, EXIT_FAILED,
+     "make a release, say who gets it, sign and verify both"},
     {"update", command_update, EXIT_FAILED, "bring releases to gateways in waves, and halt them"},
 };
 
@@ -52,7 +57,8 @@ int bad_value(const char *option, const char *value, const char *takes)
 
 static int unwritten = EXIT_FAILED;
 
-/* At each end of the program. Who asked believes what was written, and there is something missing. */
+/* At each end of the program. Who asked believes what was written, and there is something missing.
+ */
 static void check_output(void)
 {
     errno = 0;

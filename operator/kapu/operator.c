@@ -207,6 +207,11 @@ static void say_set_back(uint64_t from_ms, uint64_t to_ms)
                operator_time(to_ms, to), to);
 }
 
+int operator_read_policy(struct operator* o)
+{
+    return read_policy(o);
+}
+
 /* A store that cannot be written, or is damaged, is told of by what needs it. */
 static void tell_clock(struct operator* o)
 {

@@ -94,8 +94,8 @@ static int judge_nonce(const struct fleet *f, const struct store_state *state, s
     err = fleet_clock(f, state, &clock);
     if (err != 0)
         return err;
-    err = nonce_check(&f->key, state->gateway.ueid, clock.epoch, fleet_now_ms(f), f->nonce_ms,
-                      nonce);
+    err =
+        nonce_check(&f->key, state->gateway.ueid, clock.epoch, fleet_now_ms(f), f->nonce_ms, nonce);
     if (err == KAPU_EAUTH)
         REFUSE(r, "it answers a nonce that was never made for this gateway");
     else if (err == KAPU_ESTALE)

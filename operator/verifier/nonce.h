@@ -29,8 +29,7 @@ struct nonce_key {
 };
 
 KAPU_MUST_CHECK int nonce_make(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE],
-                               uint32_t epoch, uint64_t now_ms,
-                               uint8_t nonce[EVIDENCE_NONCE_SIZE]);
+                               uint32_t epoch, uint64_t now_ms, uint8_t nonce[EVIDENCE_NONCE_SIZE]);
 /* KAPU_EAUTH: not of this fleet, or for another gateway. KAPU_ESTALE: of another epoch than
  * `epoch`. KAPU_ETIMEOUT: its time is over, or to come. */
 KAPU_MUST_CHECK int nonce_check(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE],

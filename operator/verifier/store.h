@@ -29,8 +29,8 @@ struct store_state {
     struct {
         uint64_t from_ms, to_ms;
     } set_back;
-    struct verifier_starts starts;     /* of its TPM; `day` is not filled in */
-    uint32_t monitor_resets;           /* since power-on, as it said last */
+    struct verifier_starts starts; /* of its TPM; `day` is not filled in */
+    uint32_t monitor_resets;       /* since power-on, as it said last */
     /* What of its record is not as it was written; NULL: nothing. Then it is not to be trusted, and
      * the other fields are for people alone. */
     const char *damaged;

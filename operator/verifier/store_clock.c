@@ -26,7 +26,8 @@ static const char *const set_back[] = {
     "INSERT INTO clock(epoch, before_ms, began_ms, latest_ms) VALUES(?1, ?2, ?3, ?3)",
     "UPDATE tpm_start SET at_ms = ?3 WHERE at_ms > ?3",
     "UPDATE gateway SET tpm_ms = ?3 WHERE tpm_ms > ?3",
-    "INSERT INTO audit(at_ms, user, what, subject, why) VALUES(?3, 'kapu', 'clock set back', 'clock',"
+    "INSERT INTO audit(at_ms, user, what, subject, why) VALUES(?3, 'kapu', 'clock set back', "
+    "'clock',"
     " 'from ' || strftime('" WHEN "', ?2 / 1000, 'unixepoch') ||"
     " ' to ' || strftime('" WHEN "', ?3 / 1000, 'unixepoch'))",
 };

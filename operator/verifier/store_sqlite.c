@@ -60,8 +60,11 @@ static const char schema_board[] =
     " subject TEXT NOT NULL, why TEXT NOT NULL);";
 
 /* What brings a file from each version to the next; a new file is of version 0. */
-static const char *const migrations[] = {schema, schema_kernel, schema_board,
-                                         store_sqlite_updates_schema, store_sqlite_groups_schema,
+static const char *const migrations[] = {schema,
+                                         schema_kernel,
+                                         schema_board,
+                                         store_sqlite_updates_schema,
+                                         store_sqlite_groups_schema,
                                          store_sqlite_clock_schema};
 #define SCHEMA_VERSION (int)(sizeof(migrations) / sizeof(migrations[0]))
 

@@ -249,8 +249,7 @@ static int numbers(struct store *s, uint64_t least, uint32_t n, uint64_t *first)
 static int told(struct store *s, uint64_t now_ms, uint64_t *latest_ms)
 {
     sqlite3_stmt *q;
-    int err = run(s, query(s,
-                           "UPDATE update_number SET told_ms = ?1 WHERE id = 1 AND told_ms < ?1",
+    int err = run(s, query(s, "UPDATE update_number SET told_ms = ?1 WHERE id = 1 AND told_ms < ?1",
                            "n", now_ms));
 
     if (err != 0)

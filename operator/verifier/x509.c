@@ -29,6 +29,8 @@ struct x509_ca {
 
 static const char *add_root(void *ctx, struct pem_object *o)
 {
+    if (X509_check_ca(o->certificate) == 0) /* it would vouch for itself, and for nothing else */
+        return "a certificate that is not of an authority";
     return X509_STORE_add_cert(ctx, o->certificate) == 1 ? NULL : "OpenSSL does not take it";
 }
 
@@ -101,16 +103,6 @@ static bool is_for_ek(X509 *x)
     return found && X509_check_ca(x) == 0;
 }
 
-static bool is_p256(EVP_PKEY *key)
-{
-    char group[32];
-    size_t n;
-
-    return key != NULL && EVP_PKEY_is_a(key, "EC") &&
-           EVP_PKEY_get_group_name(key, group, sizeof(group), &n) == 1 &&
-           strcmp(group, "prime256v1") == 0;
-}
-
 /* The extensions of EK certificates that OpenSSL does not know must not be critical. */
 int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
                   const struct bytes *intermediate, size_t intermediates, uint64_t now_s,
@@ -135,7 +127,7 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
         if (error == NULL && !is_for_ek(leaf))
             error = "it is no certificate for an endorsement key";
         if (error == NULL &&
-            (!is_p256(X509_get0_pubkey(leaf)) ||
+            (!openssl_is_p256(X509_get0_pubkey(leaf)) ||
              openssl_p256_coordinates(X509_get0_pubkey(leaf), key->x, key->y) != 0))
             error = "its key is not on P-256";
     }
@@ -151,15 +143,29 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
 
 struct dated {
     uint64_t now_s;
+    int purpose; /* of the first one; 0: it is an authority */
     X509 *first;
     char why[256];
 };
 
+static const char *kind_fault(X509 *x, int purpose)
+{
+    if (!openssl_is_p256(X509_get0_pubkey(x)))
+        return "its key is not an ECDSA key on P-256";
+    if (purpose == 0)
+        return X509_check_ca(x) == 1 ? NULL : "a certificate that is not of an authority";
+    return X509_check_purpose(x, purpose, 0) == 1
+               ? NULL
+               : "a certificate that is not for a client of TLS (extended key usage)";
+}
+
 static const char *take_dated(void *ctx, struct pem_object *o)
 {
     struct dated *d = ctx;
-    const char *fault = certificate_time_fault(o->certificate, d->now_s, d->why, sizeof(d->why));
+    const char *fault = d->first == NULL ? kind_fault(o->certificate, d->purpose) : NULL;
 
+    if (fault == NULL)
+        fault = certificate_time_fault(o->certificate, d->now_s, d->why, sizeof(d->why));
     if (fault == NULL && d->first == NULL) {
         d->first = o->certificate;
         o->certificate = NULL;
@@ -170,7 +176,8 @@ static const char *take_dated(void *ctx, struct pem_object *o)
 int x509_check_client(const char *authorities, const char *certificate, const char *key,
                       uint64_t now_s, char *why, size_t why_n)
 {
-    struct dated ca = {.now_s = now_s}, own = {.now_s = now_s};
+    struct dated ca = {.now_s = now_s};
+    struct dated own = {.now_s = now_s, .purpose = X509_PURPOSE_SSL_CLIENT};
     EVP_PKEY *private = NULL;
     int err = KAPU_EINVAL;
 
@@ -202,9 +209,11 @@ struct x509_ca *x509_ca_load(const char *certificate, const char *key, char *why
     if (ca->certificate != NULL)
         ca->key = pem_key(key, PEM_PRIVATE_KEY, why, why_n);
     if (ca->key != NULL && X509_check_private_key(ca->certificate, ca->key) == 1 &&
-        X509_check_ca(ca->certificate) == 1)
+        X509_check_ca(ca->certificate) == 1 && openssl_is_p256(ca->key))
         return ca;
-    if (ca->key != NULL)
+    if (ca->key != NULL && !openssl_is_p256(ca->key))
+        snprintf(why, why_n, "%s: is not an ECDSA key on P-256", key);
+    else if (ca->key != NULL)
         snprintf(why, why_n, "%s is no authority's certificate for the key in %s", certificate,
                  key);
     ERR_clear_error();
@@ -226,7 +235,7 @@ static EVP_PKEY *public_key(struct bytes spki)
     const uint8_t *p = spki.p;
     EVP_PKEY *key = spki.n > 0 && spki.n <= 1024 ? d2i_PUBKEY(NULL, &p, (long)spki.n) : NULL;
 
-    if (key != NULL && (p != spki.p + spki.n || !is_p256(key))) {
+    if (key != NULL && (p != spki.p + spki.n || !openssl_is_p256(key))) {
         EVP_PKEY_free(key);
         key = NULL;
     }
@@ -266,8 +275,9 @@ static bool set_names(X509 *x, const struct x509_ca *ca, const char *name)
            X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) == 1;
 }
 
-/* From when its authority's is good: a clock that is ahead makes no certificate that no broker takes
- * when the clock is right again. A clock that is behind the authority's beginning is wrong. */
+/* From when its authority's is good: a clock that is ahead makes no certificate that no broker
+ * takes when the clock is right again. A clock that is behind the authority's beginning is wrong.
+ */
 static bool set_time(X509 *x, const struct x509_ca *ca, uint64_t now_s, uint32_t days)
 {
     const ASN1_TIME *from = X509_get0_notBefore(ca->certificate);
@@ -333,8 +343,9 @@ int x509_issue(const struct x509_ca *ca, const char *name, struct bytes spki, ui
     if (key == NULL)
         err = KAPU_EINVAL;
     else if (x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-             set_names(x, ca, name) && set_time(x, ca, now_s, days) && X509_set_pubkey(x, key) == 1 &&
-             set_extensions(x, ca) && X509_sign(x, ca->key, EVP_sha256()) > 0)
+             set_names(x, ca, name) && set_time(x, ca, now_s, days) &&
+             X509_set_pubkey(x, key) == 1 && set_extensions(x, ca) &&
+             X509_sign(x, ca->key, EVP_sha256()) > 0)
         err = write_der(x, der);
     X509_free(x);
     EVP_PKEY_free(key);

@@ -130,8 +130,7 @@ static void make_messages(const struct fleet *f, unsigned i)
     uint8_t nonce[32];
     struct wr w;
 
-    need(nonce_make(&f->key, gateway[i].claims.ueid, 1, fixed_clock(NULL), nonce) == 0,
-         "no nonce");
+    need(nonce_make(&f->key, gateway[i].claims.ueid, 1, fixed_clock(NULL), nonce) == 0, "no nonce");
     wr_init(&w, message[i], sizeof(message[i]));
     soft_gateway_message(&gateway[i], nonce, &w);
     message_n[i] = w.at;

@@ -27,7 +27,7 @@ static time_t moved(void)
 
 int clock_gettime(clockid_t clock, struct timespec *to)
 {
-    static int (*real)(clockid_t clock, struct timespec *to);
+    static int (*real)(clockid_t clock, struct timespec * to);
     int err;
 
     if (real == NULL)

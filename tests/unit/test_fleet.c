@@ -337,13 +337,15 @@ static void a_clock_that_was_set_back_is_no_trust(void **state)
 
 static void a_gateway_is_judged_after_each_jump_of_the_clock(void **state)
 {
-    static const uint64_t jump[] = {1,     1000,     NONCE_SKEW_MS, NONCE_SKEW_MS + 1, 10000, 11000,
-                                    65000, 60 * 60000, DAY,           30 * DAY,          7000 * DAY};
+    static const uint64_t jump[] = {1,     1000,     NONCE_SKEW_MS, NONCE_SKEW_MS + 1,
+                                    10000, 11000,    65000,         60 * 60000,
+                                    DAY,   30 * DAY, 7000 * DAY};
 
     (void)state;
     round_trip(VERIFIER_AFFIRMING);
     for (size_t i = 0; i < sizeof(jump) / sizeof(jump[0]); i++) {
-        for (int back = 0; back < 2; back++) { /* forward, and back to where it was; then the other */
+        for (int back = 0; back < 2;
+             back++) { /* forward, and back to where it was; then the other */
             for (int turn = 0; turn < 2; turn++) {
                 clock_ms = (back + turn) % 2 == 0 ? clock_ms + jump[i] : clock_ms - jump[i];
                 round_trip(VERIFIER_AFFIRMING);
@@ -381,8 +383,7 @@ static void what_was_judged_under_a_clock_that_was_ahead_names_it_and_counts_no_
         assert_true(clock.epoch == 2 && clock.from_ms == 0); /* told once */
     }
     assert_int_equal(fleet.store->ops->audits(fleet.store, last_audit, audit), 0);
-    assert_string_equal(audit,
-                        "clock set back: from 2025-12-24T16:00:00Z to 2025-11-24T16:00:00Z");
+    assert_string_equal(audit, "clock set back: from 2025-12-24T16:00:00Z to 2025-11-24T16:00:00Z");
     clock_ms += 30 * DAY + 1; /* when that time comes, it is no verdict of now either */
     assert_int_equal(trust().trust, TRUST_NO);
     assert_non_null(strstr(trust().text, "set back by 30 days, to 2025-11-24T16:00:00Z"));
@@ -683,7 +684,8 @@ static void a_store_of_an_older_kapu_is_taken_over(void **state)
         assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
         assert_int_equal(fleet.store->ops->updates->numbers(fleet.store, 0, 1, &number), 0);
         assert_int_equal(number, 1);
-        clock_ms = 1; /* its last evidence was ordered by a time alone; nothing is shut out by that */
+        clock_ms =
+            1; /* its last evidence was ordered by a time alone; nothing is shut out by that */
         round_trip(VERIFIER_CONTRAINDICATED);
         assert_true(result.authentic);
     }
