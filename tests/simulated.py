@@ -2,6 +2,7 @@
 """Gateways without QEMU: tests/support/sim_gateway on a real TPM (swtpm), and an operator for them."""
 
 import json
+import os
 import queue
 import secrets
 import subprocess
@@ -26,6 +27,12 @@ def programs() -> tuple[Path, Path]:
     kapu, sim_gateway, _ = native.programs("operator/kapu/kapu", "tests/support/sim_gateway",
                                            "tools/sign/kapu-sign")
     return kapu, sim_gateway
+
+
+def moved_clock(ahead: int = 0, file: Path | None = None) -> dict[str, str]:
+    """The environment of a program whose clock is so many seconds ahead of the machine's, and by what is in the file."""
+    library, = native.programs("tests/support/libmoved_clock.so")
+    return os.environ | {"LD_PRELOAD": str(library), "MOVED_CLOCK": str(ahead)} | ({"MOVED_CLOCK_FILE": str(file)} if file else {})
 
 
 class Simulated:
@@ -83,6 +90,17 @@ class Simulated:
         return {int(pcr): bytes.fromhex(value) for pcr, value in self.facts["pcrs"].items()}
 
 
+class Linked(Simulated):
+    """One on which kapu-link itself runs (tests/support/soft_link.c). Its paths are in `folder`."""
+
+    WORDS = {"waiting": "waiting to be enrolled as", "connected": "connected as"}
+
+    def wait_for(self, what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while self.WORDS.get(what, what) not in self.heard.get(timeout=max(0.01, end - time.monotonic())):
+            pass
+
+
 class Fleet:
     """An operator with brokers that run, and gateways that a test adds."""
 
@@ -103,12 +121,13 @@ class Fleet:
     def command(self, *words) -> list[str]:
         return [str(self.kapu_program), *map(str, words), "--operator", str(self.operator.folder)]
 
-    def kapu(self, *words, timeout: float = 300) -> subprocess.CompletedProcess:
+    def kapu(self, *words, timeout: float = 300, ahead: int = 0) -> subprocess.CompletedProcess:
+        """`ahead`: seconds that kapu's clock is ahead of the machine's."""
         return subprocess.run(self.command(*words), capture_output=True, text=True, check=False,
-                              timeout=timeout)
+                              timeout=timeout, env=moved_clock(ahead) if ahead else None)
 
-    def kapu_json(self, *words) -> tuple[int, dict | list]:
-        done = self.kapu(*words, "--json")
+    def kapu_json(self, *words, ahead: int = 0) -> tuple[int, dict | list]:
+        done = self.kapu(*words, "--json", ahead=ahead)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
@@ -149,10 +168,14 @@ class Fleet:
         assert done.returncode == 0, done.stderr
 
     def gateway(self, label: str, *, genuine: bool = True, release: str = "a release",
-                record: bool = True) -> Simulated:
+                record: bool = True, linked: bool = False) -> Simulated:
         """A gateway that waits to be enrolled; its TPM is of the maker that the operator trusts, and
         there is a record of its board."""
-        made = Simulated(self.sim_program, self.operator, self.folder / label, label, release)
+        if linked:
+            program, = native.programs("tests/support/soft_link")
+            made = Linked(program, self.operator, self.folder / label, label, release)
+        else:
+            made = Simulated(self.sim_program, self.operator, self.folder / label, label, release)
         self.gateways.append(made)
         certificate = tpm.issue_certificate(made.facts, label, made.folder)
         if genuine:
@@ -163,9 +186,9 @@ class Fleet:
         made.begin(certificate)
         return made
 
-    def enrolled(self, label: str, *options) -> Simulated:
+    def enrolled(self, label: str, *options, linked: bool = False) -> Simulated:
         """One that was taken in, and is connected."""
-        made = self.gateway(label)
+        made = self.gateway(label, linked=linked)
         self.know_release(made)
         done = self.kapu("enroll", made.name, "--name", label, *options)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,26 @@
 #include "link.h"
 
 #define TEMPORARY IDENTITY_FILE ".new"
+
+/* Whether the operator's authority, which the root image has, issued it for a client. */
+static bool is_of_operator(X509 *certificate)
+{
+    char path[LINK_PATH];
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    bool good = store != NULL && ctx != NULL &&
+                X509_STORE_load_file(store, link_path(SETTINGS_CA, path)) == 1 &&
+                X509_STORE_CTX_init(ctx, store, certificate, NULL) == 1 &&
+                X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) == 1;
+
+    if (good) {
+        X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_NO_CHECK_TIME);
+        good = X509_verify_cert(ctx) == 1;
+    }
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    return good;
+}
 
 static bool is_for(X509 *certificate, struct bytes spki)
 {
@@ -25,8 +46,8 @@ static bool is_for(X509 *certificate, struct bytes spki)
 
 bool identity_is_there(struct bytes spki)
 {
-    char why[256];
-    X509 *certificate = identity_file_read(IDENTITY_FILE, why, sizeof(why));
+    char path[LINK_PATH], why[LINK_PATH + 256];
+    X509 *certificate = identity_file_read(link_path(IDENTITY_FILE, path), why, sizeof(why));
     bool there = certificate != NULL && is_for(certificate, spki);
 
     if (why[0] != '\0')
@@ -36,6 +57,10 @@ bool identity_is_there(struct bytes spki)
         say("the certificate is for a key that is gone: the secure world's storage was started "
             "anew, "
             "or lost that key; enrol this gateway again");
+    if (there && !is_of_operator(certificate)) {
+        say("the certificate is not by this operator's authority: it waits to be enrolled");
+        there = false;
+    }
     X509_free(certificate);
     return there;
 }
@@ -53,13 +78,14 @@ static X509 *decode(struct bytes der)
 
 static bool write_both(X509 *certificate, X509 *issuer)
 {
-    FILE *file = fopen(TEMPORARY, "we");
+    char path[LINK_PATH], new_path[LINK_PATH];
+    FILE *file = fopen(link_path(TEMPORARY, new_path), "we");
     bool done = file != NULL && PEM_write_X509(file, certificate) == 1 &&
                 PEM_write_X509(file, issuer) == 1 && fflush(file) == 0 && fsync(fileno(file)) == 0;
 
     if (file != NULL && fclose(file) != 0)
         done = false;
-    if (!done || rename(TEMPORARY, IDENTITY_FILE) != 0) {
+    if (!done || rename(new_path, link_path(IDENTITY_FILE, path)) != 0) {
         say("%s: %m", IDENTITY_FILE);
         done = false;
     }
@@ -69,7 +95,8 @@ static bool write_both(X509 *certificate, X509 *issuer)
 bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes issuer)
 {
     X509 *own = decode(certificate), *ca = decode(issuer);
-    bool done = own != NULL && ca != NULL && is_for(own, spki) && write_both(own, ca);
+    bool done = own != NULL && ca != NULL && is_for(own, spki) && is_of_operator(own) &&
+                write_both(own, ca);
 
     X509_free(own);
     X509_free(ca);

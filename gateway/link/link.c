@@ -2,7 +2,8 @@
 /*
  * kapu-link: the gateway's line to its operator, dialled from here. It carries questions to the
  * attest TA and answers back, and is trusted with nothing: its TLS key is in the secure world, and
- * evidence is signed there. A gateway without a certificate waits to be enrolled.
+ * evidence is signed there. A gateway without a certificate waits to be enrolled, and one whose
+ * operator cannot be reached, or does not ask, lets itself be enrolled again (where.h).
  */
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -13,21 +14,49 @@
 #include <time.h>
 
 #include "link.h"
+#include "where.h"
 
 #define KEEPALIVE_S 120 /* more than a deep check takes on a busy gateway */
-#define LOOP_MS 1000
-#define CONNECT_S 60 /* for connection and subscription together */
-#define AGAIN_S 2    /* until the next attempt, doubled by each that fails */
+#define LOOP_MS 1000    /* shared by the lines that are open */
+#define CONNECT_S 60    /* for connection and subscription together */
+#define AGAIN_S 2       /* until the next attempt, doubled by each that fails */
 #define AGAIN_S_MAX 60
+#define PLACES 2
 
+/* To one of the two brokers. */
 struct line {
+    struct program *of;
+    enum protocol_place place;
+    struct mosquitto *m; /* NULL: it is not open */
+    SSL_CTX *tls;
+    bool lost, subscribed;
+    uint64_t until_s; /* when it must be subscribed */
+    uint64_t hello_s; /* when the next hello is due */
+    uint64_t next_s;  /* when it is opened again */
+    uint64_t again_s; /* until the attempt after that */
+};
+
+struct program {
     struct gateway_settings settings;
     struct gateway gateway;
-    enum protocol_place place;
-    bool lost, subscribed;
-    time_t hello_at; /* monotonic: when the next hello is due */
-    time_t again_s;  /* until the next attempt */
+    struct where where;
+    unsigned certificates; /* that were taken, as far as the lines know */
+    bool key_is_gone;
+    struct line line[PLACES]; /* by enum protocol_place */
 };
+
+static const char *root = "";
+
+void link_set_root(const char *folder)
+{
+    root = folder;
+}
+
+const char *link_path(const char *path, char to[LINK_PATH])
+{
+    (void)snprintf(to, LINK_PATH, "%s%s", root, path);
+    return to;
+}
 
 void say(const char *format, ...)
 {
@@ -38,6 +67,14 @@ void say(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fprintf(stderr, "\n");
+}
+
+static uint64_t seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec;
 }
 
 static void on_connect(struct mosquitto *m, void *ctx, int code, int flags,
@@ -53,12 +90,12 @@ static void on_connect(struct mosquitto *m, void *ctx, int code, int flags,
         l->lost = true;
         return;
     }
-    protocol_topic(l->place, l->gateway.name, PROTOCOL_REQUEST, topic);
+    protocol_topic(l->place, l->of->gateway.name, PROTOCOL_REQUEST, topic);
     if (mosquitto_subscribe_v5(m, NULL, topic, 1, 0, NULL) != MOSQ_ERR_SUCCESS)
         l->lost = true;
     else
         say("%s as %s", l->place == PROTOCOL_ENROLLED ? "connected" : "waiting to be enrolled",
-            l->gateway.name);
+            l->of->gateway.name);
 }
 
 static void on_disconnect(struct mosquitto *m, void *ctx, int code,
@@ -83,6 +120,10 @@ static void on_subscribe(struct mosquitto *m, void *ctx, int id, int count, cons
     (void)properties;
     l->subscribed = count == 1 && granted[0] < 0x80; /* MQTT 5, 3.9.3 */
     l->again_s = AGAIN_S;
+    if (l->subscribed && l->place == PROTOCOL_ENROLLED) {
+        l->of->where.main_up = true;
+        l->of->where.asked_s = seconds();
+    }
     if (!l->subscribed) {
         say("the broker refuses the subscription");
         l->lost = true;
@@ -96,7 +137,7 @@ static void publish(struct mosquitto *m, struct line *l, struct bytes body, cons
     char topic[PROTOCOL_TOPIC_SIZE];
     mosquitto_property *properties = NULL;
 
-    protocol_topic(l->place, l->gateway.name, PROTOCOL_REPLY, topic);
+    protocol_topic(l->place, l->of->gateway.name, PROTOCOL_REPLY, topic);
     if ((n > 0 && mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA,
                                                 correlation, n) != MOSQ_ERR_SUCCESS) ||
         mosquitto_publish_v5(m, NULL, topic, (int)body.n, body.p, 1, false, properties) !=
@@ -119,26 +160,20 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
     } else {
         const struct bytes request = {message->payload, (size_t)message->payloadlen};
 
-        publish(m, l, gateway_answer(&l->gateway, l->place, request), correlation, n);
+        publish(m, l, gateway_answer(&l->of->gateway, l->place, request), correlation, n);
+        if (l->place == PROTOCOL_ENROLLED)
+            l->of->where.asked_s = seconds();
     }
     free(correlation);
-}
-
-static time_t seconds(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
 }
 
 /* A gateway that waits to be enrolled says so from time to time. */
 static void say_hello(struct mosquitto *m, struct line *l)
 {
-    if (l->place != PROTOCOL_ENROLMENT || !l->subscribed || seconds() < l->hello_at)
+    if (l->place != PROTOCOL_ENROLMENT || !l->subscribed || seconds() < l->hello_s)
         return;
-    l->hello_at = seconds() + PROTOCOL_HELLO_S;
-    publish(m, l, gateway_hello(&l->gateway), NULL, 0);
+    l->hello_s = seconds() + PROTOCOL_HELLO_S;
+    publish(m, l, gateway_hello(&l->of->gateway), NULL, 0);
 }
 
 static bool configure(struct mosquitto *m, SSL_CTX *tls)
@@ -153,62 +188,138 @@ static bool configure(struct mosquitto *m, SSL_CTX *tls)
            mosquitto_int_option(m, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS;
 }
 
-/* Serves until the connection ends, or the gateway was enrolled and has to use another. */
-static void serve(struct mosquitto *m, struct line *l)
+static int port_of(const struct line *l)
 {
-    const struct gateway_settings *s = &l->settings;
-    int port = l->place == PROTOCOL_ENROLLED ? s->port : s->enrol_port;
-    int err = mosquitto_connect(m, s->host, port, KEEPALIVE_S);
-    time_t until = seconds() + CONNECT_S;
+    const struct gateway_settings *s = &l->of->settings;
 
-    while (err == MOSQ_ERR_SUCCESS && !l->lost) {
-        err = mosquitto_loop(m, LOOP_MS, 1);
-        say_hello(m, l);
-        if (!l->subscribed && seconds() > until)
-            err = MOSQ_ERR_CONN_LOST; /* the library may wait for ever */
-        if (l->place == PROTOCOL_ENROLMENT && l->gateway.enrolled && !mosquitto_want_write(m))
-            break;
+    return l->place == PROTOCOL_ENROLLED ? s->port : s->enrol_port;
+}
+
+static void line_close(struct line *l)
+{
+    const uint64_t now = seconds();
+
+    if (l->m != NULL)
+        (void)mosquitto_disconnect(l->m);
+    mosquitto_destroy(l->m);
+    SSL_CTX_free(l->tls);
+    l->m = NULL;
+    l->tls = NULL;
+    l->next_s = now + l->again_s;
+    l->again_s = l->again_s < AGAIN_S_MAX / 2 ? 2 * l->again_s : AGAIN_S_MAX;
+    if (l->place == PROTOCOL_ENROLLED && l->of->where.main_up) {
+        l->of->where.main_up = false;
+        l->of->where.down_s = now;
     }
-    if (err != MOSQ_ERR_SUCCESS)
-        say("%s:%d: %s", s->host, port, mosquitto_strerror(err));
-    (void)mosquitto_disconnect(m);
 }
 
-/* false: the secure world does not have the key of this gateway's certificate any more. */
-static bool connect_once(struct line *l)
+static void line_failed(struct line *l, int err)
 {
-    SSL_CTX *tls;
-    struct mosquitto *m;
+    say("%s:%d: %s", l->of->settings.host, port_of(l), mosquitto_strerror(err));
+    line_close(l);
+}
 
-    l->place = l->gateway.enrolled ? PROTOCOL_ENROLLED : PROTOCOL_ENROLMENT;
+static void line_open(struct line *l)
+{
+    const bool authenticated = l->place == PROTOCOL_ENROLLED;
+    int err = MOSQ_ERR_NOMEM;
+
     l->lost = l->subscribed = false;
-    l->hello_at = 0;
-    tls = tls_context(&l->settings, l->place == PROTOCOL_ENROLLED);
-    m = tls != NULL ? mosquitto_new(l->gateway.name, true, l) : NULL;
-    if (m != NULL && configure(m, tls))
-        serve(m, l);
-    mosquitto_destroy(m);
-    SSL_CTX_free(tls);
-    return tls != NULL || l->place != PROTOCOL_ENROLLED;
+    l->hello_s = 0;
+    l->until_s = seconds() + CONNECT_S;
+    l->tls = tls_context(&l->of->settings, authenticated, &l->of->key_is_gone);
+    l->m = l->tls != NULL ? mosquitto_new(l->of->gateway.name, true, l) : NULL;
+    if (l->m != NULL && configure(l->m, l->tls))
+        err = mosquitto_connect_async(l->m, l->of->settings.host, port_of(l), KEEPALIVE_S);
+    if (err != MOSQ_ERR_SUCCESS && l->tls != NULL)
+        line_failed(l, err);
+    else if (l->tls == NULL) /* which said why */
+        line_close(l);
 }
 
-int main(void)
+static void line_turn(struct line *l, int ms)
 {
-    static struct line l;
-    char why[512];
+    int err = mosquitto_loop(l->m, ms, 1);
 
-    if (!gateway_settings_read(GATEWAY_SETTINGS_FILE, &l.settings, why, sizeof(why))) {
+    say_hello(l->m, l);
+    if (err == MOSQ_ERR_SUCCESS && !l->subscribed && seconds() > l->until_s)
+        err = MOSQ_ERR_CONN_LOST; /* the library may wait for ever */
+    if (err != MOSQ_ERR_SUCCESS)
+        line_failed(l, err);
+    else if (l->lost)
+        line_close(l);
+}
+
+static bool is_wanted(const struct line *l)
+{
+    const struct where *w = &l->of->where;
+
+    return l->place == PROTOCOL_ENROLLED ? where_at_main(w) : where_at_enrolment(w, seconds());
+}
+
+/* A certificate came: the main broker is tried with it at once. */
+static void take_certificate(struct program *p)
+{
+    struct line *l = &p->line[PROTOCOL_ENROLLED];
+
+    if (p->certificates == p->gateway.certificates)
+        return;
+    p->certificates = p->gateway.certificates;
+    p->where = (struct where){.enrolled = true, .down_s = seconds()};
+    if (l->m != NULL)
+        line_close(l);
+    l->again_s = AGAIN_S;
+    l->next_s = 0;
+}
+
+/* Opens and closes lines, and serves those that are open for a second. */
+static void turn(struct program *p)
+{
+    int open = 0;
+
+    for (size_t i = 0; i < PLACES; i++) {
+        struct line *l = &p->line[i];
+
+        if (l->m != NULL && !is_wanted(l) && !mosquitto_want_write(l->m)) {
+            line_close(l);
+            l->again_s = AGAIN_S;
+        } else if (l->m == NULL && is_wanted(l) && seconds() >= l->next_s) {
+            line_open(l);
+        }
+        open += l->m != NULL;
+    }
+    for (size_t i = 0; i < PLACES; i++) {
+        if (p->line[i].m != NULL)
+            line_turn(&p->line[i], LOOP_MS / open);
+    }
+    take_certificate(p);
+    if (open == 0)
+        (void)nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+}
+
+/* kapu-link [--root DIR]: all paths are in DIR, for tests. */
+int main(int argc, char **argv)
+{
+    static struct program p;
+    char path[LINK_PATH], why[LINK_PATH + 256];
+
+    if (argc == 3 && strcmp(argv[1], "--root") == 0)
+        link_set_root(argv[2]);
+    else if (argc != 1)
+        return 2;
+    if (!gateway_settings_read(link_path(GATEWAY_SETTINGS_FILE, path), &p.settings, why,
+                               sizeof(why))) {
         say("%s", why);
         return 1; /* the service manager tries again */
     }
-    if (!gateway_open(&l.gateway))
+    if (!gateway_open(&p.gateway))
         return 1;
     if (mosquitto_lib_init() != MOSQ_ERR_SUCCESS)
         return 1;
-    for (l.again_s = AGAIN_S;;
-         l.again_s = l.again_s < AGAIN_S_MAX / 2 ? 2 * l.again_s : AGAIN_S_MAX) {
-        if (!connect_once(&l))
-            return 1; /* started again, it looks for its key, and asks for enrolment without one */
-        (void)nanosleep(&(struct timespec){.tv_sec = l.again_s}, NULL);
-    }
+    p.where = (struct where){.enrolled = p.gateway.enrolled, .down_s = seconds()};
+    for (size_t i = 0; i < PLACES; i++)
+        p.line[i] = (struct line){.of = &p, .place = (enum protocol_place)i, .again_s = AGAIN_S};
+    while (!p.key_is_gone)
+        turn(&p);
+    return 1; /* started again, it looks for its key, and asks for enrolment without one */
 }

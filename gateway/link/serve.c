@@ -131,8 +131,10 @@ static struct bytes certify(struct gateway *g, const struct protocol_request *re
     const struct bytes spki = {g->spki, g->spki_n};
 
     if (!identity_keep(spki, request->certificate, request->issuer))
-        return refuse("the certificate is not for this gateway's key, or cannot be kept");
+        return refuse(
+            "the certificate is not by this gateway's operator for its key, or cannot be kept");
     g->enrolled = true;
+    g->certificates++;
     return encode(&r);
 }
 

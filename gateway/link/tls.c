@@ -11,30 +11,35 @@
 static bool trust_operator(SSL_CTX *ctx, const struct gateway_settings *s)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+    char ca[LINK_PATH];
 
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS);
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-           SSL_CTX_load_verify_file(ctx, SETTINGS_CA) == 1 &&
+           SSL_CTX_load_verify_file(ctx, link_path(SETTINGS_CA, ca)) == 1 &&
            X509_VERIFY_PARAM_set1_host(param, s->name, 0) == 1;
 }
 
-static bool show_identity(SSL_CTX *ctx)
+static bool show_identity(SSL_CTX *ctx, bool *key_is_gone)
 {
+    char path[LINK_PATH];
     EVP_PKEY *key = token_private_key();
-    bool done = key != NULL && SSL_CTX_use_certificate_chain_file(ctx, IDENTITY_FILE) == 1 &&
+    bool done = key != NULL &&
+                SSL_CTX_use_certificate_chain_file(ctx, link_path(IDENTITY_FILE, path)) == 1 &&
                 SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
+    *key_is_gone = key == NULL;
     EVP_PKEY_free(key);
     return done;
 }
 
-SSL_CTX *tls_context(const struct gateway_settings *s, bool authenticated)
+SSL_CTX *tls_context(const struct gateway_settings *s, bool authenticated, bool *key_is_gone)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
-    if (ctx != NULL && trust_operator(ctx, s) && (!authenticated || show_identity(ctx)))
+    if (ctx != NULL && trust_operator(ctx, s) &&
+        (!authenticated || show_identity(ctx, key_is_gone)))
         return ctx;
     say("TLS: %s", ERR_reason_error_string(ERR_peek_last_error()));
     SSL_CTX_free(ctx);

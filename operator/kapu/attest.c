@@ -11,6 +11,7 @@
 #include "attest_ask.h"
 #include "commands.h"
 #include "factory.h"
+#include "link.h"
 #include "operator.h"
 
 #define TIMEOUT_S 120u
@@ -189,7 +190,7 @@ static void print_json(struct attest *a, const struct attested *out)
 
 static uint32_t rest_ms(const struct attest *a, uint64_t begin_ms)
 {
-    uint64_t took = fleet_now_ms(&a->o.fleet) - begin_ms;
+    uint64_t took = link_now_ms() - begin_ms;
     uint64_t period = (uint64_t)a->options.watch_s * 1000;
 
     return took + MIN_REST_MS < period ? (uint32_t)(period - took) : MIN_REST_MS;
@@ -205,8 +206,12 @@ static int run(struct attest *a)
     if (a->options.watch_s == 0)
         a->options.watch_s = a->gateway.gateway.interval_s;
     do {
-        uint64_t begin = fleet_now_ms(&a->o.fleet);
+        uint64_t begin = link_now_ms();
 
+        if (operator_read_policy(&a->o) != 0) { /* it may have changed since the last question */
+            status = EXIT_NO_ANSWER;
+            break;
+        }
         ask(a, out);
         status = out->status;
         (a->options.json ? print_json : print_text)(a, out);

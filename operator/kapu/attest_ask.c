@@ -67,9 +67,14 @@ void attest_judge(const struct fleet *f, const char *gateway, struct bytes body,
 bool attest_was_overtaken(const struct fleet *f, const char *gateway, const struct attested *out,
                           const uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
+    struct store_clock clock;
     struct store_state now;
 
-    return out->judged && !out->result.authentic &&
-           f->store->ops->gateway_named(f->store, gateway, &now) == 0 && now.appraised &&
-           memcmp(now.sequence, nonce, NONCE_SEQUENCE) > 0;
+    if (!out->judged || out->result.authentic ||
+        f->store->ops->gateway_named(f->store, gateway, &now) != 0)
+        return false;
+    if (now.appraised && memcmp(now.sequence, nonce, NONCE_SEQUENCE) > 0)
+        return true;
+    /* The clock was set back in the meantime: no answer to that question counts any more. */
+    return fleet_clock(f, &now, &clock) == 0 && nonce_epoch(nonce) != clock.epoch;
 }

@@ -50,8 +50,12 @@ static int keep(struct command *c, const char *path, const struct store_board *b
 
     if (err == KAPU_EREPLAY)
         return fail("%s: a record of that TPM, board or attestation key is known that is not older "
-                    "than it, of %s",
-                    path, operator_time(older, when));
+                    "than it, of %s%s",
+                    path, operator_time(older, when),
+                    older > b->added_ms + BOARD_FILE_AHEAD_MS
+                        ? ", which is to come: a clock was wrong. kapu board remove removes that "
+                          "record, and then this one can be added"
+                        : "");
     if (err != 0)
         return fail("the store: %s", store->said);
     printf("%s: %s %s (%s), of %s\n", path, done[how], uuid, b->record.platform,

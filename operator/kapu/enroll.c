@@ -2,9 +2,9 @@
 /*
  * kapu enroll: takes a gateway into the fleet. Identify, challenge, verify, certify; the verifier's
  * library judges (operator/verifier/enrol.h), this carries to and fro. A gateway that is enrolled
- * already, but has lost its certificate or never got it, gets one again for the same TLS key. With
- * --renew, one that is enrolled and came back with other keys proves all of it again; it answers at
- * the main broker if its TLS key is the same, else it waits at the enrolment broker.
+ * already, but has lost its certificate or never got it, gets one again for the same TLS key. One
+ * that was forgotten, and still has a certificate that the main broker takes, is enrolled there.
+ * With --renew, one that is enrolled and came back with other keys proves all of it again.
  */
 #include <getopt.h>
 #include <openssl/sha.h>
@@ -14,11 +14,13 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "enrol.h"
+#include "link.h"
 #include "operator.h"
 
 #define TIMEOUT_S 300u
 #define DAYS 3650u
 #define EK_PUBLIC_MAX 512u
+#define TURN_MS 4000u /* how long a gateway that was named is looked for at one broker */
 
 struct options {
     const char *folder, *gateway, *label, *reason;
@@ -33,8 +35,10 @@ struct enroll {
     struct x509_ca *ca;
     struct enrol_terms terms;
     enum protocol_place place; /* of the broker that `t` is connected to */
+    bool closed[2];            /* brokers that are not there, by place */
     struct transport *t;
     uint64_t end_ms;
+    bool heard; /* it answered something */
     /* What the gateway says of itself. */
     struct transport_message identity;
     struct protocol_reply who; /* views into `identity` */
@@ -71,7 +75,7 @@ static int verifier_failed(struct enroll *e, int err)
 
 static uint32_t left_ms(const struct enroll *e)
 {
-    uint64_t now = fleet_now_ms(&e->o.fleet);
+    const uint64_t now = link_now_ms(); /* which nobody sets */
 
     return now < e->end_ms ? (uint32_t)(e->end_ms - now) : 0;
 }
@@ -105,6 +109,7 @@ static int request(struct enroll *e, const char *name, const struct protocol_req
         return because(e, EXIT_NO_ANSWER, "the question does not fit", "");
     if (transport_request(e->t, name, wr_done(&w), left_ms(e), to) != 0)
         return because(e, EXIT_NO_ANSWER, transport_said(e->t), "");
+    e->heard = true;
     return read_reply(e, to, q->kind, r);
 }
 
@@ -285,29 +290,46 @@ static void show(struct enroll *e, int status, bool again)
     fflush(stdout);
 }
 
-/* A gateway that is enrolled: where it is connected. */
-static int meet_again(struct enroll *e)
+static bool turn_to(struct enroll *e, enum protocol_place place)
+{
+    transport_close(e->t);
+    e->place = place;
+    e->t = operator_connect(&e->o, place);
+    e->closed[place] = e->t == NULL;
+    return e->t != NULL;
+}
+
+static enum protocol_place other_place(enum protocol_place place)
+{
+    return place == PROTOCOL_ENROLLED ? PROTOCOL_ENROLMENT : PROTOCOL_ENROLLED;
+}
+
+/* A gateway that was named may be at either broker: at the main one while that takes a certificate
+ * that it has, from an earlier enrolment. They are looked at in turns. */
+static int meet_named(struct enroll *e)
 {
     const uint64_t end_ms = e->end_ms;
-    int status;
+    int status = because(e, EXIT_NO_ANSWER, "no broker is there", "");
 
-    e->end_ms = fleet_now_ms(&e->o.fleet) + left_ms(e) / 2;
-    status = meet(e);
-    e->end_ms = end_ms;
-    if (status != EXIT_NO_ANSWER)
-        return status;
-    transport_close(e->t);
-    e->place = PROTOCOL_ENROLMENT;
-    e->t = operator_connect(&e->o, e->place);
-    e->why[0] = '\0';
-    return e->t != NULL ? meet(e)
-                        : because(e, EXIT_NO_ANSWER, "the enrolment broker is not there", "");
+    while (left_ms(e) > 0) {
+        const enum protocol_place other = other_place(e->place);
+
+        if (!e->closed[other] && left_ms(e) > TURN_MS)
+            e->end_ms = link_now_ms() + TURN_MS;
+        status = meet(e);
+        e->end_ms = end_ms;
+        if (status != EXIT_NO_ANSWER || e->heard)
+            return status;
+        if (!e->closed[other] && !turn_to(e, other) && !turn_to(e, other_place(other)))
+            return status;
+    }
+    return status;
 }
 
 static int run_renewal(struct enroll *e)
 {
     bool again;
-    int status = meet_again(e);
+    int status = meet_named(e);
 
     snprintf(e->identity.name, sizeof(e->identity.name), "%s", e->options.gateway);
     if (status == EXIT_DONE)
@@ -328,7 +350,7 @@ static int run(struct enroll *e)
 
         memset(&e->result, 0, sizeof(e->result));
         e->why[0] = e->identity.name[0] = '\0';
-        status = meet(e);
+        status = e->options.gateway != NULL ? meet_named(e) : meet(e);
         if (e->options.gateway == NULL && e->identity.name[0] == '\0') { /* nobody any more */
             if (worst == EXIT_NO_ANSWER)
                 show(e, status, false);
@@ -521,9 +543,9 @@ int command_enroll(int argc, char **argv)
     }
     if (operator_open(&e->o, e->options.folder) == 0 && open_authorities(e) == EXIT_DONE &&
         decide(e, &renewed) == 0) {
-        e->t = operator_connect(&e->o, e->place);
-        e->end_ms = fleet_now_ms(&e->o.fleet) + (uint64_t)e->options.timeout_s * 1000;
-        if (e->t != NULL)
+        e->end_ms = link_now_ms() + (uint64_t)e->options.timeout_s * 1000;
+        if (turn_to(e, e->place) ||
+            (e->options.gateway != NULL && turn_to(e, other_place(e->place))))
             status = e->terms.renew ? run_renewal(e) : run(e);
     }
     transport_close(e->t);

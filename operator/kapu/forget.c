@@ -9,7 +9,9 @@
 static const char help[] =
     "usage: kapu forget GATEWAY [--operator DIR]\n\n"
     "Removes a gateway and its history from the store. Its certificate stays good for the broker\n"
-    "until it runs out, but no evidence of it is asked for or taken. It can be enrolled anew.\n";
+    "until it runs out, but no evidence of it is asked for or taken. It can be enrolled anew at "
+    "any\n"
+    "time: kapu enroll GATEWAY.\n";
 
 static int forget(struct operator* o, const char *given)
 {

@@ -197,6 +197,30 @@ static int read_policy(struct operator* o)
     return -1;
 }
 
+static void say_set_back(uint64_t from_ms, uint64_t to_ms)
+{
+    char from[32], to[32], span[FLEET_SPAN];
+
+    (void)fail("the clock of this machine was set back by %s: it said %s before, and says %s now; "
+               "what was judged after %s counts no more: ask these gateways again (kapu attest)",
+               fleet_span(from_ms - to_ms, span), operator_time(from_ms, from),
+               operator_time(to_ms, to), to);
+}
+
+int operator_read_policy(struct operator* o)
+{
+    return read_policy(o);
+}
+
+/* A store that cannot be written, or is damaged, is told of by what needs it. */
+static void tell_clock(struct operator* o)
+{
+    struct store_clock clock;
+    const int err = fleet_clock(&o->fleet, NULL, &clock);
+
+    (void)err;
+}
+
 typedef struct store *open_fn(const char *path, char *why, size_t why_n);
 
 static int open_with(struct operator* o, const char *folder, open_fn *open_store)
@@ -217,10 +241,13 @@ static int open_with(struct operator* o, const char *folder, open_fn *open_store
         return -1;
     }
     o->fleet.store = open_store(operator_path(o, "kapu.db", path), why, sizeof(why));
-    if (o->fleet.store != NULL)
-        return 0;
-    (void)fail("%s", why); /* which begins with the path */
-    return -1;
+    if (o->fleet.store == NULL) {
+        (void)fail("%s", why); /* which begins with the path */
+        return -1;
+    }
+    o->fleet.set_back = say_set_back;
+    tell_clock(o);
+    return 0;
 }
 
 int operator_open(struct operator* o, const char *folder)

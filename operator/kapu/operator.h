@@ -40,6 +40,9 @@ struct operator
 int operator_open(struct operator* o, const char *folder);
 /* The same for a command that changes nothing: the folder may be read-only. */
 int operator_open_to_read(struct operator* o, const char *folder);
+/* Reads the policy again, which may have changed. 0, or -1 after saying why; then it is not known.
+ */
+int operator_read_policy(struct operator* o);
 void operator_close(struct operator* o);
 /* The path of a file in the folder. */
 const char *operator_path(const struct operator* o, const char *name, char to[OPERATOR_PATH]);

@@ -88,6 +88,11 @@ struct update_file {
     uint8_t b[RELEASE_SIGNED_MAX];
 };
 
+/* Until when what is signed now for so many days is good: that long after the latest time that any
+ * rollout told gateways, of which they refuse what ended before. `tells`: it tells them now. */
+int update_until(const struct operator* o, uint64_t now_ms, uint64_t days, bool tells,
+                 uint64_t *until_ms);
+
 /*
  * Rollouts of one action for gateways: numbers are taken, up to 32 gateways share one, and all are
  * kept in the store, before anything is returned. number[i]: of the rollout that names gateway i.

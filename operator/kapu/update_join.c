@@ -46,10 +46,10 @@ static int sign(const struct join *j, struct update_signer *s, size_t at, struct
 
     for (; m.of.n < RELEASE_GATEWAYS_MAX && at + m.of.n < j->n; m.of.n++)
         memcpy(m.of.ueid[m.of.n], j->g[at + m.of.n].ueid, EVIDENCE_UEID_SIZE);
-    if (release_order_sort(&m.of) >= 0 ||
-        !release_order_until(m.issued_ms, j->p->days, &m.until_ms))
-        return fail("no membership can be made of these gateways for %llu days",
-                    (unsigned long long)j->p->days);
+    if (release_order_sort(&m.of) >= 0)
+        return fail("no membership can be made of these gateways");
+    if (update_until(j->o, m.issued_ms, j->p->days, false, &m.until_ms) != EXIT_DONE)
+        return EXIT_FAILED;
     return update_make_membership(s, &m, f);
 }
 

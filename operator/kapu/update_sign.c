@@ -104,6 +104,36 @@ int update_make_membership(struct update_signer *s, const struct release_members
     return sign(s, RELEASE_A_MEMBERSHIP, release_membership_encode(m, &w), &w, file);
 }
 
+int update_until(const struct operator* o, uint64_t now_ms, uint64_t days, bool tells,
+                 uint64_t *until_ms)
+{
+    struct store *store = o->fleet.store;
+    uint64_t latest;
+
+    if (store->ops->updates->told(store, tells ? now_ms : 0, &latest) != 0)
+        return update_store_failed(o);
+    return release_order_until(latest > now_ms ? latest : now_ms, days, until_ms)
+               ? EXIT_DONE
+               : fail("nothing can be signed for %llu days from now", (unsigned long long)days);
+}
+
+/* What is signed next lasts longer, and why: a clock was wrong. */
+static int say_told(const struct operator* o)
+{
+    struct store *store = o->fleet.store;
+    const uint64_t now = release_order_now_ms();
+    char when[32], span[FLEET_SPAN];
+    uint64_t latest;
+
+    if (store->ops->updates->told(store, 0, &latest) != 0)
+        return update_store_failed(o);
+    if (latest > now + NONCE_SKEW_MS)
+        (void)fail("note: an earlier rollout told gateways that it was %s, %s ahead of now: this "
+                   "one is good for so much longer, so that they take it",
+                   operator_time(latest, when), fleet_span(latest - now, span));
+    return EXIT_DONE;
+}
+
 static int make_rollout(const struct operator* o, struct update_signer *s,
                         const struct store_campaign *c, struct release_rollout *r)
 {
@@ -114,9 +144,11 @@ static int make_rollout(const struct operator* o, struct update_signer *s,
 
     r->issued_ms = release_order_now_ms();
     memcpy(r->release, c->release, sizeof(r->release));
-    if (!release_order_until(r->issued_ms, c->days, &r->until_ms) ||
-        release_order_sort(&r->to) >= 0)
-        return fail("no rollout can be made for %u days and these gateways", c->days);
+    if (update_until(o, r->issued_ms, c->days, r->action == RELEASE_INSTALL, &r->until_ms) !=
+        EXIT_DONE)
+        return EXIT_FAILED;
+    if (release_order_sort(&r->to) >= 0)
+        return fail("no rollout can be made for these gateways");
     wr_init(&w, content, sizeof(content));
     if (sign(s, RELEASE_A_ROLLOUT, release_rollout_encode(r, &w), &w, &file) != EXIT_DONE)
         return EXIT_FAILED;
@@ -139,6 +171,8 @@ int update_make_rollouts(const struct operator* o, struct update_signer *s,
         return fail("there are no numbers of rollouts left");
     if (err != 0)
         return update_store_failed(o);
+    if (n > 0 && action == RELEASE_INSTALL && say_told(o) != EXIT_DONE)
+        return EXIT_FAILED;
     for (size_t at = 0; at < n; at += RELEASE_GATEWAYS_MAX) {
         struct release_rollout r = {.action = action, .number = first + at / RELEASE_GATEWAYS_MAX};
 

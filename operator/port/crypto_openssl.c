@@ -78,11 +78,23 @@ EVP_PKEY *openssl_p256_public(const uint8_t x[32], const uint8_t y[32])
     return key;
 }
 
+bool openssl_is_p256(EVP_PKEY *key)
+{
+    char group[32];
+    size_t n;
+
+    return key != NULL && EVP_PKEY_is_a(key, "EC") &&
+           EVP_PKEY_get_group_name(key, group, sizeof(group), &n) == 1 &&
+           strcmp(group, "prime256v1") == 0;
+}
+
 int openssl_p256_coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32])
 {
     uint8_t point[65];
     size_t n = 0;
 
+    if (!openssl_is_p256(key)) /* other curves have coordinates of 32 bytes, too */
+        return -1;
     if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &n) !=
             1 ||
         n != sizeof(point))

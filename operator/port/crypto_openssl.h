@@ -12,7 +12,9 @@ extern const struct tpm2_crypto crypto_openssl;
 
 /* A public key on P-256 from its coordinates; null when they are no point of the curve. */
 EVP_PKEY *openssl_p256_public(const uint8_t x[32], const uint8_t y[32]);
-/* The coordinates of one; 0 or -1. */
+/* Whether it is a key on P-256, and not of another kind or curve. NULL is none. */
+bool openssl_is_p256(EVP_PKEY *key);
+/* The coordinates of one; 0, or -1: it is none. */
 int openssl_p256_coordinates(EVP_PKEY *key, uint8_t x[32], uint8_t y[32]);
 
 /* 0 when r || s is that key's ECDSA signature of the digest; -1 else. */

@@ -161,15 +161,11 @@ static bool is_rsa(X509 *x)
 static const char *key_fault(X509 *x, struct evidence_key *key)
 {
     EVP_PKEY *public = X509_get0_pubkey(x);
-    char group[32];
-    size_t n;
 
     if (is_rsa(x))
         return "it is for the TPM's RSA key; kapu needs the one for its key on P-256, which lies "
                "in NV index 0x01c0000a";
-    if (public == NULL || !EVP_PKEY_is_a(public, "EC") ||
-        EVP_PKEY_get_group_name(public, group, sizeof(group), &n) != 1 ||
-        strcmp(group, "prime256v1") != 0 || openssl_p256_coordinates(public, key->x, key->y) != 0)
+    if (!openssl_is_p256(public) || openssl_p256_coordinates(public, key->x, key->y) != 0)
         return "its key is not on P-256";
     return NULL;
 }

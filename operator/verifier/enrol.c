@@ -239,7 +239,7 @@ int enrol_challenge(const struct fleet *f, const struct x509_roots *roots,
     if (err == 0)
         err = check_record(f, terms, &id, NULL, &standing, why);
     if (err == 0)
-        err = nonce_make(&f->key, id.ueid, fleet_now_ms(f), f->nonce_ms, c->nonce);
+        err = fleet_nonce(f, terms->renew ? &state : NULL, id.ueid, c->nonce);
     if (err == 0)
         err = secret_of(f, &id, c->nonce, secret);
     wr_init(&blob, c->blob, sizeof(c->blob));
@@ -291,12 +291,18 @@ static int read_claims(struct bytes message, struct evidence_claims *c, char why
 static int check_nonce(const struct fleet *f, const struct identity *id,
                        const struct evidence_claims *c, char why[ENROL_WHY])
 {
-    int err = nonce_check(&f->key, id->ueid, fleet_now_ms(f), f->nonce_ms, c->nonce);
+    struct store_clock clock;
+    int err = fleet_clock(f, NULL, &clock);
 
+    if (err == 0)
+        err = nonce_check(&f->key, id->ueid, clock.epoch, fleet_now_ms(f), f->nonce_ms, c->nonce);
     if (err == KAPU_EAUTH)
         return refuse(why, "it answers a challenge that was never made for this TPM");
     if (err == KAPU_ETIMEOUT)
         return refuse(why, "it answers a challenge whose time is over");
+    if (err == KAPU_ESTALE)
+        return refuse(why, "it answers a challenge from before this verifier's clock was set back: "
+                           "do this again");
     return err;
 }
 

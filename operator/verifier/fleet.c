@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,52 @@ uint64_t fleet_now_ms(const struct fleet *f)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+int fleet_clock(const struct fleet *f, const struct store_state *state, struct store_clock *out)
+{
+    const bool judged = state != NULL && state->appraised;
+    const uint64_t now = fleet_now_ms(f), asked = judged ? nonce_made_ms(state->sequence) : 0;
+    int err = f->store->ops->clock(f->store, now, 0, out);
+
+    /* The store keeps the time in steps; the last evidence of this gateway may be of later. */
+    if (err == 0 && judged && nonce_epoch(state->sequence) == out->epoch && asked > now)
+        err = f->store->ops->clock(f->store, now, asked, out);
+    if (err == 0 && out->from_ms != 0 && f->set_back != NULL)
+        f->set_back(out->from_ms, now);
+    return err;
+}
+
+const char *fleet_span(uint64_t ms, char to[FLEET_SPAN])
+{
+    static const struct {
+        uint64_t ms;
+        const char *name;
+    } unit[] = {{VERIFIER_DAY_MS, "days"}, {3600000, "hours"}, {60000, "minutes"}, {0, "seconds"}};
+    uint64_t one;
+    size_t i = 0;
+
+    while (ms < 2 * unit[i].ms)
+        i++;
+    one = unit[i].ms > 0 ? unit[i].ms : 1000;
+    snprintf(to, FLEET_SPAN, "%" PRIu64 " %s", (ms + one / 2) / one, unit[i].name);
+    return to;
+}
+
+int fleet_nonce(const struct fleet *f, const struct store_state *state,
+                const uint8_t ueid[EVIDENCE_UEID_SIZE], uint8_t nonce[EVIDENCE_NONCE_SIZE])
+{
+    struct store_clock clock;
+    int err = fleet_clock(f, state, &clock);
+    uint64_t made = fleet_now_ms(f);
+
+    if (err != 0)
+        return err;
+    /* A clock that was set back by less than what clocks may differ: later all the same. */
+    if (state != NULL && state->appraised && nonce_epoch(state->sequence) == clock.epoch &&
+        nonce_made_ms(state->sequence) >= made)
+        made = nonce_made_ms(state->sequence) + 1;
+    return nonce_make(&f->key, ueid, clock.epoch, made, nonce);
+}
+
 int fleet_challenge(const struct fleet *f, const char *name, uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
     struct store_state state;
@@ -32,20 +79,27 @@ int fleet_challenge(const struct fleet *f, const char *name, uint8_t nonce[EVIDE
 
     if (err != 0)
         return err;
-    return nonce_make(&f->key, state.gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce);
+    return fleet_nonce(f, &state, state.gateway.ueid, nonce);
 }
 
 /* The nonce that the message must have is the one that it has, if it is one of ours: *good. */
 static int judge_nonce(const struct fleet *f, const struct store_state *state, struct bytes message,
                        uint8_t nonce[EVIDENCE_NONCE_SIZE], struct verifier_result *r)
 {
+    struct store_clock clock;
     int err = verifier_nonce_of(message, nonce);
 
     if (err != 0)
         return err == KAPU_ESPACE ? err : 0; /* the appraisal says what is wrong with it */
-    err = nonce_check(&f->key, state->gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce);
+    err = fleet_clock(f, state, &clock);
+    if (err != 0)
+        return err;
+    err =
+        nonce_check(&f->key, state->gateway.ueid, clock.epoch, fleet_now_ms(f), f->nonce_ms, nonce);
     if (err == KAPU_EAUTH)
         REFUSE(r, "it answers a nonce that was never made for this gateway");
+    else if (err == KAPU_ESTALE)
+        REFUSE(r, "it answers a nonce from before this verifier's clock was set back");
     else if (err == KAPU_ETIMEOUT)
         REFUSE(r, "it answers a nonce whose time is over");
     else if (err != 0)
@@ -86,7 +140,7 @@ static int judge(const struct fleet *f, const struct store_state *state, struct 
         err = fleet_starts(f, state, &before.day);
     if (err != 0 || r->reasons > 0)
         return err;
-    q.asked_ms = nonce_made_ms(nonce, f->nonce_ms);
+    q.asked_ms = nonce_made_ms(nonce);
     return verifier_appraise(&q, r);
 }
 
@@ -219,7 +273,7 @@ void fleet_trust(const struct verifier_policy *p, const struct store_state *stat
 {
     const uint64_t patience =
         (uint64_t)state->gateway.interval_s * 1000 * TRUST_PATIENCE_PERCENT / 100;
-    char when[48], record[VERIFIER_REASON_TEXT];
+    char when[48], span[FLEET_SPAN], record[VERIFIER_REASON_TEXT];
     enum verifier_tier tier;
     const bool lacks = verifier_explain_record(p, &state->gateway, &tier, record, sizeof(record));
 
@@ -234,9 +288,16 @@ void fleet_trust(const struct verifier_policy *p, const struct store_state *stat
                  time_text(state->enrolled_ms, when, sizeof(when)));
     else if (state->appraised_ms > now_ms + NONCE_SKEW_MS)
         snprintf(out->text, sizeof(out->text),
-                 "not trusted: last judged in the future, %s: a "
-                 "clock was changed",
-                 time_text(state->appraised_ms, when, sizeof(when)));
+                 "not trusted: judged when this machine's clock said %s, %s ahead of now: ask it "
+                 "again (kapu attest)",
+                 time_text(state->appraised_ms, when, sizeof(when)),
+                 fleet_span(state->appraised_ms - now_ms, span));
+    else if (state->set_back.from_ms != 0)
+        snprintf(out->text, sizeof(out->text),
+                 "not trusted: judged before this machine's clock was set back by %s, to %s: ask "
+                 "it again (kapu attest)",
+                 fleet_span(state->set_back.from_ms - state->set_back.to_ms, span),
+                 time_text(state->set_back.to_ms, when, sizeof(when)));
     else if (now_ms > state->appraised_ms && now_ms - state->appraised_ms > patience)
         snprintf(out->text, sizeof(out->text), "not trusted: silent since %s (interval %u s)",
                  time_text(state->appraised_ms, when, sizeof(when)), state->gateway.interval_s);

@@ -19,10 +19,28 @@ struct fleet {
     uint32_t nonce_ms;
     uint64_t (*now_ms)(void *ctx); /* ms since 1970; NULL: the system's clock */
     void *clock_ctx;
+    /* Told once when this process found that the clock was set back; NULL: nobody is told. */
+    void (*set_back)(uint64_t from_ms, uint64_t to_ms);
 };
 
 /* ms since 1970 by the fleet's clock. */
 uint64_t fleet_now_ms(const struct fleet *f);
+
+/*
+ * Tells the store what time it is (store.h), and what it knows of the clock then. `state`: a
+ * gateway whose last evidence is known; NULL: none.
+ */
+KAPU_MUST_CHECK int fleet_clock(const struct fleet *f, const struct store_state *state,
+                                struct store_clock *out);
+
+/* "30 days", "5 minutes": for messages. */
+#define FLEET_SPAN 32
+const char *fleet_span(uint64_t ms, char to[FLEET_SPAN]);
+
+/* A nonce for the gateway with that UEID, later than all that it was given; `state` as above. */
+KAPU_MUST_CHECK int fleet_nonce(const struct fleet *f, const struct store_state *state,
+                                const uint8_t ueid[EVIDENCE_UEID_SIZE],
+                                uint8_t nonce[EVIDENCE_NONCE_SIZE]);
 
 /* A nonce for that gateway. KAPU_ENOENT: there is none of this name. */
 KAPU_MUST_CHECK int fleet_challenge(const struct fleet *f, const char *name,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MAC_SIZE 16u
+#define MADE_MAX ((1ull << 48) - 1) /* in the year 10889 */
 
 int nonce_derive(const struct nonce_key *key, const char *label, const struct bytes *part,
                  size_t parts, uint8_t out[32])
@@ -35,50 +36,61 @@ static int mac_of(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_
 {
     const struct bytes part[] = {{ueid, EVIDENCE_UEID_SIZE}, {nonce, NONCE_SEQUENCE}};
 
-    return nonce_derive(key, "kapu nonce", part, 2, mac);
+    return nonce_derive(key, "kapu nonce 2", part, 2, mac);
 }
 
-int nonce_make(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint64_t now_ms,
-               uint32_t lifetime_ms, uint8_t nonce[EVIDENCE_NONCE_SIZE])
+int nonce_make(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t epoch,
+               uint64_t now_ms, uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
     uint8_t mac[32];
     struct wr w;
     int err;
 
+    if (now_ms > MADE_MAX)
+        return KAPU_ERANGE;
     wr_init(&w, nonce, EVIDENCE_NONCE_SIZE);
-    wr_be64(&w, now_ms + lifetime_ms);
-    if (RAND_bytes(nonce + 8, 8) != 1)
+    wr_be32(&w, epoch);
+    wr_be16(&w, (uint16_t)(now_ms >> 32));
+    wr_be32(&w, (uint32_t)now_ms);
+    if (RAND_bytes(nonce + w.at, (int)(NONCE_SEQUENCE - w.at)) != 1)
         return KAPU_ECRYPTO;
     err = mac_of(key, ueid, nonce, mac);
     memcpy(nonce + NONCE_SEQUENCE, mac, MAC_SIZE);
     return err;
 }
 
-int nonce_check(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE],
+int nonce_check(const struct nonce_key *key, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t epoch,
                 uint64_t now_ms, uint32_t lifetime_ms, const uint8_t nonce[EVIDENCE_NONCE_SIZE])
 {
+    const uint64_t made = nonce_made_ms(nonce);
     uint8_t mac[32];
-    uint64_t end;
-    struct rd r;
     int err = mac_of(key, ueid, nonce, mac);
 
     if (err != 0)
         return err;
     if (!kapu_equal(mac, nonce + NONCE_SEQUENCE, MAC_SIZE))
         return KAPU_EAUTH;
-    rd_init(&r, (struct bytes){nonce, 8});
-    end = rd_be64(&r);
-    if (now_ms > end || end - now_ms > (uint64_t)lifetime_ms + NONCE_SKEW_MS)
+    if (nonce_epoch(nonce) != epoch)
+        return KAPU_ESTALE;
+    if (made > now_ms ? made - now_ms > NONCE_SKEW_MS : now_ms - made > lifetime_ms)
         return KAPU_ETIMEOUT;
     return 0;
 }
 
-uint64_t nonce_made_ms(const uint8_t nonce[EVIDENCE_NONCE_SIZE], uint32_t lifetime_ms)
+uint32_t nonce_epoch(const uint8_t sequence[NONCE_EPOCH])
 {
     struct rd r;
-    uint64_t end;
 
-    rd_init(&r, (struct bytes){nonce, 8});
-    end = rd_be64(&r);
-    return end > lifetime_ms ? end - lifetime_ms : 0;
+    rd_init(&r, (struct bytes){sequence, NONCE_EPOCH});
+    return rd_be32(&r);
+}
+
+uint64_t nonce_made_ms(const uint8_t sequence[NONCE_SEQUENCE])
+{
+    struct rd r;
+    uint64_t high;
+
+    rd_init(&r, (struct bytes){sequence + NONCE_EPOCH, 6});
+    high = rd_be16(&r);
+    return high << 32 | rd_be32(&r);
 }

@@ -24,8 +24,13 @@ struct store_state {
     enum verifier_tier status;
     char reason[VERIFIER_REASON_TEXT]; /* the first of the worst; empty when affirming */
     uint8_t sequence[NONCE_SEQUENCE];  /* of the last nonce accepted */
-    struct verifier_starts starts;     /* of its TPM; `day` is not filled in */
-    uint32_t monitor_resets;           /* since power-on, as it said last */
+    /* The clock was set back after that, to a time before it (from_ms to to_ms): nobody can say
+     * how long ago it was, and it counts no more. from_ms is 0: it was not. */
+    struct {
+        uint64_t from_ms, to_ms;
+    } set_back;
+    struct verifier_starts starts; /* of its TPM; `day` is not filled in */
+    uint32_t monitor_resets;       /* since power-on, as it said last */
     /* What of its record is not as it was written; NULL: nothing. Then it is not to be trusted, and
      * the other fields are for people alone. */
     const char *damaged;
@@ -67,6 +72,14 @@ struct store_board {
     bool damaged; /* in the store: vouches for nothing; board_remove takes `board` of it */
 };
 
+/* What the store knows of the clock. */
+struct store_clock {
+    uint32_t epoch; /* 1, and one more each time that the clock was set back */
+    /* The clock was found to be set back just now, and the epoch is a new one: what it had said
+     * before. Else 0. */
+    uint64_t from_ms;
+};
+
 enum store_added { STORE_ADDED, STORE_REPLACED, STORE_KNOWN };
 
 struct store;
@@ -104,6 +117,13 @@ struct store_ops {
     /* The newest first, at most `most`. */
     int (*history)(struct store *s, const uint8_t ueid[EVIDENCE_UEID_SIZE], uint32_t most,
                    int (*each)(void *ctx, const struct store_result *r), void *ctx);
+    /*
+     * Tells the store what time it is. `seen_ms`: a time that is known to have been (0: none). When
+     * `now_ms` is more than NONCE_SKEW_MS before the latest of all such times of this epoch, the
+     * clock was set back: the next epoch begins, and this is audited. Starts of TPMs that were
+     * counted at times to come are counted at this one.
+     */
+    int (*clock)(struct store *s, uint64_t now_ms, uint64_t seen_ms, struct store_clock *out);
     /* Forgets results from before that time; what counts at present stays. */
     int (*forget)(struct store *s, uint64_t before_ms);
     /* Starts of a gateway's TPM that were counted since then. */
@@ -146,6 +166,10 @@ struct store *store_sqlite_open(const char *path, char *why, size_t why_n);
  * of the store is in a file beside it. */
 struct store *store_sqlite_open_to_read(const char *path, char *why, size_t why_n);
 void store_close(struct store *s);
+
+/* For the stores in SQLite: store_clock.c. */
+int store_sqlite_clock(struct store *s, uint64_t now_ms, uint64_t seen_ms, struct store_clock *out);
+extern const char store_sqlite_clock_schema[];
 
 /* The port that the appraisal looks up reference values by. */
 struct verifier_references store_references(struct store *s);

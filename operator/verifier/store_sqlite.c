@@ -61,14 +61,23 @@ static const char schema_board[] =
     " subject TEXT NOT NULL, why TEXT NOT NULL);";
 
 /* What brings a file from each version to the next; a new file is of version 0. */
-static const char *const migrations[] = {schema, schema_kernel, schema_board,
-                                         store_sqlite_updates_schema, store_sqlite_groups_schema};
+static const char *const migrations[] = {schema,
+                                         schema_kernel,
+                                         schema_board,
+                                         store_sqlite_updates_schema,
+                                         store_sqlite_groups_schema,
+                                         store_sqlite_clock_schema};
 #define SCHEMA_VERSION (int)(sizeof(migrations) / sizeof(migrations[0]))
 
+/* The first epoch since the last evidence that began before the time of that. */
+#define SET_BACK                                                                                   \
+    " FROM clock AS c WHERE c.epoch > substr(g.sequence, 1, 4) AND c.began_ms < g.appraised_ms"    \
+    " ORDER BY c.epoch LIMIT 1"
 #define GATEWAY                                                                                    \
     "SELECT g.ueid, g.name, g.board, g.tee, g.ak, g.tls, g.interval_s, g.enrolled_ms,"             \
     " g.appraised_ms, g.status, g.reason, g.sequence, g.ak_name, g.without_record, g.tpm_resets,"  \
-    " g.tpm_restarts, g.tpm_ms, g.tpm_fell, g.monitor_resets, r.board, r.ak, g.storage_starts"     \
+    " g.tpm_restarts, g.tpm_ms, g.tpm_fell, g.monitor_resets, r.board, r.ak, g.storage_starts,"    \
+    " (SELECT c.before_ms" SET_BACK "), (SELECT c.began_ms" SET_BACK ")"                           \
     " FROM gateway AS g LEFT JOIN board_record AS r ON r.ueid = g.ueid "
 #define BOARD "SELECT ek, ueid, board, ak, platform, issued_ms, kid, added_ms FROM board_record "
 
@@ -390,6 +399,8 @@ static void state_of(sqlite3_stmt *q, struct store_state *out)
     out->appraised_ms = number(q, 8);
     out->status = tier_of(sqlite3_column_int64(q, 9));
     copy_text(q, 10, out->reason, sizeof(out->reason));
+    out->set_back.from_ms = number(q, 22);
+    out->set_back.to_ms = number(q, 23);
     if (!copy(q, 11, out->sequence, sizeof(out->sequence)) && out->damaged == NULL)
         out->damaged = "the nonce of its last evidence";
 }
@@ -1150,6 +1161,7 @@ static struct store *open_store(const char *path, bool to_read, char *why, size_
         .gateways = gateways,
         .record = record,
         .history = history,
+        .clock = store_sqlite_clock,
         .forget = forget,
         .starts = starts,
         .board_add = board_add,

@@ -246,6 +246,22 @@ static int numbers(struct store *s, uint64_t least, uint32_t n, uint64_t *first)
     return end(s, err);
 }
 
+static int told(struct store *s, uint64_t now_ms, uint64_t *latest_ms)
+{
+    sqlite3_stmt *q;
+    int err = run(s, query(s, "UPDATE update_number SET told_ms = ?1 WHERE id = 1 AND told_ms < ?1",
+                           "n", now_ms));
+
+    if (err != 0)
+        return err;
+    q = query(s, "SELECT told_ms FROM update_number WHERE id = 1", "");
+    err = next(s, q);
+    if (err == 0)
+        *latest_ms = number(q, 0);
+    sqlite3_finalize(q);
+    return err == KAPU_ENOENT ? damaged(s) : err;
+}
+
 static int order_put(struct store *s, uint64_t order, uint64_t campaign, struct bytes file)
 {
     return run(s, query(s, "INSERT INTO update_order VALUES(?1, ?2, ?3)", "nnb", order, campaign,
@@ -582,6 +598,7 @@ const struct store_update_ops store_sqlite_updates = {
     .release_add = release_add,
     .releases = releases,
     .numbers = numbers,
+    .told = told,
     .order_put = order_put,
     .order_get = order_get,
     .campaign_add = campaign_add,

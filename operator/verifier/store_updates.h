@@ -99,6 +99,9 @@ struct store_update_ops {
     /* Numbers of rollouts: *first and the n - 1 after it are the caller's alone, above all that
      * were given before, and not below `least`. KAPU_ERANGE: there are none left. */
     int (*numbers)(struct store *s, uint64_t least, uint32_t n, uint64_t *first);
+    /* Rollouts tell gateways that time (0: none); *latest_ms is the latest that they ever told,
+     * which a gateway that took one keeps. */
+    int (*told)(struct store *s, uint64_t now_ms, uint64_t *latest_ms);
     /* A signed rollout, by its number. */
     int (*order_put)(struct store *s, uint64_t number, uint64_t campaign, struct bytes order);
     int (*order_get)(struct store *s, uint64_t number, uint8_t order[RELEASE_SIGNED_MAX],

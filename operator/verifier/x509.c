@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "certificate.h"
+#include "crypto_openssl.h"
 #include "ek_certificate.h"
 #include "pem_openssl.h"
 
 #define AUTH_LEVEL 2 /* at least 112 bits: no SHA-1, no RSA below 2048 */
-#define DAY_S 86400
 #define SERIAL_BYTES 16
 
 struct x509_roots {
@@ -29,6 +29,8 @@ struct x509_ca {
 
 static const char *add_root(void *ctx, struct pem_object *o)
 {
+    if (X509_check_ca(o->certificate) == 0) /* it would vouch for itself, and for nothing else */
+        return "a certificate that is not of an authority";
     return X509_STORE_add_cert(ctx, o->certificate) == 1 ? NULL : "OpenSSL does not take it";
 }
 
@@ -107,16 +109,6 @@ static void check_chain(const struct x509_roots *roots, X509 *leaf, STACK_OF(X50
     X509_STORE_CTX_free(c);
 }
 
-static bool is_p256(EVP_PKEY *key)
-{
-    char group[32];
-    size_t n;
-
-    return key != NULL && EVP_PKEY_is_a(key, "EC") &&
-           EVP_PKEY_get_group_name(key, group, sizeof(group), &n) == 1 &&
-           strcmp(group, "prime256v1") == 0;
-}
-
 /* The extensions of EK certificates that OpenSSL does not know must not be critical. */
 int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
                   const struct bytes *intermediate, size_t intermediates, uint64_t now_s,
@@ -154,15 +146,29 @@ int x509_check_ek(const struct x509_roots *roots, struct bytes certificate,
 
 struct dated {
     uint64_t now_s;
+    int purpose; /* of the first one; 0: it is an authority */
     X509 *first;
     char why[256];
 };
 
+static const char *kind_fault(X509 *x, int purpose)
+{
+    if (!openssl_is_p256(X509_get0_pubkey(x)))
+        return "its key is not an ECDSA key on P-256";
+    if (purpose == 0)
+        return X509_check_ca(x) == 1 ? NULL : "a certificate that is not of an authority";
+    return X509_check_purpose(x, purpose, 0) == 1
+               ? NULL
+               : "a certificate that is not for a client of TLS (extended key usage)";
+}
+
 static const char *take_dated(void *ctx, struct pem_object *o)
 {
     struct dated *d = ctx;
-    const char *fault = certificate_time_fault(o->certificate, d->now_s, d->why, sizeof(d->why));
+    const char *fault = d->first == NULL ? kind_fault(o->certificate, d->purpose) : NULL;
 
+    if (fault == NULL)
+        fault = certificate_time_fault(o->certificate, d->now_s, d->why, sizeof(d->why));
     if (fault == NULL && d->first == NULL) {
         d->first = o->certificate;
         o->certificate = NULL;
@@ -173,7 +179,8 @@ static const char *take_dated(void *ctx, struct pem_object *o)
 int x509_check_client(const char *authorities, const char *certificate, const char *key,
                       uint64_t now_s, char *why, size_t why_n)
 {
-    struct dated ca = {.now_s = now_s}, own = {.now_s = now_s};
+    struct dated ca = {.now_s = now_s};
+    struct dated own = {.now_s = now_s, .purpose = X509_PURPOSE_SSL_CLIENT};
     EVP_PKEY *private = NULL;
     int err = KAPU_EINVAL;
 
@@ -205,9 +212,11 @@ struct x509_ca *x509_ca_load(const char *certificate, const char *key, char *why
     if (ca->certificate != NULL)
         ca->key = pem_key(key, PEM_PRIVATE_KEY, why, why_n);
     if (ca->key != NULL && X509_check_private_key(ca->certificate, ca->key) == 1 &&
-        X509_check_ca(ca->certificate) == 1)
+        X509_check_ca(ca->certificate) == 1 && openssl_is_p256(ca->key))
         return ca;
-    if (ca->key != NULL)
+    if (ca->key != NULL && !openssl_is_p256(ca->key))
+        snprintf(why, why_n, "%s: is not an ECDSA key on P-256", key);
+    else if (ca->key != NULL)
         snprintf(why, why_n, "%s is no authority's certificate for the key in %s", certificate,
                  key);
     ERR_clear_error();
@@ -229,7 +238,7 @@ static EVP_PKEY *public_key(struct bytes spki)
     const uint8_t *p = spki.p;
     EVP_PKEY *key = spki.n > 0 && spki.n <= 1024 ? d2i_PUBKEY(NULL, &p, (long)spki.n) : NULL;
 
-    if (key != NULL && (p != spki.p + spki.n || !is_p256(key))) {
+    if (key != NULL && (p != spki.p + spki.n || !openssl_is_p256(key))) {
         EVP_PKEY_free(key);
         key = NULL;
     }
@@ -269,12 +278,18 @@ static bool set_names(X509 *x, const struct x509_ca *ca, const char *name)
            X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) == 1;
 }
 
-static bool set_time(X509 *x, uint64_t now_s, uint32_t days)
+/* From when its authority's is good: a clock that is ahead makes no certificate that no broker
+ * takes when the clock is right again. A clock that is behind the authority's beginning is wrong.
+ */
+static bool set_time(X509 *x, const struct x509_ca *ca, uint64_t now_s, uint32_t days)
 {
-    const time_t from = (time_t)now_s - 300, to = (time_t)now_s + (time_t)days * DAY_S;
+    const ASN1_TIME *from = X509_get0_notBefore(ca->certificate);
+    time_t now = (time_t)now_s;
 
-    return ASN1_TIME_set(X509_getm_notBefore(x), from) != NULL &&
-           ASN1_TIME_set(X509_getm_notAfter(x), to) != NULL;
+    if (ASN1_TIME_cmp_time_t(from, now) > 0)
+        return false;
+    return X509_set1_notBefore(x, from) == 1 &&
+           X509_time_adj_ex(X509_getm_notAfter(x), (int)days, 0, &now) != NULL;
 }
 
 static bool set_extensions(X509 *x, const struct x509_ca *ca)
@@ -331,8 +346,9 @@ int x509_issue(const struct x509_ca *ca, const char *name, struct bytes spki, ui
     if (key == NULL)
         err = KAPU_EINVAL;
     else if (x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-             set_names(x, ca, name) && set_time(x, now_s, days) && X509_set_pubkey(x, key) == 1 &&
-             set_extensions(x, ca) && X509_sign(x, ca->key, EVP_sha256()) > 0)
+             set_names(x, ca, name) && set_time(x, ca, now_s, days) &&
+             X509_set_pubkey(x, key) == 1 && set_extensions(x, ca) &&
+             X509_sign(x, ca->key, EVP_sha256()) > 0)
         err = write_der(x, der);
     X509_free(x);
     EVP_PKEY_free(key);

@@ -130,8 +130,7 @@ static void make_messages(const struct fleet *f, unsigned i)
     uint8_t nonce[32];
     struct wr w;
 
-    need(nonce_make(&f->key, gateway[i].claims.ueid, fixed_clock(NULL), FLEET_NONCE_MS, nonce) == 0,
-         "no nonce");
+    need(nonce_make(&f->key, gateway[i].claims.ueid, 1, fixed_clock(NULL), nonce) == 0, "no nonce");
     wr_init(&w, message[i], sizeof(message[i]));
     soft_gateway_message(&gateway[i], nonce, &w);
     message_n[i] = w.at;
@@ -154,7 +153,7 @@ static void appraise(struct fleet *f, unsigned i)
     snprintf(name, sizeof(name), "gateway-%u", i);
     need(f->store->ops->gateway_named(f->store, name, &state) == 0, "no such gateway");
     need(verifier_nonce_of(in, nonce) == 0 &&
-             nonce_check(&f->key, state.gateway.ueid, fleet_now_ms(f), f->nonce_ms, nonce) == 0,
+             nonce_check(&f->key, state.gateway.ueid, 1, fleet_now_ms(f), f->nonce_ms, nonce) == 0,
          "the nonce is not good");
     need(verifier_appraise(&q, &result) == 0 && result.status == VERIFIER_AFFIRMING,
          "a good gateway is not affirmed");

@@ -213,7 +213,7 @@ static void a_nonce_ends(void **state)
     clock_ms += FLEET_NONCE_MS + 1;
     judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "time is over");
     clock_ms -= 2 * FLEET_NONCE_MS; /* a clock set back does not make it good for longer */
-    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "time is over");
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "clock was set back");
 }
 
 static void a_nonce_is_good_for_a_verifier_whose_clock_is_a_little_behind(void **state)
@@ -222,10 +222,12 @@ static void a_nonce_is_good_for_a_verifier_whose_clock_is_a_little_behind(void *
 
     (void)state;
     assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
-    clock_ms -= NONCE_SKEW_MS + 1;
-    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "time is over");
-    clock_ms += 1;
+    clock_ms -= NONCE_SKEW_MS;
     judge(answer(&gateway, nonce), VERIFIER_AFFIRMING, NULL);
+    clock_ms += NONCE_SKEW_MS;
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    clock_ms -= NONCE_SKEW_MS + 1;
+    judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "clock was set back");
 }
 
 static void a_nonce_is_for_one_gateway_of_one_fleet(void **state)
@@ -248,12 +250,11 @@ static void each_bit_of_a_nonce_counts(void **state)
     uint8_t nonce[32];
 
     (void)state;
-    assert_int_equal(nonce_make(&fleet.key, gateway.claims.ueid, clock_ms, FLEET_NONCE_MS, nonce),
-                     0);
+    assert_int_equal(nonce_make(&fleet.key, gateway.claims.ueid, 1, clock_ms, nonce), 0);
     for (unsigned bit = 0; bit < 256; bit++) {
         nonce[bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_int_equal(
-            nonce_check(&fleet.key, gateway.claims.ueid, clock_ms, FLEET_NONCE_MS, nonce),
+            nonce_check(&fleet.key, gateway.claims.ueid, 1, clock_ms, FLEET_NONCE_MS, nonce),
             KAPU_EAUTH);
         nonce[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
@@ -329,7 +330,144 @@ static void a_clock_that_was_set_back_is_no_trust(void **state)
     assert_int_equal(trust().trust, TRUST_YES);
     clock_ms -= 1;
     assert_int_equal(trust().trust, TRUST_NO);
-    assert_non_null(strstr(trust().text, "clock was changed"));
+    assert_non_null(strstr(trust().text, "ahead of now"));
+}
+
+#define DAY (24ULL * 60 * MINUTE)
+
+static void a_gateway_is_judged_after_each_jump_of_the_clock(void **state)
+{
+    static const uint64_t jump[] = {1,     1000,     NONCE_SKEW_MS, NONCE_SKEW_MS + 1,
+                                    10000, 11000,    65000,         60 * 60000,
+                                    DAY,   30 * DAY, 7000 * DAY};
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    for (size_t i = 0; i < sizeof(jump) / sizeof(jump[0]); i++) {
+        for (int back = 0; back < 2;
+             back++) { /* forward, and back to where it was; then the other */
+            for (int turn = 0; turn < 2; turn++) {
+                clock_ms = (back + turn) % 2 == 0 ? clock_ms + jump[i] : clock_ms - jump[i];
+                round_trip(VERIFIER_AFFIRMING);
+                assert_int_equal(trust().trust, TRUST_YES);
+                round_trip(VERIFIER_AFFIRMING); /* at the same time once more */
+            }
+        }
+    }
+}
+
+static int last_audit(void *ctx, const struct store_audit *a)
+{
+    snprintf(ctx, 128, "%s: %s", a->what, a->why);
+    return 0;
+}
+
+static void what_was_judged_under_a_clock_that_was_ahead_names_it_and_counts_no_more(void **state)
+{
+    char audit[128] = "";
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += 30 * DAY;
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(trust().trust, TRUST_YES);
+    clock_ms -= 30 * DAY;
+    assert_int_equal(trust().trust, TRUST_NO);
+    assert_non_null(strstr(trust().text, "clock said 2025-12-24T16:00:00Z, 30 days ahead of now"));
+    {
+        struct store_clock clock; /* by any command, for any gateway */
+
+        assert_int_equal(fleet_clock(&fleet, NULL, &clock), 0);
+        assert_true(clock.epoch == 2 && clock.from_ms == clock_ms + 30 * DAY);
+        assert_int_equal(fleet_clock(&fleet, NULL, &clock), 0);
+        assert_true(clock.epoch == 2 && clock.from_ms == 0); /* told once */
+    }
+    assert_int_equal(fleet.store->ops->audits(fleet.store, last_audit, audit), 0);
+    assert_string_equal(audit, "clock set back: from 2025-12-24T16:00:00Z to 2025-11-24T16:00:00Z");
+    clock_ms += 30 * DAY + 1; /* when that time comes, it is no verdict of now either */
+    assert_int_equal(trust().trust, TRUST_NO);
+    assert_non_null(strstr(trust().text, "set back by 30 days, to 2025-11-24T16:00:00Z"));
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(trust().trust, TRUST_YES);
+}
+
+static void a_clock_that_was_behind_takes_nothing_that_does_not_come_back(void **state)
+{
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms -= 20000 * DAY; /* a machine that has lost its clock: 1971 */
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += 20000 * DAY + 1000;
+    assert_non_null(strstr(trust().text, "silent since 1971"));
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(trust().trust, TRUST_YES);
+}
+
+/* An attacker keeps evidence for a question of the wrong clock, until its time comes. */
+static void evidence_that_was_withheld_under_a_wrong_clock_never_counts(void **state)
+{
+    uint8_t nonce[32], now_nonce[32];
+    struct bytes message;
+
+    (void)state;
+    clock_ms += 30 * DAY;
+    assert_int_equal(fleet_challenge(&fleet, "one", nonce), 0);
+    message = answer(&gateway, nonce);
+    clock_ms -= 30 * DAY;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += 30 * DAY;
+    message = answer(&gateway, nonce);
+    judge(message, VERIFIER_CONTRAINDICATED, "before this verifier's clock was set back");
+    assert_false(result.authentic);
+    assert_int_equal(fleet_challenge(&fleet, "one", now_nonce), 0);
+    judge(answer(&gateway, now_nonce), VERIFIER_AFFIRMING, NULL); /* only the nonce was wrong */
+}
+
+/* Nor does what a gateway says of itself begin an epoch. */
+static void only_this_machines_clock_begins_an_epoch(void **state)
+{
+    struct nonce_key theirs = {{9}};
+    struct store_clock clock;
+    uint8_t nonce[32];
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    for (uint32_t epoch = 0; epoch < 4; epoch++) {
+        for (uint64_t ahead = 0; ahead < 60 * DAY; ahead += 30 * DAY) {
+            assert_int_equal(
+                nonce_make(&theirs, gateway.claims.ueid, epoch, clock_ms + ahead, nonce), 0);
+            judge(answer(&gateway, nonce), VERIFIER_CONTRAINDICATED, "never made for this gateway");
+        }
+    }
+    assert_int_equal(fleet_clock(&fleet, NULL, &clock), 0);
+    assert_int_equal(clock.epoch, 1);
+    clock_ms -= DAY;
+    assert_int_equal(fleet_clock(&fleet, NULL, &clock), 0);
+    assert_int_equal(clock.epoch, 2);
+}
+
+static void starts_that_a_wrong_clock_counted_are_over_in_a_day(void **state)
+{
+    struct store_state one;
+    uint32_t day = 0;
+
+    (void)state;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms += 30 * DAY;
+    round_trip(VERIFIER_AFFIRMING);
+    gateway.quote_resets += 3;
+    round_trip(VERIFIER_AFFIRMING);
+    clock_ms -= 30 * DAY;
+    round_trip(VERIFIER_AFFIRMING);
+    assert_int_equal(fleet.store->ops->gateway_named(fleet.store, "one", &one), 0);
+    assert_int_equal(fleet_starts(&fleet, &one, &day), 0);
+    assert_int_equal(day, 3); /* not lost either: somebody resets it now */
+    clock_ms += DAY + 1;
+    assert_int_equal(fleet_starts(&fleet, &one, &day), 0);
+    assert_int_equal(day, 0);
+    clock_ms += 29 * DAY;
+    assert_int_equal(fleet_starts(&fleet, &one, &day), 0);
+    assert_int_equal(day, 0);
 }
 
 /* ---- the store ---- */
@@ -523,7 +661,8 @@ static void store_of_version(const char *name)
 static void a_store_of_an_older_kapu_is_taken_over(void **state)
 {
     static const char *const versions[] = {STORES "/version-1.sql", STORES "/version-2.sql",
-                                           STORES "/version-3.sql", STORES "/version-4.sql"};
+                                           STORES "/version-3.sql", STORES "/version-4.sql",
+                                           STORES "/version-5.sql"};
     const struct verifier_reference ref = with_kernel("1", 1, 0x1000);
 
     (void)state;
@@ -545,11 +684,15 @@ static void a_store_of_an_older_kapu_is_taken_over(void **state)
         assert_int_equal(kernel_size(ref.pcr[EVIDENCE_PCR_LINUX], &size), 6);
         assert_int_equal(fleet.store->ops->updates->numbers(fleet.store, 0, 1, &number), 0);
         assert_int_equal(number, 1);
+        clock_ms =
+            1; /* its last evidence was ordered by a time alone; nothing is shut out by that */
+        round_trip(VERIFIER_CONTRAINDICATED);
+        assert_true(result.authentic);
     }
     store_close(fleet.store);
-    assert_int_equal(exec("PRAGMA user_version = 6"), SQLITE_OK);
+    assert_int_equal(exec("PRAGMA user_version = 7"), SQLITE_OK);
     assert_null(store_sqlite_open(path, (char[256]){0}, 256)); /* of one that is to come */
-    assert_int_equal(exec("PRAGMA user_version = 5"), SQLITE_OK);
+    assert_int_equal(exec("PRAGMA user_version = 6"), SQLITE_OK);
     fleet.store = open_store();
 }
 
@@ -1063,6 +1206,12 @@ int main(void)
         TEST(trust_follows_the_last_authentic_verdict),
         TEST(silence_is_failure_also_when_nobody_looked),
         TEST(a_clock_that_was_set_back_is_no_trust),
+        TEST(a_gateway_is_judged_after_each_jump_of_the_clock),
+        TEST(what_was_judged_under_a_clock_that_was_ahead_names_it_and_counts_no_more),
+        TEST(a_clock_that_was_behind_takes_nothing_that_does_not_come_back),
+        TEST(evidence_that_was_withheld_under_a_wrong_clock_never_counts),
+        TEST(only_this_machines_clock_begins_an_epoch),
+        TEST(starts_that_a_wrong_clock_counted_are_over_in_a_day),
         TEST(nothing_of_a_gateway_can_belong_to_two),
         TEST(history_is_kept_and_can_be_forgotten),
         TEST(gateways_are_listed_found_and_removed),
