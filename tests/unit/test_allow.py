@@ -7,9 +7,10 @@ import struct
 
 import pytest
 
-from kapu import allow
+from kapu import allow, sectioned
 from kapu.errors import KapuError
 
+PROFILE = sectioned.pack(b"KAPUPROF", 4, bytes(16), [])
 GOOD = """
 [state]
 lockdown = confidentiality
@@ -43,7 +44,7 @@ def tree(tmp_path):
 def make(tree, text):
     policy = tree.parent / "policy"
     policy.write_text(text)
-    return allow.make_allow_list(tree, allow.Policy([policy]), "ab" * 32)
+    return allow.make_allow_list(tree, allow.Policy([policy]), "ab" * 32, PROFILE)
 
 
 def section(data: bytes, number: int, size: int) -> list[bytes]:
