@@ -58,8 +58,10 @@ def lime(path: Path, ram: bytes, *, parts=None, version: int = 1, size: int = SI
     return sparse(path, pieces, at)
 
 
-def kdump(path: Path, ram: bytes, *, block: int = PAGE, flags: int = ZLIB, pack=zlib.compress, absent=()) -> Path:
-    """As makedumpfile and QEMU write it; all blocks of zeros are one. absent: numbers of blocks of RAM that are left out."""
+def kdump(path: Path, ram: bytes, *, block: int = PAGE, flags: int = ZLIB, pack=zlib.compress, absent=(),
+          level: int = 0) -> Path:
+    """As makedumpfile and QEMU write it; all blocks of zeros are one. absent: numbers of blocks of RAM that are left out;
+    level: what makedumpfile says that it has left out, 1: zeros."""
     first, count = BASE // block, SIZE // block
     bits = bytearray((first + count + 7) // 8)
     for n in range(count):
@@ -68,7 +70,10 @@ def kdump(path: Path, ram: bytes, *, block: int = PAGE, flags: int = ZLIB, pack=
     bitmap = bytes(bits).ljust((len(bits) + block - 1) // block * block, b"\0")
     head = b"KDUMP   " + struct.pack("<I", 6) + bytes(390 + 22) + struct.pack(
         "<IIIIIIIIII", flags, block, 1, 2 * len(bitmap) // block, 0, 0, 0, 0, 0, 1)
-    sub = struct.pack("<QIIQQQQQQQQQQQ", 0, 1, 0, *[0] * 10, first + count)
+    known = bytearray(bits)
+    for n in absent:
+        known[(first + n) // 8] |= 1 << (first + n) % 8
+    sub = struct.pack("<QIIQQQQQQQQQQQ", 0, level, 0, *[0] * 10, first + count)
     descs, data = [], b""
     at = 2 * block + 2 * len(bitmap) + 24 * (count - len(absent))
 
@@ -86,7 +91,7 @@ def kdump(path: Path, ram: bytes, *, block: int = PAGE, flags: int = ZLIB, pack=
             content = ram[n * block:(n + 1) * block].ljust(block, b"\0")
             descs.append(zeros if not any(content) else describe(content))
     descs.append(zeros * (count - len(absent) - len(descs)))
-    path.write_bytes(head.ljust(block, b"\0") + sub.ljust(block, b"\0") + bitmap + bitmap + b"".join(descs) + data)
+    path.write_bytes(head.ljust(block, b"\0") + sub.ljust(block, b"\0") + bytes(known).ljust(len(bitmap), b"\0") + bitmap + b"".join(descs) + data)
     return path
 
 

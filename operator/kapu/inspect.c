@@ -203,14 +203,31 @@ static void run_listings(const struct options *o, struct result *r)
     r->code_err = introspect_code(r->in, add_code, &r->code);
 }
 
+/* Names of places in the kernel. The build leaves the key that signed them next to them; damaged
+ * ones would name a wrong place. */
+static void load_names(const struct options *o, struct result *r)
+{
+    struct reference_keys keys;
+    char path[1300], why[1600] = "";
+    bool has_key;
+    int err;
+
+    snprintf(path, sizeof(path), "%s/reference-key.pem", o->release);
+    has_key = access(path, F_OK) == 0;
+    err = has_key ? reference_keys_load(path, &keys, why, sizeof(why)) : 0;
+    snprintf(path, sizeof(path), "%s/reference.cbor", o->release);
+    if (err == 0)
+        err = reference_names(path, has_key ? &keys : NULL, &r->symbols, why, sizeof(why));
+    if (err != 0 && err != KAPU_ENOENT)
+        (void)fail("%s; places in the kernel are not named", why);
+}
+
 static void show(const struct options *o, struct result *r)
 {
     const struct finding *f = r->findings.items;
-    char path[1300];
 
-    snprintf(path, sizeof(path), "%s/reference.cbor", o->release);
     if (o->profile == NULL && r->findings.n > 0) /* else it may be another kernel's */
-        (void)!reference_names(path, &r->symbols);
+        load_names(o, r);
     if (o->json) {
         print_json(stdout, r);
     } else if (o->quiet) {

@@ -10,16 +10,16 @@
 /* struct disk_dump_header, struct kdump_sub_header and struct page_desc of 64-bit machines. */
 #define HEADER_SIZE 464u
 #define HEADER_VERSION 8u
-#define HEADER_STATUS 424u
 #define HEADER_BLOCK 428u
 #define HEADER_SUB_BLOCKS 432u
 #define HEADER_BITMAP_BLOCKS 436u
 #define HEADER_MAX_MAPNR 440u
+#define SUB_LEVEL 8u
 #define SUB_SPLIT 12u
 #define SUB_MAX_MAPNR 96u
 #define SUB_SIZE 104u
 #define DESC_SIZE 24u
-#define STATUS_INCOMPLETE 8u
+#define LEVEL_NO_ZEROS 1u /* alone: pages of zeros are left out, and nothing else */
 #define FLAG_ZLIB 0x1u
 #define FLAG_LZO 0x2u
 #define FLAG_SNAPPY 0x4u
@@ -39,7 +39,9 @@ struct kdump {
     struct bytes content;
     uint32_t block;
     uint64_t blocks;         /* of memory, from address 0 */
+    uint64_t known;          /* offset of the bitmap of blocks that the machine has */
     uint64_t bitmap;         /* offset of the bitmap of blocks that are there */
+    bool no_zeros;           /* what the machine has and is not there is zeros */
     uint64_t descs;          /* offset of their descriptors */
     uint64_t descs_n;        /* as many as lie in the file */
     uint64_t *counts;        /* descriptors before each COUNTS_STEP blocks */
@@ -47,9 +49,19 @@ struct kdump {
     uint8_t *slots;
 };
 
+static bool is_set(const struct kdump *k, uint64_t bitmap, uint64_t n)
+{
+    return n < k->blocks && (k->content.p[bitmap + n / 8] >> n % 8 & 1) != 0;
+}
+
 static bool has_block(const struct kdump *k, uint64_t n)
 {
-    return n < k->blocks && (k->content.p[k->bitmap + n / 8] >> n % 8 & 1) != 0;
+    return is_set(k, k->bitmap, n);
+}
+
+static bool is_zeros(const struct kdump *k, uint64_t n)
+{
+    return k->no_zeros && !has_block(k, n) && is_set(k, k->known, n);
 }
 
 /* The descriptor of a block that is there. */
@@ -70,6 +82,17 @@ static bool in_file(const struct kdump *k, const uint8_t *desc)
     return size <= k->block && offset <= k->content.n && size <= k->content.n - offset;
 }
 
+static const char *other_compression(uint32_t flags)
+{
+    if ((flags & FLAG_LZO) != 0)
+        return "is compressed by lzo, and kapu is built without that library: write it with zlib "
+               "(kdump-zlib, makedumpfile -c)";
+    if ((flags & FLAG_SNAPPY) != 0)
+        return "is compressed by snappy, and kapu is built without that library: write it with "
+               "zlib (kdump-zlib, makedumpfile -c)";
+    return "is compressed in a way that is not known: write it with zlib (makedumpfile -c)";
+}
+
 /* What blocks are there, as parts, and whether we can read each. Those behind the file's end are
  * absent. */
 static const char *add_parts(struct memory *m, struct kdump *k)
@@ -85,18 +108,11 @@ static const char *add_parts(struct memory *m, struct kdump *k)
             desc = at < k->descs_n ? k->content.p + k->descs + at * DESC_SIZE : NULL;
             at++;
         }
-        if (desc != NULL && in_file(k, desc)) {
-            uint32_t flags = kapu_le32(desc + 12);
-
-            if ((flags & FLAG_LZO) != 0)
-                return "is compressed by lzo, and kapu is built without that library: write it "
-                       "with zlib (kdump-zlib, makedumpfile -c)";
-            if ((flags & FLAG_SNAPPY) != 0)
-                return "is compressed by snappy, and kapu is built without that library: write it "
-                       "with zlib (kdump-zlib, makedumpfile -c)";
-            if ((flags & FLAGS_OTHERS) != 0)
-                return "is compressed in a way that is not known: write it with zlib (makedumpfile "
-                       "-c)";
+        if (desc != NULL && !in_file(k, desc))
+            desc = NULL;
+        if (desc != NULL && (kapu_le32(desc + 12) & FLAGS_OTHERS) != 0)
+            return other_compression(kapu_le32(desc + 12));
+        if (desc != NULL || is_zeros(k, n)) {
             first = run == 0 ? n : first;
             run++;
         } else if (run > 0) {
@@ -131,7 +147,9 @@ static const char *read_headers(struct kdump *k)
         return "is one of several files of a split kdump: join them with makedumpfile --reassemble";
     if (version >= 6)
         k->blocks = kapu_le64(f.p + k->block + SUB_MAX_MAPNR);
-    k->bitmap = (1 + sub) * k->block + bitmaps / 2 * k->block;
+    k->no_zeros = kapu_le32(f.p + k->block + SUB_LEVEL) == LEVEL_NO_ZEROS;
+    k->known = (1 + sub) * k->block;
+    k->bitmap = k->known + bitmaps / 2 * k->block;
     k->descs = descs;
     k->descs_n = (f.n - descs) / DESC_SIZE;
     if (k->blocks == 0 || k->blocks > bitmaps / 2 * k->block * 8)
@@ -194,7 +212,9 @@ size_t kdump_read(struct kdump *k, uint64_t pa, void *to, size_t n)
     if (k->in_slot[slot] != block + 1) {
         desc = has_block(k, block) ? desc_of(k, block) : NULL;
         k->in_slot[slot] = 0;
-        if (desc == NULL || !in_file(k, desc) || !unpack(k, desc, data))
+        if (is_zeros(k, block))
+            memset(data, 0, k->block);
+        else if (desc == NULL || !in_file(k, desc) || !unpack(k, desc, data))
             return 0; /* damaged: it is as if it were absent */
         k->in_slot[slot] = block + 1;
     }
@@ -213,8 +233,10 @@ static uint64_t be64(const uint8_t *p)
     return v;
 }
 
-/* One record of a flattened file at *at; false: there is none any more. */
-static bool next_record(struct bytes f, size_t *at, uint64_t *offset, struct bytes *data)
+/* One record of a flattened file at *at; false: there is none any more. *ended: the mark of the end
+ * was read; without it the file is cut, and what it lacks could be anywhere. */
+static bool next_record(struct bytes f, size_t *at, uint64_t *offset, struct bytes *data,
+                        bool *ended)
 {
     uint64_t size;
 
@@ -222,8 +244,9 @@ static bool next_record(struct bytes f, size_t *at, uint64_t *offset, struct byt
         return false;
     *offset = be64(f.p + *at);
     size = be64(f.p + *at + 8);
+    *ended = *offset >> 63 != 0 && size >> 63 != 0;
     if (*offset >> 63 != 0 || size >> 63 != 0)
-        return false; /* the mark of the end */
+        return false;
     *at += FLAT_RECORD;
     *data = (struct bytes){f.p + *at, size < f.n - *at ? (size_t)size : f.n - *at};
     *at += data->n;
@@ -235,21 +258,22 @@ const char *kdump_unflatten(struct memory *m)
     const struct bytes f = m->content;
     uint64_t offset, end = 0;
     struct bytes data;
+    bool ended = false;
     uint8_t *copy;
     size_t at;
 
-    for (at = FLAT_HEADER; next_record(f, &at, &offset, &data);) {
+    for (at = FLAT_HEADER; next_record(f, &at, &offset, &data, &ended);) {
         if (offset > f.n + FLAT_SPARE)
             return "is a flattened kdump file, and damaged: a record lies far outside of it";
         end = offset + data.n > end ? offset + data.n : end;
     }
-    if (end < HEADER_SIZE)
+    if (end < HEADER_SIZE || !ended)
         return "is a flattened kdump file that is cut";
     copy = mmap(NULL, (size_t)end, PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (copy == MAP_FAILED)
         return "needs more memory than there is";
-    for (at = FLAT_HEADER; next_record(f, &at, &offset, &data);)
+    for (at = FLAT_HEADER; next_record(f, &at, &offset, &data, &ended);)
         memcpy(copy + offset, data.p, data.n);
     m->copy = copy;
     m->content = (struct bytes){copy, (size_t)end};

@@ -22,7 +22,7 @@ from kapu.paths import ROOT
 
 MISSING, DAMAGE = "missing data", "reference data"
 MIB = 1 << 20
-FLIPS = 40
+FLIPS = 24
 SEED = 15
 
 
@@ -49,7 +49,8 @@ WHOLE = {
     "kdump, zlib": dumps.kdump,
     "kdump, blocks of 64 KiB": lambda path, ram: dumps.kdump(path, ram, block=65536),
     "kdump, zstd": lambda path, ram: dumps.kdump(path, ram, block=65536, flags=dumps.ZSTD, pack=zstd),
-    "kdump, not compressed": lambda path, ram: dumps.kdump(path, ram, flags=0, pack=lambda data: data),
+    "kdump, not compressed": lambda path, ram: dumps.kdump(path, ram, block=65536, flags=0, pack=lambda data: data),
+    "kdump without zeros": lambda path, ram: dumps.kdump(path, ram, block=65536, level=1, absent=range(16, 16384)),
     "kdump, flattened": lambda path, ram: dumps.flattened(path, dumps.kdump(path.with_name("plain"), ram, block=65536)),
 }
 # The same without some of RAM that the checks need or do not need.
@@ -63,6 +64,7 @@ LACKING = {
         (dumps.BASE, 0x15000), (dumps.BASE + 0x16000, dumps.SIZE - 0x16000)]),
     "LiME without 16 MiB": lambda path, ram: dumps.lime(path, ram, parts=parts((0, 300), (316, 1024))),
     "kdump without blocks": lambda path, ram: dumps.kdump(path, ram, absent=range(0x15, 0x17)),
+    "kdump without other pages": lambda path, ram: dumps.kdump(path, ram, block=65536, level=31, absent=range(16, 16384)),
 }
 # Files that are something else, or cannot be read here: their beginning, and what is said.
 FOREIGN = {
@@ -156,12 +158,12 @@ def test_a_file_that_is_cut_anywhere_is_no_finding(world, tmp_path):
     random_ = random.Random(SEED)
     with edges.Cases(f"{MISSING}: cut") as cases:
         for name, write in WHOLE.items():
-            if name.startswith("ELF core, many"):
-                continue
+            if name in ("ELF core, many headers", "ELF core, parts twice"):
+                continue  # ends with what is there already
             whole = write(tmp_path / "dump", world.ram["clean"])
             size = whole.stat().st_size
             inside = min(size, 3 * MIB)
-            for at in [size - 1, size - 4096, *(random_.randrange(1, inside) for _ in range(4))]:
+            for at in [size - 1, *(random_.randrange(1, inside) for _ in range(2))]:
                 at = at // 4096 * 4096 or 4096 if name.startswith("raw") else at
                 with open(whole, "r+b") as file:
                     file.truncate(at)
