@@ -20,6 +20,7 @@
 #define FILE_MAX (64u << 20) /* of a profile, an allow-list */
 #define CACHE_PAGES 128u
 #define WORK_SIZE ((512u << 10) + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
+#define BLANK_ROUNDS 4   /* of a dump, each without the zeros that the one before found */
 #define LOOKS 3          /* at a running gateway, when the one before found something */
 #define LOOKS_PASSING 10 /* the same, when it may pass (introspect_may_pass) */
 #define LOOK_PAUSE_US 200000u
@@ -392,18 +393,23 @@ static void run(const struct options *o, struct result *r)
 static int run_on_dump(const struct options *o, struct introspect_setup *setup,
                        struct memory *memory, const struct file *allow, struct result *r)
 {
-    uint64_t blank = r->findings.n > 0 ? blank_remove(memory, r->in) : 0;
+    uint64_t blank = 0, more = 1;
+    int err = 0;
 
-    if (blank > 0) {
-        if (introspect_init(r->in, setup) != 0 || prepare(r->in, setup, memory, NULL, allow) != 0) {
-            r->findings.n = r->checks_n = 0;
-            note_absent(o, memory, blank, r);
-            return -1;
-        }
-        run(o, r);
+    for (int i = 0; err == 0 && more > 0 && r->findings.n > 0 && i < BLANK_ROUNDS; i++) {
+        more = blank_remove(memory, r->in, &r->findings);
+        blank += more;
+        if (more == 0)
+            break;
+        r->findings.n = r->checks_n = 0;
+        err = introspect_init(r->in, setup);
+        if (err == 0)
+            err = prepare(r->in, setup, memory, NULL, allow);
+        if (err == 0)
+            run(o, r);
     }
     note_absent(o, memory, blank, r);
-    return 0;
+    return err;
 }
 
 /* Only one look: what it finds is in r, which the caller frees. */

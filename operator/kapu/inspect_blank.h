@@ -7,8 +7,10 @@
 #define KAPU_CLI_BLANK_H
 
 #include "inspect_memory.h"
+#include "inspect_result.h"
 
-/* Removes such memory from m, of the kernel that `in` has located. How many bytes that were. */
-uint64_t blank_remove(struct memory *m, struct introspect *in);
+/* Removes such memory from m, of the kernel that `in` has located, in which that was found. How
+ * many bytes that were. */
+uint64_t blank_remove(struct memory *m, struct introspect *in, const struct list *findings);
 
 #endif
