@@ -123,7 +123,7 @@ def test_a_later_policy_replaces_what_it_names(tree):
     first, second = tree.parent / "first", tree.parent / "second"
     first.write_text(GOOD)
     second.write_text("[state]\nlockdown = none\n")
-    data = allow.make_allow_list(tree, allow.Policy([first, second]), "")
+    data = allow.make_allow_list(tree, allow.Policy([first, second]), "", PROFILE)
     assert section(data, 5, 8) == [struct.pack("<II", 1, 0)]
 
 
