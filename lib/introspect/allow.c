@@ -75,17 +75,15 @@ static int check_programs(const struct introspect_allow *a)
     return 0;
 }
 
-int allow_open(struct introspect_allow *a, struct bytes data)
+int allow_open(struct introspect_allow *a, struct bytes data, const struct kapu_sha256 *sha)
 {
     struct rd r;
-    int err;
+    int err = sectioned_check(sha, data, ALLOW_MAGIC, ALLOW_VERSION);
 
     *a = (struct introspect_allow){.all = data};
-    if (data.n < ALLOW_HEADER || memcmp(data.p, ALLOW_MAGIC, 8) != 0)
-        return KAPU_EINVAL;
-    if (kapu_le32(data.p + 8) != ALLOW_VERSION)
-        return KAPU_EUNSUPPORTED;
-    if (kapu_le32(data.p + 12) != data.n)
+    if (err != 0)
+        return err;
+    if (data.n < ALLOW_HEADER)
         return KAPU_ERANGE;
     rd_init(&r, data);
     (void)rd_bytes(&r, ALLOW_HEADER);
@@ -303,6 +301,11 @@ bool allow_has_modules(const struct introspect_allow *a)
             return true;
     }
     return false;
+}
+
+bool allow_is_of(const struct introspect_allow *a, const struct introspect_profile *p)
+{
+    return memcmp(a->all.p + ALLOW_PROFILE, sectioned_digest(p->all).p, SECTIONED_DIGEST) == 0;
 }
 
 struct bytes allow_root(const struct introspect_allow *a)

@@ -2,12 +2,14 @@
 /*
  * The allow-list: which code and which programs a root image may run, made by tools/kapu/allow.py
  * at build time from the image and the policy that a person wrote, read by allow.c. Little-endian.
+ * sectioned_format.h tells how it ends.
  *
  * Header
  *    0  8  magic
  *    8  4  version
  *   12  4  size of the list in bytes
- *   16  8 * ALLOW_SECTIONS   for each section: offset from the start, records
+ *   16 32  digest of the kernel profile of the same build, which its last bytes are
+ *   48  8 * ALLOW_SECTIONS   for each section: offset from the start, records
  *
  * Sections (records)
  *   FILES    16   executable part of a file: path, first page of the file, first hash, pages;
@@ -27,8 +29,9 @@
 #define KAPU_ALLOW_FORMAT_H
 
 #define ALLOW_MAGIC "KAPUALLO"
-#define ALLOW_VERSION 2u
-#define ALLOW_HEADER 16u
+#define ALLOW_VERSION 3u
+#define ALLOW_PROFILE 16u /* where that digest is */
+#define ALLOW_HEADER 48u
 
 enum allow_section {
     ALLOW_FILES,

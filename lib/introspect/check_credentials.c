@@ -113,7 +113,12 @@ static int check_task(struct introspect *in, uint64_t task, void *ctx)
         err = field_u64(in, task, F_task_struct_mm, &mm);
     if (err != 0 || (state != 0 && mm == 0)) /* it has ended: memory goes first */
         return err;
-    if (task_read(in, task, &t) != 0 || field_u64(in, cred, F_cred_user_ns, &user_ns) != 0) {
+    err = task_read(in, task, &t);
+    if (err == 0)
+        err = field_u64(in, cred, F_cred_user_ns, &user_ns);
+    if (err == KAPU_EABSENT)
+        return 0; /* nothing can be said of it, but of the others */
+    if (err != 0) {
         wrong(in, "credentials.wild", INTROSPECT_ALARM, task, "credentials cannot be read at ",
               cred);
         return 0;

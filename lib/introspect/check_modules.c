@@ -96,7 +96,7 @@ static int broken(struct introspect *in, const char *view, int err)
 {
     struct finding f;
 
-    if (err == 0 || err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
+    if (err == 0 || err == KAPU_ESPACE || err == KAPU_ETIMEOUT || err == KAPU_EABSENT)
         return err;
     finding_start(&f, "modules.broken", INTROSPECT_ALARM, 0, view);
     say(&f, "is not linked as it must be");

@@ -210,7 +210,7 @@ static int check_file_system(struct introspect *in, uint64_t node, void *ctx)
         return err;
     for (uint32_t i = 0; i < PATIENCE; i++) {
         err = list_walk(in, sb + item(in, F_super_block_s_inodes), INODES_MAX, check_inode, name);
-        if (err == 0 || err == KAPU_ETIMEOUT)
+        if (err == 0 || err == KAPU_ETIMEOUT || err == KAPU_EABSENT)
             break;
         caches_drop(in);
     }

@@ -22,8 +22,7 @@ static int check_pointer(struct introspect *in, uint32_t n)
     if (err != 0 || value == linked || value == 0)
         return err;
     if (is_text(in, value)) {
-        if ((place & POINTER_ANY_TYPE) != 0 ||
-            function_type(in, value) == function_type(in, linked))
+        if ((place & POINTER_ANY_TYPE) != 0 || function_is_like(in, value, linked))
             return 0;
         finding_start(&f, "pointers.type", INTROSPECT_ALARM, at, "function pointer");
         say(&f, "leads to a function of another type: ");

@@ -2,7 +2,8 @@
 /*
  * processes.*: the kernel keeps tasks in structures that serve different ends: the task list, the
  * table of process numbers, the tree of parents and children, the run queues; and all memory for
- * tasks is in slabs. A task that lives and is missing in one of them was taken out by somebody.
+ * tasks is in slabs. A task that lives and is missing in one of them was taken out by somebody. Of
+ * a structure that is not all there, in a dump that lacks memory, nothing is said to be missing.
  */
 #include "internal.h"
 
@@ -50,13 +51,20 @@ static void broken(struct introspect *in, const char *view, uint64_t at, int err
 {
     struct finding f;
 
+    if (err == KAPU_EABSENT)
+        return;
     finding_start(&f, "processes.broken", INTROSPECT_ALARM, at, view);
     say(&f, err == KAPU_EINVAL ? "is not linked as a list must be" : "leads out of kernel memory");
     finding_add(in, &f);
 }
 
+struct tree {
+    bool more, absent; /* tasks that were not followed yet; some cannot be */
+};
+
 static int walk_children(struct introspect *in, uint64_t task, uint64_t views, void *ctx)
 {
+    struct tree *tree = ctx;
     char label[48];
     int err;
 
@@ -64,9 +72,11 @@ static int walk_children(struct introspect *in, uint64_t task, uint64_t views, v
         return 0;
     err = set_or(in, task, WALKED);
     if (err == 0)
-        err = list_walk(in, task + item(in, F_task_struct_children), TASKS_MAX, mark_child, ctx);
+        err = list_walk(in, task + item(in, F_task_struct_children), TASKS_MAX, mark_child,
+                        &tree->more);
     if (err == 0 || err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
         return err;
+    tree->absent = tree->absent || err == KAPU_EABSENT;
     task_label(in, task, label, sizeof(label));
     broken(in, label, task, err); /* the others' children still count */
     return 0;
@@ -74,14 +84,14 @@ static int walk_children(struct introspect *in, uint64_t task, uint64_t views, v
 
 static int walk_tree(struct introspect *in)
 {
-    bool more = true;
+    struct tree tree = {.more = true};
     int err = set_or(in, symbol(in, S_init_task), IN_TREE);
 
-    for (int i = 0; err == 0 && more && i < ROUNDS; i++) {
-        more = false;
-        err = set_each(in, walk_children, &more);
+    for (int i = 0; err == 0 && tree.more && i < ROUNDS; i++) {
+        tree.more = false;
+        err = set_each(in, walk_children, &tree);
     }
-    return err;
+    return err == 0 && tree.absent ? KAPU_EABSENT : err;
 }
 
 static int mark_queued(struct introspect *in, uint64_t node, void *ctx)
@@ -158,25 +168,32 @@ static void missing(struct introspect *in, const char *id, uint64_t task, uint64
 
 static int compare(struct introspect *in, uint64_t task, uint64_t views, void *ctx)
 {
-    bool ended;
+    const uint64_t seen = views | *(const uint64_t *)ctx; /* or it could not be seen there */
+    bool ended = false;
     uint32_t pid;
-    uint64_t leader;
+    uint64_t leader = 0;
+    int err = field_u32(in, task, F_task_struct_pid, &pid);
 
-    (void)ctx;
-    if (field_u32(in, task, F_task_struct_pid, &pid) != 0 || has_ended(in, task, &ended) != 0 ||
-        field_u64(in, task, F_task_struct_group_leader, &leader) != 0) {
+    if (err == 0)
+        err = has_ended(in, task, &ended);
+    if (err == 0)
+        err = field_u64(in, task, F_task_struct_group_leader, &leader);
+    if (err == KAPU_EABSENT)
+        return 0;
+    if (err != 0) {
         missing(in, "processes.wild", task, views, "kernel's memory");
         return 0;
     }
-    if (ended || task == symbol(in, S_init_task) || (views & IS_IDLE) != 0)
+    if (ended || task == symbol(in, S_init_task) || (views & IS_IDLE) != 0 ||
+        (pid == 0 && (seen & IS_IDLE) != 0))
         return 0; /* idle tasks are in no list, and what has ended leaves them one by one */
     if (pid == 0)
         missing(in, "processes.number", task, views, "numbered tasks");
-    if ((views & IN_LIST) == 0)
+    if ((seen & IN_LIST) == 0)
         missing(in, "processes.list", task, views, "task list");
-    if ((views & IN_PIDS) == 0)
+    if ((seen & IN_PIDS) == 0)
         missing(in, "processes.pid", task, views, "table of process numbers");
-    if (leader == task && (views & IN_TREE) == 0)
+    if (leader == task && (seen & IN_TREE) == 0)
         missing(in, "processes.tree", task, views, "tree of parents and children");
     return 0;
 }
@@ -204,34 +221,37 @@ static int walk_patiently(struct introspect *in, int (*walk)(struct introspect *
 {
     int err = walk(in);
 
-    for (int i = 1; i < PATIENCE && err != 0 && err != KAPU_ESPACE && err != KAPU_ETIMEOUT; i++) {
+    for (int i = 1; i < PATIENCE && err != 0 && err != KAPU_ESPACE && err != KAPU_ETIMEOUT &&
+                    err != KAPU_EABSENT;
+         i++) {
         caches_drop(in);
         err = walk(in);
     }
     return err;
 }
 
+/* `view` when it is not all there, else 0. */
+static uint64_t judge_view(struct introspect *in, const char *name, uint64_t view, int err)
+{
+    if (err != 0)
+        broken(in, name, 0, err);
+    return err == KAPU_EABSENT ? view : 0;
+}
+
 int check_processes(struct introspect *in)
 {
+    uint64_t absent = 0; /* views that cannot be seen as a whole */
     int err;
 
     set_clear(in);
     err = walk_patiently(in, walk_list);
     if (err == KAPU_ESPACE || err == KAPU_ETIMEOUT)
         return err;
-    if (err != 0)
-        broken(in, "task list", 0, err);
-    err = walk_patiently(in, walk_pids);
-    if (err != 0)
-        broken(in, "table of process numbers", 0, err);
-    err = walk_patiently(in, walk_queues);
-    if (err != 0)
-        broken(in, "run queues", 0, err);
-    err = slab_walk(in, symbol(in, S_task_struct_cachep), mark_memory, NULL);
-    if (err != 0)
-        broken(in, "memory of tasks", 0, err);
-    err = walk_tree(in);
-    if (err != 0)
-        broken(in, "tree of parents and children", 0, err);
-    return set_each(in, compare, NULL);
+    absent |= judge_view(in, "task list", IN_LIST, err);
+    absent |= judge_view(in, "table of process numbers", IN_PIDS, walk_patiently(in, walk_pids));
+    absent |= judge_view(in, "run queues", IS_IDLE, walk_patiently(in, walk_queues));
+    (void)judge_view(in, "memory of tasks", IN_SLAB,
+                     slab_walk(in, symbol(in, S_task_struct_cachep), mark_memory, NULL));
+    absent |= judge_view(in, "tree of parents and children", IN_TREE, walk_tree(in));
+    return set_each(in, compare, &absent);
 }

@@ -48,11 +48,13 @@ static bool vbar_is_right(struct introspect *in, uint64_t vbar)
 {
     uint64_t tramp = in->text_pa + item(in, S___entry_tramp_text_start), pa;
     struct leaf leaf;
+    int err;
 
     if (vbar == symbol(in, S_vectors) || is_slot_of(vbar, symbol(in, S___bp_harden_el1_vectors)))
         return true;
-    if (!is_kernel_va(vbar) || translate(in, in->root_pa, vbar, &leaf) != 0)
-        return false;
+    err = is_kernel_va(vbar) ? translate(in, in->root_pa, vbar, &leaf) : KAPU_ERANGE;
+    if (err != 0)
+        return err == KAPU_EABSENT;
     pa = leaf.pa + (vbar - leaf.va);
     return is_slot_of(pa, tramp) && !leaf.write;
 }

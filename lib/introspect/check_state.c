@@ -66,10 +66,6 @@ static int check_string(struct introspect *in, const struct value *v, const char
     return 0;
 }
 
-struct verity {
-    bool found;
-};
-
 static void verity_wrong(struct introspect *in, uint64_t at, const char *object, const char *text)
 {
     struct finding f;
@@ -79,19 +75,22 @@ static void verity_wrong(struct introspect *in, uint64_t at, const char *object,
     finding_add(in, &f);
 }
 
-/* Every verity device has the signed root hash; and there is one. */
-static int check_device(struct introspect *in, uint64_t node, void *ctx)
+struct verity {
+    verity_fn fn;
+    void *ctx;
+};
+
+static int read_device(struct introspect *in, uint64_t node, void *ctx)
 {
-    struct bytes want = allow_root(&in->allow);
+    const struct verity *v = ctx;
+    struct verity_device d = {0};
     uint64_t cell = node - item(in, F_hash_cell_name_node), md = 0, map = 0, targets = 0, type = 0,
              private = 0, at = 0;
-    uint32_t n = 0, size = 0;
-    uint8_t digest[64];
-    char name[32] = "";
+    uint32_t n = 0;
     int err = field_u64(in, cell, F_hash_cell_md, &md);
 
     if (err == 0 && field_u64(in, cell, F_hash_cell_name, &at) == 0)
-        err = read_text(in, at, name, sizeof(name));
+        err = read_text(in, at, d.name, sizeof(d.name));
     if (err == 0)
         err = field_u64(in, md, F_mapped_device_map, &map);
     if (err != 0 || map == 0)
@@ -103,30 +102,45 @@ static int check_device(struct introspect *in, uint64_t node, void *ctx)
         err = field_u64(in, targets, F_dm_target_type, &type);
     if (err != 0 || n == 0 || type != symbol(in, S_verity_target))
         return err;
-    ((struct verity *)ctx)->found = true;
     err = field_u64(in, targets, F_dm_target_private, &private);
     if (err == 0)
-        err = field_u32(in, private, F_dm_verity_digest_size, &size);
+        err = field_u32(in, private, F_dm_verity_digest_size, &d.size);
     if (err == 0)
-        err = field_u64(in, private, F_dm_verity_root_digest, &at);
-    if (err == 0 && want.n <= sizeof(digest))
-        err = read_va(in, at, digest, want.n);
-    if (err != 0)
-        return err;
-    if (n != 1 || size != want.n || memcmp(digest, want.p, want.n) != 0)
-        verity_wrong(in, at, name, "its root hash is not that of the signed image");
+        err = field_u64(in, private, F_dm_verity_root_digest, &d.at);
+    if (err == 0 && d.size <= sizeof(d.digest))
+        err = read_va(in, d.at, d.digest, d.size);
+    d.alone = n == 1;
+    return err != 0 ? err : v->fn(in, &d, v->ctx);
+}
+
+int verity_walk(struct introspect *in, verity_fn fn, void *ctx)
+{
+    struct verity v = {fn, ctx};
+
+    return rbtree_walk(in, symbol(in, S_name_rb_tree), DEVICES_MAX, read_device, &v);
+}
+
+/* Every verity device has the signed root hash; and there is one. */
+static int check_device(struct introspect *in, const struct verity_device *d, void *ctx)
+{
+    struct bytes want = allow_root(&in->allow);
+
+    *(bool *)ctx = true;
+    if (!d->alone || d->size != want.n || want.n > sizeof(d->digest) ||
+        memcmp(d->digest, want.p, want.n) != 0)
+        verity_wrong(in, d->at, d->name, "its root hash is not that of the signed image");
     return 0;
 }
 
 static int check_verity(struct introspect *in)
 {
-    struct verity v = {false};
+    bool found = false;
     int err;
 
     if (allow_root(&in->allow).n == 0)
         return 0;
-    err = rbtree_walk(in, symbol(in, S_name_rb_tree), DEVICES_MAX, check_device, &v);
-    if (err == 0 && !v.found)
+    err = verity_walk(in, check_device, &found);
+    if (err == 0 && !found)
         verity_wrong(in, symbol(in, S_name_rb_tree), "root device", "no device is verified");
     return err;
 }

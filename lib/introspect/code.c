@@ -85,7 +85,10 @@ static int module_has_any(struct introspect *in, uint64_t module, void *ctx)
 
 bool module_holds(struct introspect *in, uint64_t va)
 {
-    return has(in, S_modules) && module_walk(in, module_has_any, &va) == 1;
+    uint64_t absent = in->stats.absent;
+
+    return has(in, S_modules) &&
+           (module_walk(in, module_has_any, &va) == 1 || in->stats.absent != absent);
 }
 
 static int pack_has(struct introspect *in, uint64_t node, void *ctx)
@@ -165,6 +168,7 @@ bool code_was_a_modules(const struct introspect *in, uint64_t va, uint64_t size)
 
 bool code_is_known(struct introspect *in, uint64_t va, uint64_t size)
 {
+    uint64_t absent = in->stats.absent;
     struct span s = {va, size};
 
     if (has(in, S_modules) && module_walk(in, module_has, &s) == 1)
@@ -172,17 +176,25 @@ bool code_is_known(struct introspect *in, uint64_t va, uint64_t size)
     if (has(in, S_pack_list) &&
         list_walk(in, symbol(in, S_pack_list), PACKS_MAX, pack_has, &s) == 1)
         return true;
-    return has(in, S_kprobe_insn_slots) &&
-           list_walk(in, symbol(in, S_kprobe_insn_slots) + item(in, F_kprobe_insn_cache_pages),
-                     PACKS_MAX, slots_have, &s) == 1;
+    if (has(in, S_kprobe_insn_slots) &&
+        list_walk(in, symbol(in, S_kprobe_insn_slots) + item(in, F_kprobe_insn_cache_pages),
+                  PACKS_MAX, slots_have, &s) == 1)
+        return true;
+    return in->stats.absent != absent; /* a record of it may be where memory is absent */
 }
 
 /* The number that kCFI puts in front of each function for its type; 0: there is none. */
-uint32_t function_type(struct introspect *in, uint64_t function)
+static int function_type(struct introspect *in, uint64_t function, uint32_t *type)
 {
-    uint32_t type;
+    return read_u32(in, function - 4, type);
+}
 
-    return read_u32(in, function - 4, &type) == 0 ? type : 0;
+bool function_is_like(struct introspect *in, uint64_t function, uint64_t like)
+{
+    uint32_t one, other;
+    int err_one = function_type(in, function, &one), err_other = function_type(in, like, &other);
+
+    return one == other || err_one == KAPU_EABSENT || err_other == KAPU_EABSENT;
 }
 
 void callback_check(struct introspect *in, const char *id, const char *object, uint64_t at,
@@ -191,7 +203,7 @@ void callback_check(struct introspect *in, const char *id, const char *object, u
     bool text = is_text(in, function);
     struct finding f;
 
-    if (text ? function_type(in, function) == function_type(in, like)
+    if (text ? function_is_like(in, function, like)
              : is_kernel_va(function) && code_is_known(in, function, 4))
         return;
     finding_start(&f, id, INTROSPECT_ALARM, at, object);

@@ -7,6 +7,7 @@
 
 #include "allow_format.h"
 #include "profile_format.h"
+#include "sectioned_format.h"
 
 #define PAGE_SIZE 4096u
 #define PAGE_MASK 0xfffu
@@ -24,6 +25,16 @@ enum item {
     ITEMS
 };
 
+/* ---- sectioned.c: what profile and allow-list have in common ---- */
+
+/* Whether a file begins and ends as it must. KAPU_EINVAL: another format; KAPU_EUNSUPPORTED:
+ * another version; KAPU_ERANGE: cut, or something was added; KAPU_EAUTH: its content is not what
+ * its digest is of; KAPU_ECRYPTO. */
+KAPU_MUST_CHECK int sectioned_check(const struct kapu_sha256 *sha, struct bytes data,
+                                    const char *magic, uint32_t version);
+/* The digest with which a file that was checked ends. */
+struct bytes sectioned_digest(struct bytes data);
+
 /* ---- profile.c: records of the profile, as validated by profile_open() ---- */
 
 struct range {
@@ -35,7 +46,8 @@ struct site {
     uint8_t words, kind, variants;
 };
 
-KAPU_MUST_CHECK int profile_open(struct introspect_profile *p, struct bytes data);
+KAPU_MUST_CHECK int profile_open(struct introspect_profile *p, struct bytes data,
+                                 const struct kapu_sha256 *sha);
 uint32_t profile_count(const struct introspect_profile *p, enum profile_section s);
 /* Value of an item; PROFILE_ABSENT when the kernel does not have it. */
 static inline uint32_t profile_item(const struct introspect_profile *p, enum item i)
@@ -84,7 +96,10 @@ struct program {
     uint16_t users, ports, peers;
 };
 
-KAPU_MUST_CHECK int allow_open(struct introspect_allow *a, struct bytes data);
+KAPU_MUST_CHECK int allow_open(struct introspect_allow *a, struct bytes data,
+                               const struct kapu_sha256 *sha);
+/* Whether it was made with that kernel profile. */
+bool allow_is_of(const struct introspect_allow *a, const struct introspect_profile *p);
 #define ALLOW_NONE UINT32_MAX
 /* The number of a page of any file of the root image that has that hash; ALLOW_NONE: none has. */
 uint32_t allow_page(const struct introspect_allow *a, const uint8_t hash[KAPU_SHA256_SIZE]);
@@ -250,9 +265,10 @@ KAPU_MUST_CHECK int maple_walk(struct introspect *in, uint64_t tree, uint32_t mo
 
 /* ---- code.c: code outside the image that the kernel has a record of ---- */
 
-/* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages. */
+/* Whether [va, va + size) is text of a listed module, or in BPF's or kprobes' code pages; also if
+ * that cannot be said as memory is absent. */
 KAPU_MUST_CHECK bool code_is_known(struct introspect *in, uint64_t va, uint64_t size);
-/* Whether an address is in memory of any kind of a listed module. */
+/* Whether an address is in memory of any kind of a listed module, or that cannot be said. */
 KAPU_MUST_CHECK bool module_holds(struct introspect *in, uint64_t va);
 /*
  * Code of a module that goes stays mapped until no core can be in it any more, though no list has
@@ -261,7 +277,8 @@ KAPU_MUST_CHECK bool module_holds(struct introspect *in, uint64_t va);
  */
 void modules_remember(struct introspect *in);
 KAPU_MUST_CHECK bool code_was_a_modules(const struct introspect *in, uint64_t va, uint64_t size);
-uint32_t function_type(struct introspect *in, uint64_t function);
+/* Whether two functions have the same type, or it cannot be said as memory is absent. */
+bool function_is_like(struct introspect *in, uint64_t function, uint64_t like);
 /* Makes a finding of a function that the kernel will call unless it is kernel text of the type of
  * another function, or code that the kernel has a record of. `at`: where the pointer's object is.
  */
@@ -307,6 +324,20 @@ KAPU_MUST_CHECK int vma_read(struct introspect *in, uint64_t va, struct vma *v);
 #define VM_READ 1u
 #define VM_WRITE 2u
 #define VM_EXEC 4u
+
+/* ---- check_state.c: devices of dm-verity ---- */
+
+#define VERITY_DIGEST 64u
+
+struct verity_device {
+    uint64_t at;   /* of the digest */
+    uint32_t size; /* of the digest, as the kernel says; more than there is room: not read */
+    bool alone;    /* it is all of its device */
+    uint8_t digest[VERITY_DIGEST]; /* root hash */
+    char name[32];
+};
+typedef int (*verity_fn)(struct introspect *in, const struct verity_device *d, void *ctx);
+KAPU_MUST_CHECK int verity_walk(struct introspect *in, verity_fn fn, void *ctx);
 
 /* ---- the checks ---- */
 

@@ -48,11 +48,13 @@ int introspect_init(struct introspect *in, const struct introspect_setup *setup)
     in->intact = setup->intact;
     in->intact_ctx = setup->intact_ctx;
     share_work(in, setup);
-    err = profile_open(&in->profile, setup->profile);
-    if (err == 0 && setup->allow.n > 0) {
-        err = allow_open(&in->allow, setup->allow);
-        in->has_allow = err == 0;
-    }
+    err = profile_open(&in->profile, setup->profile, &in->sha);
+    if (err != 0 || setup->allow.n == 0)
+        return err;
+    err = allow_open(&in->allow, setup->allow, &in->sha);
+    if (err == 0 && !allow_is_of(&in->allow, &in->profile))
+        err = KAPU_EPIN;
+    in->has_allow = err == 0;
     return err;
 }
 
@@ -180,6 +182,7 @@ static int find_slide(struct introspect *in)
 
 int introspect_locate(struct introspect *in, const struct introspect_regs *regs, uint32_t cpus)
 {
+    uint64_t absent = in->stats.absent;
     int err = KAPU_ENOENT;
 
     if (cpus > INTROSPECT_CPUS || profile_count(&in->profile, SECTION_RANGES) == 0)
@@ -194,10 +197,11 @@ int introspect_locate(struct introspect *in, const struct introspect_regs *regs,
         err = from_ttbr(in, regs[i].ttbr1);
     if (err != 0) /* no registers, or each core has foreign page tables: check "registers" tells */
         err = scan_ram(in);
-    if (err != 0)
-        return err;
-    in->root_pa = in->text_pa + item(in, S_swapper_pg_dir);
-    return find_slide(in);
+    if (err == 0) {
+        in->root_pa = in->text_pa + item(in, S_swapper_pg_dir);
+        err = find_slide(in);
+    }
+    return err == KAPU_ENOENT && in->stats.absent != absent ? KAPU_EABSENT : err;
 }
 
 uint64_t introspect_image_base(const struct introspect *in)

@@ -27,8 +27,11 @@
 
 static int read_port(struct introspect *in, uint64_t pa, void *to, size_t n)
 {
+    int err;
+
     in->stats.reads++;
-    return in->mem.read(in->mem.ctx, pa, to, n) == 0 ? 0 : KAPU_EIO;
+    err = in->mem.read(in->mem.ctx, pa, to, n);
+    return err == 0 || err == KAPU_EABSENT ? err : KAPU_EIO;
 }
 
 static void put_u32(uint8_t *p, uint32_t v)
@@ -89,11 +92,20 @@ static int may_read(struct introspect *in, uint64_t pa, size_t n)
     return 0;
 }
 
+/* No more than was asked for, so that what is absent next to it does not count. */
+static int read_wanted(struct introspect *in, uint64_t pa, void *to, size_t n)
+{
+    int err = read_port(in, pa, to, n);
+
+    in->stats.absent += err == KAPU_EABSENT ? 1 : 0;
+    return err;
+}
+
 int read_now(struct introspect *in, uint64_t pa, void *to, size_t n)
 {
     int err = may_read(in, pa, n);
 
-    return err != 0 ? err : read_port(in, pa, to, n);
+    return err != 0 ? err : read_wanted(in, pa, to, n);
 }
 
 int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n)
@@ -108,7 +120,7 @@ int read_pa(struct introspect *in, uint64_t pa, void *to, size_t n)
         number < UINT32_MAX && in->ram_size - number * PAGE_SIZE >= PAGE_SIZE)
         page = cached_page(in, (uint32_t)number);
     if (page == NULL)
-        return read_port(in, pa, to, n);
+        return read_wanted(in, pa, to, n);
     memcpy(to, page + (at & PAGE_MASK), n);
     return 0;
 }
@@ -334,14 +346,16 @@ static int walk_step(struct introspect *in, struct walk *w, unsigned level, bool
     uint64_t desc = kapu_le64(in->table[level] + 8 * (size_t)i);
     uint64_t va = w->va[level] + ((uint64_t)i << level_shift(level));
     struct leaf leaf;
+    int err;
 
     if ((desc & DESC_VALID) == 0 || (level == 0 && (desc & DESC_TABLE) == 0) ||
         (level == 3 && (desc & DESC_TABLE) == 0))
         return 0;
     if (level < 3 && (desc & DESC_TABLE) != 0) {
-        *down = true;
-        return walk_enter(in, w, level + 1, desc & DESC_PA, va,
-                          w->above[level] | (desc & TABLE_BITS));
+        err =
+            walk_enter(in, w, level + 1, desc & DESC_PA, va, w->above[level] | (desc & TABLE_BITS));
+        *down = err == 0;
+        return err == KAPU_EABSENT ? 0 : err; /* the other tables can still be followed */
     }
     leaf = leaf_of(va, desc, w->above[level], level);
     return w->fn(in, &leaf, w->ctx);

@@ -78,11 +78,15 @@ static int walk_pages(struct introspect *in, const struct slab_search *s, uint64
 
     if (err == KAPU_ENOENT || err == KAPU_ERANGE)
         return 0; /* the array has no page there: no such memory */
+    if (err == KAPU_EABSENT)
+        return 0; /* the other slabs can still be found; the run counts it */
     for (uint32_t i = 0; err == 0 && i < PAGE_SIZE; i += STRUCT_PAGE) {
         /* The type as well: what a freed slab's page says else may be old. */
         if (kapu_le64(pages + i + owner) == s->cache &&
             kapu_le32(pages + i + type) >> 24 == item(in, V_PGTY_slab))
             err = walk_objects(in, s, at + i);
+        if (err == KAPU_EABSENT)
+            err = 0;
     }
     return err;
 }

@@ -3,8 +3,6 @@
  */
 #include "internal.h"
 
-#include <string.h>
-
 #define SITE_SIZE 16u
 #define RANGE_SIZE 16u
 #define RELOC_SIZE 68u
@@ -238,17 +236,17 @@ static int check_tables_of(const struct introspect_profile *p)
     return 0;
 }
 
-int profile_open(struct introspect_profile *p, struct bytes data)
+int profile_open(struct introspect_profile *p, struct bytes data, const struct kapu_sha256 *sha)
 {
-    int err;
+    int err = sectioned_check(sha, data, PROFILE_MAGIC, PROFILE_VERSION);
 
     *p = (struct introspect_profile){.all = data};
-    if (data.n < PROFILE_HEADER || memcmp(data.p, PROFILE_MAGIC, 8) != 0)
-        return KAPU_EINVAL;
-    if (kapu_le32(data.p + 8) != PROFILE_VERSION || kapu_le32(data.p + 28) != names_digest())
-        return KAPU_EUNSUPPORTED;
-    if (kapu_le32(data.p + 12) != data.n)
+    if (err != 0)
+        return err;
+    if (data.n < PROFILE_HEADER)
         return KAPU_ERANGE;
+    if (kapu_le32(data.p + 28) != names_digest())
+        return KAPU_EUNSUPPORTED;
     p->base = kapu_le64(data.p + 16);
     p->pages = kapu_le32(data.p + 24);
     if (!is_kernel_va(p->base) || (p->base & PAGE_MASK) != 0 || p->pages > IMAGE_PAGES_MAX)

@@ -3,7 +3,7 @@
  * The kernel profile: what is true of one Linux image, made by tools/kapu/profile.py at build time
  * and read by profile.c. Little-endian; every offset inside the image counts from _text, so nothing
  * in it depends on where the kernel runs. Sections lie behind the header in the order of their
- * numbers, each aligned to 8 bytes, without gaps otherwise.
+ * numbers, each aligned to 8 bytes, without gaps otherwise. sectioned_format.h tells how it ends.
  *
  * Header
  *    0  8  magic
@@ -42,7 +42,7 @@
 #define KAPU_PROFILE_FORMAT_H
 
 #define PROFILE_MAGIC "KAPUPROF"
-#define PROFILE_VERSION 3u
+#define PROFILE_VERSION 4u
 #define PROFILE_HEADER 32u
 #define PROFILE_ABSENT UINT32_MAX
 

@@ -93,11 +93,13 @@ bool introspect_same(const struct finding *a, const struct finding *b)
 /* The page of a finding whose check did not say it, when its address is one of the kernel's. */
 static void place(struct introspect *in, struct finding *f)
 {
+    uint64_t absent = in->stats.absent;
     struct leaf leaf;
 
     if (f->pa == 0 && is_kernel_va(f->address) &&
         translate(in, in->root_pa, f->address, &leaf) == 0)
         f->pa = leaf.pa + (f->address - leaf.va);
+    in->stats.absent = absent; /* the check does not need it */
 }
 
 static size_t count_of(const struct finding *f, size_t n, const char *id)
@@ -282,6 +284,7 @@ static bool agree(const struct introspect *in)
 int introspect_run(struct introspect *in, const struct introspect_check *check)
 {
     uint32_t tries = in->attempts > 1 ? 2 * in->attempts : 1, cost;
+    uint64_t absent = in->stats.absent;
     int err, failure = 0, count;
 
     note_run(in, check);
@@ -289,6 +292,10 @@ int introspect_run(struct introspect *in, const struct introspect_check *check)
         err = attempt(in, check);
         if (err == KAPU_EUNSUPPORTED || err == KAPU_EARG || err == KAPU_ECRYPTO)
             return err;
+        if (err == KAPU_EABSENT || (err >= 0 && in->stats.absent != absent)) {
+            (void)report_pending(in); /* what was there is judged all the same */
+            return KAPU_EABSENT;
+        }
         if (err >= 0) {
             in->run++;
             tries--;

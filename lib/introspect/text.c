@@ -110,6 +110,7 @@ static bool pointer_is_right(struct introspect *in, const struct page_check *c,
 {
     uint64_t value = 0, variable = 0;
     bool linked = true;
+    int err;
 
     for (uint32_t i = 0; i < 4; i++) {
         uint32_t word = word_at(c->page, s->offset + 4 * i);
@@ -120,7 +121,10 @@ static bool pointer_is_right(struct introspect *in, const struct page_check *c,
         linked = linked && word == want;
         value |= (uint64_t)(word >> 5 & 0xffff) << 16 * i;
     }
-    return linked || (image_u64(in, c, s->extra, &variable) == 0 && variable == value);
+    if (linked)
+        return true;
+    err = image_u64(in, c, s->extra, &variable);
+    return err == KAPU_EABSENT || (err == 0 && variable == value);
 }
 
 static bool shift_is_right(struct introspect *in, const struct page_check *c, const struct site *s)
@@ -128,11 +132,15 @@ static bool shift_is_right(struct introspect *in, const struct page_check *c, co
     uint32_t word = word_at(c->page, s->offset);
     uint32_t want = profile_word(&in->profile, SECTION_WORDS, s->first_word, 0);
     uint64_t variable = 0;
+    int err;
 
     if ((word & 0xffc0ffffu) != (want & 0xffc0ffffu))
         return false;
-    return word == want || (image_u64(in, c, s->extra & ~7u, &variable) == 0 &&
-                            (uint32_t)(variable >> 8 * (s->extra & 4)) == (word >> 16 & 63));
+    if (word == want)
+        return true;
+    err = image_u64(in, c, s->extra & ~7u, &variable);
+    return err == KAPU_EABSENT ||
+           (err == 0 && (uint32_t)(variable >> 8 * (s->extra & 4)) == (word >> 16 & 63));
 }
 
 static bool site_is_right(struct introspect *in, const struct page_check *c, const struct site *s)

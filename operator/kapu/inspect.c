@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inspect_blank.h"
 #include "inspect_live.h"
 #include "inspect_memory.h"
 #include "inspect_picture.h"
@@ -19,6 +20,7 @@
 #define FILE_MAX (64u << 20) /* of a profile, an allow-list */
 #define CACHE_PAGES 128u
 #define WORK_SIZE ((512u << 10) + CACHE_PAGES * INTROSPECT_CACHED_PAGE)
+#define BLANK_ROUNDS 4   /* of a dump, each without the zeros that the one before found */
 #define LOOKS 3          /* at a running gateway, when the one before found something */
 #define LOOKS_PASSING 10 /* the same, when it may pass (introspect_may_pass) */
 #define LOOK_PAUSE_US 200000u
@@ -37,11 +39,12 @@ static const char help[] =
     "       kapu inspect [OPTION]... --live NAME\n"
     "\n"
     "Looks into the memory of a gateway and compares it with its signed release. FILE is an ELF "
-    "core\n"
-    "of QEMU's dump-guest-memory, or raw RAM starting at 0x40000000. NAME is a gateway of\n"
+    "core,\n"
+    "a kdump or LiME file, or raw RAM starting at 0x40000000 or 0. NAME is a gateway of\n"
     "tools/gateway (build/gateways/NAME) or its folder; it is stopped while being looked at, and "
     "looked\n"
-    "at up to three times: a finding is what each look saw.\n"
+    "at up to three times: a finding is what each look saw. Memory that a FILE lacks is no "
+    "finding.\n"
     "\n"
     "  --release FOLDER  where kernel.profile and allow.list are, and reference.cbor for\n"
     "                    names of places in the kernel (default: build/gateway, or the\n"
@@ -52,7 +55,7 @@ static const char help[] =
     "  --json            everything as JSON\n"
     "  --quiet           findings only\n"
     "\n"
-    "Exit status: 0 nothing found, 1 findings, 2 could not inspect.\n";
+    "Exit status: 0 nothing found, 1 findings, 2 could not inspect all of it, and nothing found.\n";
 
 void list_add(struct list *l, const void *item, size_t size)
 {
@@ -80,6 +83,8 @@ const char *check_error(int err)
     case KAPU_ERANGE:
     case KAPU_EIO:
         return "memory cannot be read there";
+    case KAPU_EABSENT:
+        return "memory that it needs is not in the file";
     case KAPU_ESPACE:
         return "too many objects";
     case KAPU_ETIMEOUT:
@@ -137,6 +142,7 @@ static void add_finding(void *ctx, const struct finding *f)
 struct file {
     uint8_t *p;
     size_t n;
+    char path[1300];
 };
 
 /* A whole file; {NULL, 0} when there is none and it may be missing. */
@@ -147,9 +153,11 @@ static int read_file(const char *path, bool may_miss, struct file *out)
     size_t n = 0;
     int err = data != NULL ? whole_file(path, FILE_MAX, data, &n, why, sizeof(why)) : KAPU_ESPACE;
 
-    *out = (struct file){NULL, 0};
+    *out = (struct file){NULL, 0, ""};
+    snprintf(out->path, sizeof(out->path), "%s", path);
     if (err == 0) {
-        *out = (struct file){data, n};
+        out->p = data;
+        out->n = n;
         return 0;
     }
     free(data);
@@ -174,9 +182,11 @@ static void run_checks(struct result *r)
 
     for (size_t i = 0; i < n && i < CHECKS_MAX; i++) {
         double begin = now();
+        size_t before = r->findings.n;
 
         r->checks[i].check = &table[i];
         r->checks[i].result = introspect_run(r->in, &table[i]);
+        r->checks[i].findings = r->findings.n - before;
         r->checks[i].seconds = now() - begin;
         r->seconds += r->checks[i].seconds;
         r->checks_n++;
@@ -194,14 +204,31 @@ static void run_listings(const struct options *o, struct result *r)
     r->code_err = introspect_code(r->in, add_code, &r->code);
 }
 
+/* Names of places in the kernel. The build leaves the key that signed them next to them; damaged
+ * ones would name a wrong place. */
+static void load_names(const struct options *o, struct result *r)
+{
+    struct reference_keys keys;
+    char path[1300], why[1600] = "";
+    bool has_key;
+    int err;
+
+    snprintf(path, sizeof(path), "%s/reference-key.pem", o->release);
+    has_key = access(path, F_OK) == 0;
+    err = has_key ? reference_keys_load(path, &keys, why, sizeof(why)) : 0;
+    snprintf(path, sizeof(path), "%s/reference.cbor", o->release);
+    if (err == 0)
+        err = reference_names(path, has_key ? &keys : NULL, &r->symbols, why, sizeof(why));
+    if (err != 0 && err != KAPU_ENOENT)
+        (void)fail("%s; places in the kernel are not named", why);
+}
+
 static void show(const struct options *o, struct result *r)
 {
     const struct finding *f = r->findings.items;
-    char path[1300];
 
-    snprintf(path, sizeof(path), "%s/reference.cbor", o->release);
     if (o->profile == NULL && r->findings.n > 0) /* else it may be another kernel's */
-        (void)!reference_names(path, &r->symbols);
+        load_names(o, r);
     if (o->json) {
         print_json(stdout, r);
     } else if (o->quiet) {
@@ -218,33 +245,90 @@ static void show(const struct options *o, struct result *r)
     symbols_close(&r->symbols);
 }
 
-/* Opens profile and allow-list, finds the kernel. */
-static int prepare(struct introspect *in, const struct introspect_setup *setup,
-                   const struct live *live)
+/* What is wrong with profile or allow-list. */
+static void refused(int err, const char *path, const char *what, const char *other)
+{
+    switch (err) {
+    case KAPU_EUNSUPPORTED:
+        (void)fail("%s: this %s was made by another version of kapu", path, what);
+        break;
+    case KAPU_EINVAL:
+        (void)fail("%s: is not a %s, or its beginning is damaged", path, what);
+        break;
+    case KAPU_ERANGE:
+        (void)fail("%s: this %s is damaged: it was cut, or something was added", path, what);
+        break;
+    case KAPU_EAUTH:
+        (void)fail("%s: this %s is damaged: its digest is of another content", path, what);
+        break;
+    case KAPU_EPIN:
+        (void)fail("%s: this %s is of another build than %s", path, what, other);
+        break;
+    default:
+        (void)fail("%s: %s cannot be used (%d)", path, what, err);
+    }
+}
+
+/* Opens profile and allow-list: whether each is whole, and both are of one build. */
+static int open_knowledge(struct introspect *in, const struct introspect_setup *setup,
+                          const struct file *profile, const struct file *allow)
 {
     struct introspect_setup profile_alone = *setup;
-    int err = introspect_init(in, setup);
+    int err = introspect_init(in, setup), alone;
 
-    if (err != 0) {
-        const char *which = "allow-list";
-
-        profile_alone.allow = (struct bytes){NULL, 0};
-        if (introspect_init(in, &profile_alone) != 0)
-            which = "kernel profile";
-        if (err == KAPU_EUNSUPPORTED)
-            (void)fail("the %s was made by another version of kapu", which);
-        else
-            (void)fail("the %s is of another format, or damaged (%d)", which, err);
-        return err;
-    }
-    err = introspect_locate(in, live != NULL ? live->regs : NULL, live != NULL ? live->cpus : 0);
-    if (err == KAPU_ENOENT)
-        fprintf(stderr,
-                "kapu: no kernel of this release is in this memory; is it the right release "
-                "(--release)?\n");
-    else if (err != 0)
-        fprintf(stderr, "kapu: kernel: %s (%d)\n", check_error(err), err);
+    if (err == 0)
+        return 0;
+    profile_alone.allow = (struct bytes){NULL, 0};
+    alone = introspect_init(in, &profile_alone);
+    if (alone != 0)
+        refused(alone, profile->path, "kernel profile", NULL);
+    else
+        refused(err, allow->path, "allow-list", profile->path);
     return err;
+}
+
+static int find_kernel(struct introspect *in, struct introspect_setup *setup, struct memory *memory,
+                       const struct live *live)
+{
+    int err =
+        introspect_locate(in, live != NULL ? live->regs : NULL, live != NULL ? live->cpus : 0);
+
+    if (err != KAPU_ENOENT && err != KAPU_EABSENT)
+        return err;
+    if (!memory_begins_at_zero(memory))
+        return err;
+    setup->ram_base = memory->ram_base;
+    setup->ram_size = memory->ram_size;
+    err = introspect_init(in, setup);
+    return err != 0 ? err : introspect_locate(in, NULL, 0);
+}
+
+/* Whether there is something to compare; or says in a sentence why not. */
+static int prepare(struct introspect *in, struct introspect_setup *setup, struct memory *memory,
+                   const struct live *live, const struct file *allow)
+{
+    char root[INTROSPECT_ROOT];
+    int err = find_kernel(in, setup, memory, live);
+
+    if (err == KAPU_ENOENT)
+        return fail("no kernel of this release is in this memory; is it the right release "
+                    "(--release)?");
+    if (err == KAPU_EABSENT)
+        return fail("no kernel of this release is in the memory that the file has, and it lacks "
+                    "some: it may be there, or be of another release (--release)");
+    if (err != 0)
+        return fail("kernel: %s (%d)", check_error(err), err);
+    switch (introspect_fits(in, root)) {
+    case INTROSPECT_STARTING:
+        return fail("Linux had not started its first program yet: the checks do not apply to this "
+                    "memory");
+    case INTROSPECT_OTHER_ROOT:
+        return fail("this gateway runs another root image than %s is of: root hash %s; is it the "
+                    "right release (--release)?",
+                    allow->path, root);
+    default:
+        return 0;
+    }
 }
 
 /* Whether a check could not be made that has something to look at: this kernel may not have what it
@@ -262,11 +346,70 @@ static int verdict(const struct result *r)
 {
     if (r->findings.n > 0)
         return STATUS_FINDINGS;
+    if (r->absent.n > 0)
+        return STATUS_ERROR;
     for (size_t i = 0; i < r->checks_n; i++) {
         if (is_lacking(r, r->checks[i].result)) /* no clean bill of health */
             return STATUS_ERROR;
     }
     return STATUS_CLEAN;
+}
+
+/* What memory the file lacks; it is said whatever else is printed. */
+static void note_absent(const struct options *o, const struct memory *memory, uint64_t blank,
+                        struct result *r)
+{
+    struct absent a = {0};
+    uint64_t all = 0;
+
+    r->absent.n = 0;
+    for (; memory_absent(memory, &a.pa, &a.size); a.pa += a.size) {
+        list_add(&r->absent, &a, sizeof(a));
+        all += a.size;
+    }
+    if (all == 0)
+        return;
+    a = *(const struct absent *)r->absent.items;
+    fprintf(stderr, "kapu: %s: %llu KiB of the memory are not in the file", o->file,
+            (unsigned long long)(all + 1023) / 1024);
+    if (blank > 0)
+        fprintf(stderr, ", %llu KiB of them are zeros there, though the kernel uses them",
+                (unsigned long long)blank / 1024);
+    fprintf(stderr, ": the first at %#llx; nothing is said of what is there\n",
+            (unsigned long long)a.pa);
+}
+
+static void run(const struct options *o, struct result *r)
+{
+    r->findings.n = r->tasks.n = r->modules.n = r->sockets.n = r->code.n = r->pages.n = 0;
+    r->checks_n = 0;
+    r->seconds = 0;
+    run_checks(r);
+    run_listings(o, r);
+}
+
+/* A dump that has zeros where it lacks memory looks as if somebody had changed it: if that is so,
+ * all is done again without that memory. */
+static int run_on_dump(const struct options *o, struct introspect_setup *setup,
+                       struct memory *memory, const struct file *allow, struct result *r)
+{
+    uint64_t blank = 0, more = 1;
+    int err = 0;
+
+    for (int i = 0; err == 0 && more > 0 && r->findings.n > 0 && i < BLANK_ROUNDS; i++) {
+        more = blank_remove(memory, r->in, &r->findings);
+        blank += more;
+        if (more == 0)
+            break;
+        r->findings.n = r->checks_n = 0;
+        err = introspect_init(r->in, setup);
+        if (err == 0)
+            err = prepare(r->in, setup, memory, NULL, allow);
+        if (err == 0)
+            run(o, r);
+    }
+    note_absent(o, memory, blank, r);
+    return err;
 }
 
 /* Only one look: what it finds is in r, which the caller frees. */
@@ -292,12 +435,16 @@ static int look(const struct options *o, struct memory *memory, const struct liv
     int status = STATUS_ERROR;
 
     if (digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && work != NULL &&
-        prepare(r->in, &setup, live) == 0) {
-        r->live = live != NULL && live->stopped;
-        r->registers = live != NULL && live->cpus > 0;
-        run_checks(r);
-        run_listings(o, r);
-        status = verdict(r);
+        open_knowledge(r->in, &setup, profile, allow) == 0) {
+        if (prepare(r->in, &setup, memory, live, allow) == 0) {
+            r->live = live != NULL && live->stopped;
+            r->registers = live != NULL && live->cpus > 0;
+            run(o, r);
+            if (live != NULL || run_on_dump(o, &setup, memory, allow, r) == 0)
+                status = verdict(r);
+        } else if (live == NULL) {
+            note_absent(o, memory, 0, r);
+        }
     }
     free(work);
     EVP_MD_CTX_free(digest);
@@ -312,6 +459,7 @@ static void free_result(struct result *r)
     free(r->sockets.items);
     free(r->code.items);
     free(r->pages.items);
+    free(r->absent.items);
 }
 
 void finding_symbol(const struct result *r, const struct finding *f, char to[SYMBOLS_FINDING_MAX])
@@ -360,6 +508,7 @@ static void confirm(struct result *r, const struct list *earlier)
             count += is_of_check(&f[j], r->checks[i].check->id) ? 1 : 0;
         if (r->checks[i].result > 0)
             r->checks[i].result = count;
+        r->checks[i].findings = (size_t)count;
     }
 }
 

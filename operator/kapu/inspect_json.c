@@ -65,8 +65,7 @@ static void checks(FILE *to, const struct result *r)
         if (c->result < 0)
             string(to, "why", check_error(c->result), ", ");
         fprintf(to, "\"seconds\": %.6f, ", c->seconds);
-        number(to, "findings", c->result > 0 ? (uint64_t)c->result : 0,
-               i + 1 < r->checks_n ? "},\n" : "}\n");
+        number(to, "findings", c->findings, i + 1 < r->checks_n ? "},\n" : "}\n");
     }
     fprintf(to, "],\n");
 }
@@ -178,6 +177,19 @@ static void incomplete(FILE *to, const struct result *r)
     fprintf(to, "],\n");
 }
 
+static void absent(FILE *to, const struct result *r)
+{
+    const struct absent *a = r->absent.items;
+
+    fprintf(to, "\"absent\": [");
+    for (size_t i = 0; i < r->absent.n; i++) {
+        fprintf(to, "%s{", i > 0 ? ", " : "");
+        address(to, "address", a[i].pa, ", ");
+        number(to, "size", a[i].size, "}");
+    }
+    fprintf(to, "],\n");
+}
+
 void print_json(FILE *to, const struct result *r)
 {
     fprintf(to, "{");
@@ -190,6 +202,7 @@ void print_json(FILE *to, const struct result *r)
     sockets(to, &r->sockets);
     code(to, &r->code);
     incomplete(to, r);
+    absent(to, r);
     checks(to, r);
     findings(to, r);
     number(to, "bytes_hashed", r->in->stats.bytes_hashed, ", ");

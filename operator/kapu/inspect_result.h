@@ -19,7 +19,8 @@ struct list {
 
 struct check_result {
     const struct introspect_check *check;
-    int result; /* number of findings, or a negative KAPU_E* */
+    int result;      /* number of findings, or a negative KAPU_E* */
+    size_t findings; /* also of a check that could not be made as a whole */
     double seconds;
 };
 
@@ -29,13 +30,19 @@ struct page_run {
     enum introspect_page kind;
 };
 
+/* Memory that the file lacks. */
+struct absent {
+    uint64_t pa, size;
+};
+
 struct result {
     const char *source;
     struct introspect *in;
     struct check_result checks[CHECKS_MAX];
     size_t checks_n;
     struct list findings, tasks, modules, sockets, code;
-    struct list pages; /* of struct page_run; only when a picture is wanted */
+    struct list pages;  /* of struct page_run; only when a picture is wanted */
+    struct list absent; /* of struct absent */
     int tasks_err, modules_err, sockets_err, code_err, pages_err;
     bool live, registers; /* of a machine that ran until it was looked at; registers are known */
     double seconds;

@@ -12,6 +12,7 @@
 #define PLAIN "\033[0m"
 
 #define DEPTH_MAX 32
+#define ABSENT_LINES 16u
 
 static const char *paint(bool colour, const char *code)
 {
@@ -172,9 +173,26 @@ static void print_checks(FILE *to, const struct result *r, bool colour)
             fprintf(to, c->result == 0 ? "clean" : "%d finding%s", c->result,
                     c->result == 1 ? "" : "s");
         else
-            fprintf(to, "not checked: %s", check_error(c->result));
+            fprintf(to, "not checked%s: %s", c->result == KAPU_EABSENT ? " as a whole" : "",
+                    check_error(c->result));
+        if (c->result < 0 && c->findings > 0)
+            fprintf(to, "; %zu finding%s", c->findings, c->findings == 1 ? "" : "s");
         fprintf(to, "%s\n", paint(colour, PLAIN));
     }
+}
+
+static void print_absent(FILE *to, const struct result *r, bool colour)
+{
+    const struct absent *a = r->absent.items;
+
+    if (r->absent.n == 0)
+        return;
+    heading(to, colour, "Memory that is not in the file");
+    for (size_t i = 0; i < r->absent.n && i < ABSENT_LINES; i++)
+        fprintf(to, "  %016llx, %llu KiB\n", (unsigned long long)a[i].pa,
+                (unsigned long long)(a[i].size + 1023) / 1024);
+    if (r->absent.n > ABSENT_LINES)
+        fprintf(to, "  and %zu more ranges\n", r->absent.n - ABSENT_LINES);
 }
 
 static void print_findings(FILE *to, const struct result *r, bool colour)
@@ -212,6 +230,7 @@ void print_text(FILE *to, const struct result *r, bool colour)
     print_modules(to, r, colour);
     print_sockets(to, r, colour);
     print_code(to, r, colour);
+    print_absent(to, r, colour);
     print_checks(to, r, colour);
     print_findings(to, r, colour);
     fprintf(to, "\n%llu KiB hashed, %llu page tables, %llu reads, %.0f ms\n",

@@ -77,10 +77,11 @@ KAPU_MUST_CHECK int reference_open(const char *path, const struct reference_keys
 void reference_close(struct reference_file *f);
 
 /*
- * The names of a release's kernel, of the file beside it, whoever signed it: for people to read,
- * never for a verdict. symbols_close frees, also after an error. KAPU_ENOENT: the file is not about
- * one release, or has no names; else as reference_open.
+ * The names of a release's kernel, of the file next to it: for people to read, never for a verdict.
+ * keys NULL: whoever signed it. symbols_close frees, also after an error. KAPU_ENOENT: there is no
+ * file, it is not about one release, or it has no names; else as reference_open.
  */
-KAPU_MUST_CHECK int reference_names(const char *path, struct symbols *s);
+KAPU_MUST_CHECK int reference_names(const char *path, const struct reference_keys *keys,
+                                    struct symbols *s, char *why, size_t why_n);
 
 #endif

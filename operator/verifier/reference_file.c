@@ -163,11 +163,11 @@ int reference_open(const char *path, const struct reference_keys *keys, struct r
     return open_file(path, keys, f, why, why_n);
 }
 
-int reference_names(const char *path, struct symbols *s)
+int reference_names(const char *path, const struct reference_keys *keys, struct symbols *s,
+                    char *why, size_t why_n)
 {
     struct reference_file f;
-    char why[256];
-    int err = open_file(path, NULL, &f, why, sizeof(why));
+    int err = open_file(path, keys, &f, why, why_n);
 
     *s = (struct symbols){0};
     if (err == 0)

@@ -2,6 +2,7 @@
 """kapu inspect on gateways as people have them: live, from a dump, and on what is no such thing."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,9 +11,14 @@ import time
 import pytest
 
 import snapshots
+from kapu import allow
+from kapu.build import policies
 from kapu.paths import BUILD, host_environment
+from kapu.qemu import MEMORY_MIB
+from watched import MIB, RAM_BASE
 
 LOOKS = 20
+HOLES_STEP = 96 * MIB  # where 16 MiB are zeros
 KAPU = BUILD / "gateway" / "kapu"
 
 
@@ -74,6 +80,65 @@ def test_a_dump_is_clean_and_says_what_it_lacks(dump):
     assert "/usr/lib/systemd/systemd" in result.stdout
 
 
+@pytest.mark.parametrize("command, words", [
+    ("dump-guest-memory", {"paging": False, "format": "kdump-zlib", "protocol": "file:{}"}),
+    ("pmemsave", {"val": RAM_BASE, "size": MEMORY_MIB * MIB, "filename": "{}"})])
+def test_each_format_in_which_qemu_writes_memory_is_read(booted, command, words):
+    path = booted.folder / "other"
+    booted.machine.qmp(command, **{name: word.format(path) if isinstance(word, str) else word
+                                   for name, word in words.items()})
+    result = run("--quiet", path)
+    path.unlink()
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("format_", ["kdump-lzo", "kdump-snappy"])
+def test_what_cannot_be_decompressed_is_named(booted, format_):
+    path = booted.folder / "other"
+    known = {name["name"] if isinstance(name, dict) else name
+             for name in booted.machine.qmp("query-dump-guest-memory-capability")["formats"]}
+    if format_ not in known:
+        pytest.skip("this QEMU does not write it")
+    booted.machine.qmp("dump-guest-memory", paging=False, format=format_, protocol=f"file:{path}")
+    result = run(path)
+    path.unlink()
+    assert result.returncode == 2 and f"compressed by {format_[6:]}" in result.stderr and not result.stdout
+
+
+def test_a_cut_dump_is_no_finding(dump):
+    size = dump.stat().st_size
+    for lacks in (1, 512):
+        cut = dump.with_name("cut.core")
+        shutil.copy(dump, cut)
+        os.truncate(cut, size - lacks * MIB)
+        result = run("--quiet", cut)
+        cut.unlink()
+        assert result.returncode == 2 and not result.stdout and f"{lacks * 1024} KiB of the memory are not in" in result.stderr
+
+
+def test_zeros_in_the_place_of_16_mib_are_no_finding(dump):
+    """Wherever they are: nothing that a check reads, or it says that it could not look."""
+    report = json.loads(run("--json", dump).stdout)
+    places = [int(report["text_pa"], 16) - RAM_BASE, *range(0, MEMORY_MIB * MIB, HOLES_STEP)]
+    lacking = 0
+    with open(dump, "r+b") as file:
+        for place in places:
+            file.seek(0)
+            offset = file_offset(file, RAM_BASE + place)
+            file.seek(offset)
+            saved = file.read(16 * MIB)
+            file.seek(offset)
+            file.write(bytes(len(saved)))
+            file.flush()
+            result = run("--quiet", dump)
+            file.seek(offset)
+            file.write(saved)
+            file.flush()
+            assert result.returncode in (0, 2) and not result.stdout, (hex(place), result)
+            lacking += result.returncode == 2
+    assert lacking >= 2 and run("--quiet", dump).returncode == 0
+
+
 def test_a_changed_byte_of_kernel_text_in_a_dump_is_found(dump):
     report = json.loads(run("--json", dump).stdout)
     text = int(report["text_pa"], 16) + 0x30000
@@ -120,11 +185,27 @@ def test_a_damaged_profile_is_refused(tmp_path, dump):
     profile = bytearray((BUILD / "gateway" / "kernel.profile").read_bytes())
     (tmp_path / "cut").write_bytes(profile[:-9])
     result = run("--profile", tmp_path / "cut", dump)
-    assert result.returncode == 2 and "damaged" in result.stderr
+    assert result.returncode == 2 and "is damaged: it was cut" in result.stderr
     profile[28] ^= 1
     (tmp_path / "other").write_bytes(profile)
     result = run("--profile", tmp_path / "other", dump)
-    assert result.returncode == 2 and "another version" in result.stderr
+    assert result.returncode == 2 and "is damaged: its digest" in result.stderr
+
+
+def test_an_allow_list_of_another_build_is_one_sentence(dump):
+    """Of the same kernel, but of another root image, as after a change of a program; and of another kernel."""
+    policy = allow.Policy(policies("gateway"))
+    release = BUILD / "gateway"
+    profile, root = (release / "kernel.profile").read_bytes(), json.loads((release / "root.json").read_text())["root_hash"]
+    other = dump.with_name("allow.list")
+    for data, told in ((allow.make_allow_list(release / "root-tree", policy, "ab" * 32, profile), f"root hash {root}"),
+                       (allow.make_allow_list(release / "root-tree", policy, root, profile[:-1] + b"x"), "of another build")):
+        other.write_bytes(data)
+        result = run("--allow", other, dump)
+        assert result.returncode == 2 and not result.stdout and result.stderr.count("\n") == 1 and told in result.stderr
+    other.write_bytes(allow.make_allow_list(release / "root-tree", policy, root, profile))
+    assert run("--quiet", "--allow", other, dump).returncode == 0
+    other.unlink()
 
 
 @pytest.mark.parametrize("words", [[], ["--live"], ["a", "b"], ["--no-such"], ["a", "--live", "b"]])

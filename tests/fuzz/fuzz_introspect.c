@@ -118,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(&model, &clean, sizeof(model));
     for (size_t i = 0; i < RECORDS_MAX && RECORD <= size - i * RECORD && i * RECORD < size; i++)
         change(data + i * RECORD);
+    model_seal(&model, sha); /* else all that was changed there would be refused as damaged */
     setup = model_setup(&model, sha);
     apart(&setup.profile, &profile);
     apart(&setup.allow, &allow);

@@ -5,6 +5,7 @@ name, and a text with the line too; what is empty, repeated, cut, or in another 
 The places come from the usage of the commands and from the source: a file that is in neither table fails here.
 """
 
+import random
 import re
 import shutil
 import subprocess
@@ -34,8 +35,8 @@ OUT = {(f"release {verb}", "--out") for verb in ("make", "keys", "rollout", "mem
     ("inspect", "--picture"), ("factory provision", "--record"), ("factory record", "--record"),
     ("factory upgrade", "--record")}
 OTHERS = {  # what reads it, and where that is tested
-    ("inspect", "FILE"): "a memory image: tests/fuzz/fuzz_memory.c",
-    ("inspect", "--profile"): "one format: tests/unit/test_introspect.c", ("inspect", "--allow"): "the same",
+    ("inspect", "FILE"): "a memory image: test_edges_dumps.py, tests/fuzz/fuzz_memory.c",
+    ("inspect", "--profile"): "one format: test_edges_dumps.py", ("inspect", "--allow"): "the same",
     ("release make", "--firmware"): "mapped.c: tests/unit/test_release_cli.py",
     ("release make", "--root"): "the same", ("release verify", "--firmware"): "the same",
     ("release verify", "--root"): "the same", ("release patch", "--firmware"): "the same",
@@ -208,6 +209,61 @@ def test_files_that_commands_are_given(world):
     with edges.Cases(f"{KIND}: given") as cases:
         for name, place in world.given.items():
             try_out(world, cases, name, place)
+
+
+# ---- kind: damage is mistaken for a finding ----
+
+# What finds a flipped bit in each file that a command is given, or why nothing can.
+PERSON = "written by a person, who may write anything: read whole, with line and reason"
+KEY = "a private key or one that is trusted as it is: a wrong one verifies nothing"
+VERIFIES = "release verify, which is tried here"
+FLIPS = {
+    ("board add", "FILE"): "signed", ("reference add", "FILE"): "signed", ("release verify", "FILE"): "signed",
+    ("evidence show", "FILE"): "signed",
+    ("inspect", "--profile"): "digest: test_edges_dumps.py", ("inspect", "--allow"): "digest: test_edges_dumps.py",
+    ("inspect", "FILE"): "none: memory is what is judged, whatever is in it",
+    ("reference show", "FILE"): "shows what is there; counts for nothing before reference add",
+    ("release show", "FILE"): "shows what is there; counts for nothing before release verify",
+}
+
+
+def protection(place: tuple[str, str]) -> str | None:
+    command, option = place
+    if place in FLIPS:
+        return FLIPS[place]
+    if option in ("--key", "--ak", "--factory-key", "--keys", "--next", "--release-keys", "KEY"):
+        return KEY
+    if option in ("--firmware", "--root", "DIR") or command.split()[0] in ("release", "update"):
+        return VERIFIES
+    if option in ("--fuses", "--ek-certificate", "--record"):
+        return "the TPM answers only to the board whose file it is: tests/unit/test_factory.py"
+    return None
+
+
+def test_flipped_bits_of_what_is_signed_are_named(world):
+    """And each file that a command is given has its place in the table."""
+    random_ = random.Random(15)
+    folder = world.folder / "given"
+    message = [folder / name for name in ("tee.key", "ak.key", "clean.message")]
+    words = {("evidence show", "FILE"): ("evidence", "show", "--key", message[0], "--ak", message[1], message[2])}
+    with edges.Cases("reference data: signed") as cases:
+        for place in sorted(edges.files_of_commands(world.kapu_program) - OUT):
+            cases.check(protection(place) is not None, f"{place}: what finds a flipped bit of it?")
+        for key in (key for key, how in FLIPS.items() if how == "signed"):
+            place = world.given[key]
+            place = Place(place.path, words.get(key, place.words), text=False)
+            good = place.path.read_bytes()
+            for bit in [None, *random_.sample(range(8 * len(good)), 24), None]:
+                data = bytearray(good)
+                if bit is not None:
+                    data[bit // 8] ^= 1 << bit % 8
+                place.path.write_bytes(data)
+                done = place.run(world)
+                if bit is None:
+                    cases.check(done.returncode == 0, f"{key}, control: {done}")
+                else:
+                    named = str(place.path) in (done.stdout if "NOT" in done.stdout.upper() else done.stderr)
+                    cases.check(done.returncode in (1, 2, 3) and named, f"{key}, bit {bit}: {done}")
 
 
 # ---- tools/broker, which makes and reads some of them too ----

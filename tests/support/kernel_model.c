@@ -324,6 +324,13 @@ static void put_slots(struct kernel_model *m)
     put_section(m, SECTION_SLOTS, slots, 8, MODEL_SLOTS);
 }
 
+/* Zeros to the end of a block, room for the digest, and the size. */
+static void end_file(uint8_t *file, size_t *n)
+{
+    *n = (*n + SECTIONED_BLOCK - 1) / SECTIONED_BLOCK * SECTIONED_BLOCK + SECTIONED_DIGEST;
+    put(file + 12, *n, 4);
+}
+
 static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
 {
     uint8_t items[4 * ITEMS] = {0}, ranges[32], hole[8], relocs[68] = {0}, table[12], entries[12],
@@ -361,10 +368,10 @@ static void make_profile(struct kernel_model *m, struct kapu_sha256 sha)
     put_slots(m);
     memcpy(m->profile, PROFILE_MAGIC, 8);
     put(m->profile + 8, PROFILE_VERSION, 4);
-    put(m->profile + 12, m->profile_n, 4);
     put(m->profile + 16, MODEL_LINKED, 8);
     put(m->profile + 24, MODEL_END / PAGE_SIZE, 4);
     put(m->profile + 28, names_digest(), 4);
+    end_file(m->profile, &m->profile_n);
 }
 
 /* What boot does to the image: relocation and patches. */
@@ -659,7 +666,23 @@ static void make_allow(struct kernel_model *m, struct kapu_sha256 sha)
         m->allow_n += ((size_t)size[s] * count[s] + 7) & ~(size_t)7;
     }
     memcpy(m->allow, ALLOW_MAGIC, 8);
-    put(m->allow + 8, ALLOW_VERSION | (uint64_t)m->allow_n << 32, 8);
+    put(m->allow + 8, ALLOW_VERSION, 4);
+    end_file(m->allow, &m->allow_n);
+}
+
+/* The digest at the end of a file of sections. */
+static const uint8_t *seal(uint8_t *file, size_t n, struct kapu_sha256 sha)
+{
+    struct bytes content = {file, n - SECTIONED_DIGEST};
+
+    (void)sha.hash(sha.ctx, &content, 1, file + content.n);
+    return file + content.n;
+}
+
+void model_seal(struct kernel_model *m, struct kapu_sha256 sha)
+{
+    memcpy(m->allow + ALLOW_PROFILE, seal(m->profile, m->profile_n, sha), SECTIONED_DIGEST);
+    (void)seal(m->allow, m->allow_n, sha);
 }
 
 static uint8_t *allow_section(struct kernel_model *m, enum allow_section s)
@@ -714,6 +737,7 @@ void model_build(struct kernel_model *m, struct kapu_sha256 sha)
     make_program(m);
     make_allow(m, sha);
     make_files(m);
+    model_seal(m, sha);
     model_put32(m, model_symbol(m, S_ptrace_scope), 3);
     m->regs = (struct introspect_regs){
         .vbar = model_symbol(m, S_vectors),

@@ -70,6 +70,9 @@ void model_put(struct kernel_model *m, uint64_t va, uint64_t v);
 void model_put32(struct kernel_model *m, uint64_t va, uint32_t v);
 /* The struct page of a page of RAM. */
 uint64_t model_page(const struct kernel_model *m, uint64_t pa);
+/* After a change of profile or allow-list that a new reader is to take: their digests, and which
+ * profile the allow-list belongs to. */
+void model_seal(struct kernel_model *m, struct kapu_sha256 sha);
 /* Policy: a state's value, the program's flags, the one peer that it may have. */
 void model_allow_state(struct kernel_model *m, enum allow_state key, uint32_t value);
 /* Offset of the program's path in the allow-list's strings. */

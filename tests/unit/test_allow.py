@@ -7,9 +7,10 @@ import struct
 
 import pytest
 
-from kapu import allow
+from kapu import allow, sectioned
 from kapu.errors import KapuError
 
+PROFILE = sectioned.pack(b"KAPUPROF", 4, bytes(16), [])
 GOOD = """
 [state]
 lockdown = confidentiality
@@ -43,7 +44,7 @@ def tree(tmp_path):
 def make(tree, text):
     policy = tree.parent / "policy"
     policy.write_text(text.rstrip("\n") + "\n")
-    return allow.make_allow_list(tree, allow.Policy([policy]), "ab" * 32)
+    return allow.make_allow_list(tree, allow.Policy([policy]), "ab" * 32, PROFILE)
 
 
 def section(data: bytes, number: int, size: int) -> list[bytes]:
@@ -122,7 +123,7 @@ def test_a_later_policy_replaces_what_it_names(tree):
     first, second = tree.parent / "first", tree.parent / "second"
     first.write_text(GOOD)
     second.write_text("[state]\nlockdown = none\n")
-    data = allow.make_allow_list(tree, allow.Policy([first, second]), "")
+    data = allow.make_allow_list(tree, allow.Policy([first, second]), "", PROFILE)
     assert section(data, 5, 8) == [struct.pack("<II", 1, 0)]
 
 

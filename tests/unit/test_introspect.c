@@ -610,6 +610,7 @@ static void a_damaged_profile_is_refused(void **state)
     }
     setup.profile.n = model.profile_n;
     model.profile[28] ^= 1; /* made for another list of items */
+    model_seal(&model, crypto_openssl.sha256);
     assert_int_equal(introspect_init(&other, &setup), KAPU_EUNSUPPORTED);
     model.profile[28] ^= 1;
     model.profile[8] ^= 2;

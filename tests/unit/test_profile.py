@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel profile: what the maker refuses, and that it says what the kernel says."""
 
+import hashlib
 import struct
 
 import pytest
@@ -105,10 +106,11 @@ def test_an_unknown_patching_function_is_refused_by_name():
 def test_sections_lie_where_the_directory_says(parts):
     data = profile.make_profile(**parts)
     magic, version, size = struct.unpack_from("<8sII", data)
-    assert (magic, version, size) == (b"KAPUPROF", 3, len(data))
+    assert (magic, version, size) == (b"KAPUPROF", profile.VERSION, len(data))
     at = profile.HEADER + 8 * 14
     for i, record in enumerate((4, 16, 8, 32, 68, 16, 4, 12, 4, 8, 1, 16, 128, 8)):
         offset, count = struct.unpack_from("<II", data, profile.HEADER + 8 * i)
         assert offset == at
         at += (count * record + 7) // 8 * 8
-    assert at == len(data)
+    at += -at % 64
+    assert at == len(data) - 32 and data[at:] == hashlib.sha256(data[:at]).digest()

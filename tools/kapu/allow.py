@@ -10,7 +10,7 @@ from pathlib import Path
 from . import sectioned, textfile
 from .errors import KapuError
 
-MAGIC, VERSION, HEADER = b"KAPUALLO", 2, sectioned.HEAD
+MAGIC, VERSION, HEADER = b"KAPUALLO", 3, sectioned.HEAD + sectioned.DIGEST
 PAGE = 4096
 PT_LOAD, PF_X = 1, 1
 NO_NEW_PRIVS, SECCOMP, RAW, ANY, ANY_PEER, IO_URING = 1, 2, 4, 8, 16, 32
@@ -287,8 +287,9 @@ def reset_seconds(policy: Policy) -> int:
                     f"with {GRACE_SECONDS[0]} to {GRACE_SECONDS[-1]}, not '{text}'")
 
 
-def make_allow_list(tree: Path, policy: Policy, root_hash: str) -> bytes:
-    """The allow-list of an unpacked root image; a KapuError says what is wrong in a policy."""
+def make_allow_list(tree: Path, policy: Policy, root_hash: str, profile: bytes) -> bytes:
+    """The allow-list of an unpacked root image, to be used with that kernel profile only; a KapuError says what is
+    wrong in a policy."""
     strings = Strings()
     files, hashes, paths = file_records(tree, strings)
     if not hashes:
@@ -300,4 +301,4 @@ def make_allow_list(tree: Path, policy: Policy, root_hash: str) -> bytes:
     sections = (files, hashes, [struct.pack("<I", n) for n in order], programs, numbers, state,
                 [root[i:i + 1] for i in range(len(root))],
                 [strings.data[i:i + 1] for i in range(len(strings.data))])
-    return sectioned.pack(MAGIC, VERSION, b"", sections)
+    return sectioned.pack(MAGIC, VERSION, sectioned.digest(profile), sections)

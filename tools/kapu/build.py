@@ -376,10 +376,10 @@ def policies(flavour: str) -> list[Path]:
 
 def build_allow_list(step: Step, out: Path) -> None:
     """What the root image may run: the code in it, and what the policy says of its programs."""
-    root = step.needs[0].out
+    root, kernel_profile = (need.out for need in step.needs)
     policy = allow.Policy(policies(step.values[0]))
-    data = allow.make_allow_list(root / "tree", policy,
-                                 json.loads((root / "root.json").read_text())["root_hash"])
+    data = allow.make_allow_list(root / "tree", policy, json.loads((root / "root.json").read_text())["root_hash"],
+                                 (kernel_profile / "kernel.profile").read_bytes())
     (out / "allow.list").write_bytes(data)
     (out / "reaction.h").write_text(f"#define REACTION_RESET_S {allow.reset_seconds(policy)}u\n")
 
@@ -701,7 +701,7 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     introspect = ROOT / "lib" / "introspect"
     kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
                           files=[introspect / "profile.def"])
-    allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root], values=[flavour],
+    allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root, kernel_profile], values=[flavour],
                       files=policies(flavour))
     optee = optee_step(f"optee-{flavour}", flavour, release_version, [optee_base, kernel_profile, allow_list])
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],

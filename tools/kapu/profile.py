@@ -14,7 +14,7 @@ from .kernelimage import PAGE, KernelImage
 from .paths import ROOT
 
 DEFINITIONS = ROOT / "lib" / "introspect" / "profile.def"
-MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 3, 32, 0xffffffff
+MAGIC, VERSION, HEADER, ABSENT = b"KAPUPROF", 4, 32, 0xffffffff
 TEXT, RODATA = 1, 2
 GRANULE = 32
 TABLES = ("sys_call_table",)

@@ -350,9 +350,12 @@ uint32_t look_step(struct verdict *v)
         err = begin(v, core_time().now_ms);
         if (err == 0)
             make_order(checks);
-        else
+        else if (opened)
             own_finding(v, "monitor.kernel", INTROSPECT_ALARM, "monitor",
                         "the release's kernel is not where a core's tables lead");
+        else
+            own_finding(v, "monitor.failed", INTROSPECT_ALARM, "monitor",
+                        "kernel profile or allow-list of its own image are damaged");
     } else {
         if (step <= checks)
             run_one(v, order[step - 1]);

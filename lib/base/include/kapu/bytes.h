@@ -36,6 +36,7 @@ enum {
     KAPU_EPLAIN = -15,      /* refused: a secret would have travelled in clear */
     KAPU_ESESSION = -16,    /* the session is closed, broken, or of the wrong kind */
     KAPU_ESTALE = -17,      /* it builds on what changed meanwhile: do it again */
+    KAPU_EABSENT = -18,     /* a record of something lacks this part: nothing can be said of it */
 };
 
 /* Memory that somebody else owns: n bytes at p; p may be null when n is 0. */

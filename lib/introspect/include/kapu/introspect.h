@@ -22,7 +22,11 @@
 #include <kapu/bytes.h>
 #include <kapu/sha256.h>
 
-/* The watched system's memory. Reads n bytes at pa, or fails with a negative value. */
+/*
+ * The watched system's memory. Reads n bytes at pa, or fails with a negative value: KAPU_EABSENT
+ * when the system has that memory and it cannot be read, because a dump lacks it. Any other: it has
+ * no such memory.
+ */
 struct mem {
     int (*read)(void *ctx, uint64_t pa, void *to, size_t n);
     void *ctx;
@@ -77,6 +81,7 @@ struct introspect_stats {
     uint64_t pages_walked; /* page tables read */
     uint64_t reads;        /* calls of mem.read */
     uint64_t lookups;      /* what the checks asked for, from the page cache too */
+    uint64_t absent;       /* of these, what failed with KAPU_EABSENT */
 };
 
 #define INTROSPECT_CPUS 8u
@@ -165,17 +170,34 @@ struct introspect_setup {
     void *intact_ctx;
 };
 
-/* Opens profile and allow-list. KAPU_EINVAL, KAPU_ERANGE: damaged; KAPU_EUNSUPPORTED: other version
- * or other list of items than this library was built with; KAPU_EARG. */
+/*
+ * Opens profile and allow-list. KAPU_EINVAL: another format; KAPU_ERANGE: cut, or something was
+ * added; KAPU_EAUTH: damaged, its content is not what its digest is of; KAPU_EUNSUPPORTED: other
+ * version or other list of items than this library was built with; KAPU_EPIN: each is good, and the
+ * allow-list was made with another profile; KAPU_ECRYPTO; KAPU_EARG.
+ */
 KAPU_MUST_CHECK int introspect_init(struct introspect *in, const struct introspect_setup *setup);
 
 /*
  * Finds the kernel. With registers of at least one core: from TTBR1, proven by hashes of its text.
  * Without (cpus 0): by looking for the kernel's text in all of RAM. KAPU_ENOENT when no kernel with
- * this profile is there.
+ * this profile is there; KAPU_EABSENT when it is not found, and memory was absent where it could
+ * be.
  */
 KAPU_MUST_CHECK int introspect_locate(struct introspect *in, const struct introspect_regs *regs,
                                       uint32_t cpus);
+
+#define INTROSPECT_ROOT 65u /* a root hash in hexadecimal, terminated */
+
+enum introspect_fit {
+    INTROSPECT_FITS,       /* or nothing speaks against it */
+    INTROSPECT_STARTING,   /* Linux has started no program yet: there is nothing to compare */
+    INTROSPECT_OTHER_ROOT, /* it runs another root image than the allow-list's */
+};
+
+/* Whether the allow-list can be compared with this system. After introspect_locate(). `root`: root
+ * hash of the image that it runs, when that is another one. */
+enum introspect_fit introspect_fits(struct introspect *in, char root[INTROSPECT_ROOT]);
 
 /* One check. */
 struct introspect_check {
@@ -193,7 +215,8 @@ size_t introspect_checks(const struct introspect_check **table);
  * of findings, or KAPU_EUNSUPPORTED when the kernel does not have what it is about or the
  * allow-list that it needs was not given; KAPU_EARG when it needs registers that are unknown;
  * KAPU_ECRYPTO. A kernel that cannot be followed to the end is a finding: report.broken,
- * report.endless.
+ * report.endless. KAPU_EABSENT when memory that it needs is absent: what could be judged without
+ * it was judged, and reported if it is wrong. No absent memory is a finding.
  *
  * One run of each check is a deep check. Within it no page of a program is hashed twice, though
  * several checks want to know it; a check that runs again begins a new one.
