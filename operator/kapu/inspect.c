@@ -13,6 +13,7 @@
 #include "inspect_memory.h"
 #include "inspect_picture.h"
 #include "inspect_result.h"
+#include "leave.h"
 #include "reference.h"
 #include "text.h"
 
@@ -367,7 +368,7 @@ static void confirm(struct result *r, const struct list *earlier)
 static int look_at(const struct options *o, const char *folder, const struct file *profile,
                    const struct file *allow, struct result *r, bool *went_on)
 {
-    struct live live = {.qmp = -1, .gdb = -1};
+    struct live live = {.qmp = -1, .gdb = -1, .guard = GUARD_NONE};
     struct memory memory = {0};
     int status = STATUS_ERROR;
 
@@ -533,6 +534,7 @@ int command_inspect(int argc, char **argv)
     struct file profile = {0}, allow = {0};
     int status = STATUS_ERROR;
 
+    leave_when_cut(STATUS_ERROR);
     if (parse(argc, argv, &o) != 0) {
         fputs(help, stderr);
         return STATUS_ERROR;

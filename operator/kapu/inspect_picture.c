@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
+#include "newfile.h"
+
 #define PAGE 4096u
 #define COLUMNS 512u   /* pages of a row: 2 MiB */
 #define SCALE 2u       /* a page is so wide and high */
@@ -210,19 +213,19 @@ static void draw(FILE *to, const struct result *r)
 
 int write_picture(const char *path, const struct result *r)
 {
-    FILE *to = fopen(path, "w");
+    char *text = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&text, &n);
+    int err = -1;
 
     if (to != NULL)
         draw(to, r);
-    if (to == NULL || ferror(to) != 0) {
-        perror(path);
-        if (to != NULL)
-            fclose(to);
-        return -1;
-    }
-    if (fclose(to) != 0) {
-        perror(path);
-        return -1;
-    }
-    return 0;
+    if (to != NULL && ferror(to) == 0 && fflush(to) == 0)
+        err = newfile_write(path, (struct bytes){(const uint8_t *)text, n}, 0666);
+    if (err != 0)
+        (void)fail("%s: %s", path, newfile_fault());
+    if (to != NULL)
+        fclose(to);
+    free(text);
+    return err;
 }

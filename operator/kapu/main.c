@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "leave.h"
 
 static const struct {
     const char *name;
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
         printf("kapu %s\n", KAPU_VERSION);
         return EXIT_DONE;
     }
+    leave_when_cut(EXIT_FAILED);
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
