@@ -59,8 +59,9 @@ static int write_part(const char *folder, const char *name, struct bytes b)
 
     if (b.n == 0)
         return 0;
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    if (newfile_write(path, b, 0666) == 0)
+    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= PATH)
+        errno = ENAMETOOLONG;
+    else if (newfile_write(path, b, 0666) == 0)
         return 0;
     (void)fail("%s: %s", path, newfile_fault());
     return -1;
@@ -129,7 +130,7 @@ int extract(const struct shown *s, const char *folder, const struct evidence_key
     int fd, left, err;
 
     if (snprintf(making, sizeof(making), "%.*s" NEW, (int)strlen(folder) - trailing(folder),
-                 folder) >= PATH - 16) {
+                 folder) >= PATH) {
         (void)fail("%s: the name is too long", folder);
         return -1;
     }
