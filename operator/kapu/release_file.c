@@ -126,11 +126,16 @@ int release_file_may_write(const char *path, enum release_what what)
 {
     struct release_file_read f;
     char why[512];
-    struct stat s;
+    struct stat s = {0};
     size_t n;
 
-    if (lstat(path, &s) != 0 && errno == ENOENT)
-        return 0;
+    errno = 0;
+    if (lstat(path, &s) != 0 || S_ISDIR(s.st_mode)) {
+        if (errno == ENOENT)
+            return 0; /* or its folder is not there, which writing says */
+        (void)fail("%s: %s", path, S_ISDIR(s.st_mode) ? strerror(EISDIR) : strerror(errno));
+        return -1;
+    }
     if (!S_ISREG(s.st_mode) ||
         whole_file(path, sizeof(f.bytes), f.bytes, &n, why, sizeof(why)) != 0 || decode(&f, n) != 0)
         (void)fail("%s: is there already, and was not made by kapu release: name another file",
