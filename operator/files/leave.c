@@ -63,7 +63,8 @@ static void on_signal(int number)
 
 static void on_cut(int number)
 {
-    static const char text[] = "kapu: a file that is being read became shorter, or its disk fails\n";
+    static const char text[] =
+        "kapu: a file that is being read became shorter, or its disk fails\n";
 
     (void)number;
     remove_all();

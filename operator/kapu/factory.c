@@ -135,7 +135,7 @@ struct outputs {
 
 #define NO_OUTPUTS                                                                                 \
     {                                                                                              \
-        .record = {.fd = -1}, .fuses = {.fd = -1}                                                  \
+        .record = {.fd = -1}, .fuses = {.fd = -1 }                                                 \
     }
 
 static int outputs_open(struct outputs *to, const struct options *o)
@@ -289,8 +289,8 @@ static int issue_again(const struct options *o)
         if (newfile_open(&to, o->record, 0644) != 0)
             (void)fail("%s: %s", o->record, newfile_fault());
         else if (record_issue(&issuer, &board, o->platform, &to) == 0)
-            status = newfile_keep(&to) == 0 ? EXIT_DONE
-                                            : fail("%s: %s", o->record, newfile_fault());
+            status =
+                newfile_keep(&to) == 0 ? EXIT_DONE : fail("%s: %s", o->record, newfile_fault());
     }
     if (status == EXIT_DONE)
         printf("record of board %s\n", uuid_text(board.id, text));

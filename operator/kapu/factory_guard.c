@@ -17,7 +17,8 @@ static bool has_size_of_record(const char *path)
     struct stat s;
 
     return stat(path, &s) == 0 && S_ISREG(s.st_mode) &&
-           (s.st_size == 0 || s.st_size == FUSEBOX_BOARD_SIZE || s.st_size == FUSEBOX_BOARD_V1_SIZE);
+           (s.st_size == 0 || s.st_size == FUSEBOX_BOARD_SIZE ||
+            s.st_size == FUSEBOX_BOARD_V1_SIZE);
 }
 
 /* The record of the board that is there, with `again` also one of an earlier release: 0,
@@ -88,8 +89,7 @@ int factory_may_clear(struct tpm2 *tpm, const struct factory_wish *w)
                    w->fuses);
         return -1;
     }
-    other = has_size_of_record(w->fuses) && read_board(w, &old) == 0 &&
-            !is_of_board(tpm, &old);
+    other = has_size_of_record(w->fuses) && read_board(w, &old) == 0 && !is_of_board(tpm, &old);
     kapu_wipe(&old, sizeof(old));
     if (!other)
         return 0;

@@ -546,7 +546,8 @@ int command_inspect(int argc, char **argv)
     }
     if (o.release == NULL)
         o.release = release;
-    if (read_release(&o, o.release, &profile, &allow) == 0)
+    if ((o.picture == NULL || picture_may_write(o.picture) == 0) &&
+        read_release(&o, o.release, &profile, &allow) == 0)
         status = look_until_sure(&o, folder, &profile, &allow);
     free(profile.p);
     free(allow.p);

@@ -55,8 +55,9 @@ int guard_lock(struct guard *g, const char *folder, bool *left)
     }
     *left = access(below(g, MARK, path), F_OK) == 0;
     if (*left)
-        fprintf(stderr, "kapu: %s: a kapu inspect that was killed left it stopped; it will run "
-                        "again after this look\n",
+        fprintf(stderr,
+                "kapu: %s: a kapu inspect that was killed left it stopped; it will run "
+                "again after this look\n",
                 folder);
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "inspect_picture.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +210,23 @@ static void draw(FILE *to, const struct result *r)
         text(to, side, y, "wrong", "The kernel's own account of its pages could not be read");
     list_findings(to, r, side, y + 2 * LINE);
     fputs("</svg>\n", to);
+}
+
+int picture_may_write(const char *path)
+{
+    static const char begin[] = "<svg ";
+    char is[sizeof(begin) - 1];
+    FILE *f = fopen(path, "rbe");
+    const bool other =
+        f != NULL ? fread(is, 1, sizeof(is), f) != sizeof(is) || memcmp(is, begin, sizeof(is)) != 0
+                  : errno != ENOENT;
+
+    if (f != NULL)
+        fclose(f);
+    if (!other)
+        return 0;
+    (void)fail("%s: is there already, and is not a picture: name another file", path);
+    return -1;
 }
 
 int write_picture(const char *path, const struct result *r)

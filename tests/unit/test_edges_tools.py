@@ -154,6 +154,19 @@ def test_provisioning_asks_the_tpm_and_the_files(folder):
             cases.check(done.returncode == 1 and "is there already" in done.stderr and kept(b) == before[1], f"{done}")
 
 
+def test_a_picture_does_not_replace_what_is_none(folder):
+    """The memory that is looked at, for example."""
+    with edges.Cases("destructive: picture") as cases:
+        for name in ("kernel.profile", "allow.list", "dump"):
+            (folder / name).write_bytes(b"x" * 4096)
+        (folder / "old.svg").write_text('<svg xmlns="x">')
+        for name, told in (("dump", "is not a picture"), ("old.svg", "profile"), ("new.svg", "profile")):
+            done = subprocess.run([kapu(), "inspect", "--release", folder, "--picture", folder / name, folder / "dump"],
+                                  capture_output=True, text=True, check=False)
+            cases.check(done.returncode == 2 and told in done.stderr, f"{name}: {done}")
+        cases.check((folder / "dump").read_bytes() == b"x" * 4096, "the memory is as it was")
+
+
 def test_a_folder_that_is_not_empty_is_not_extracted_into(folder):
     with edges.Cases("destructive: extract") as cases:
         message = ROOT / "tests" / "vectors" / "evidence" / "clean.message"
@@ -423,17 +436,17 @@ def test_a_step_that_takes_long_says_that_it_goes_on(tmp_path, monkeypatch, capf
     monkeypatch.setattr(steps, "PROGRESS_SECONDS", 0.05)
     step = types.SimpleNamespace(name="kernel", log_path="build/log/kernel.log")
     with edges.Cases("patience: steps") as cases:
-        with steps.Progress().going_on(step):
+        with steps.going_on(step, steps.Progress()):
             time.sleep(0.3)
         lines = capfd.readouterr().out.splitlines()
         cases.check(len(lines) >= 2 and all(re.fullmatch(r"  kernel +building +\d\.\d s  \(log: build/log/kernel.log\)", line)
                                             for line in lines), f"{lines}")
-        cases.check("say.going_on(self)" in (TOOLS / "kapu" / "steps.py").read_text(), "it is called")
+        cases.check("going_on(self, say)" in (TOOLS / "kapu" / "steps.py").read_text(), "it is called")
 
 
 def test_a_tool_that_says_nothing_for_long_says_that_it_goes_on(tmp_path):
     code = ("import sys, time\nsys.path.insert(0, sys.argv[1])\nfrom kapu import ending\nending.TELL_SECONDS = 0.2\n"
-            "ending.tell_that_it_runs.__defaults__ = (0.2,)\nfrom kapu.errors import run_main\n"
+            "from kapu.errors import run_main\n"
             "def main():\n    for i in range(int(sys.argv[2])):\n        time.sleep(float(sys.argv[3]))\n        print(i, flush=True)\n"
             "run_main(main)")
     with edges.Cases("patience: tools") as cases:

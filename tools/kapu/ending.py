@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -54,11 +55,18 @@ def on_signal(number: int, _) -> None:
     raise Ended(number)
 
 
-def catch() -> None:
-    """Signals that are ignored (nohup) stay so."""
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
+@contextmanager
+def caught():
+    """While it lasts, signals end as exceptions. Those that are ignored (nohup) stay so."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
             signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_by(number: int) -> None:
@@ -85,19 +93,26 @@ class Told:
         return getattr(self.stream, name)
 
 
-def tell_that_it_runs(seconds: float = TELL_SECONDS) -> None:
-    """A line on standard error whenever nothing was printed for that long: not for a terminal, where a person sees what
-    runs. Until the process ends."""
-    if sys.stdout.isatty():
+@contextmanager
+def telling(tells: bool = True):
+    """While it lasts, a line on standard error whenever nothing was printed for TELL_SECONDS: not for a terminal, where a
+    person sees what runs."""
+    if not tells or sys.stdout.isatty():
+        yield
         return
-    told, begin = Told(sys.stdout), time.monotonic()
-    sys.stdout = told
+    told, begin, seconds, over = Told(sys.stdout), time.monotonic(), TELL_SECONDS, threading.Event()
 
     def go_on() -> None:
-        while True:
-            time.sleep(max(0.01, told.last + seconds - time.monotonic()))
+        while not over.wait(max(0.01, told.last + seconds - time.monotonic())):
             now = time.monotonic()
             if now >= told.last + seconds:
                 told.last = now
                 print(f"... {Path(sys.argv[0]).name} has run for {now - begin:.0f} s, and goes on", file=sys.stderr, flush=True)
     threading.Thread(target=go_on, daemon=True).start()
+    sys.stdout = told
+    try:
+        yield
+    finally:
+        over.set()
+        if sys.stdout is told:
+            sys.stdout = told.stream

@@ -13,12 +13,10 @@ def run_main(main, *, tells: bool = True) -> None:
     """Run a command's main function; a KapuError becomes one clear line and status 1. A signal ends it when everything
     has been cleaned up. `tells`: that it runs, when it prints nothing for a while."""
     from . import ending  # what needs only the error does not need this
-    ending.catch()
-    if tells:
-        ending.tell_that_it_runs()
     try:
-        status = main()
-        sys.stdout.flush()
+        with ending.caught(), ending.telling(tells):
+            status = main()
+            sys.stdout.flush()
         sys.exit(status)
     except KapuError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -26,18 +26,18 @@ SLOTS = ("a", "b")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
-def fits(source: Path, limit: int) -> None:
+def fits(source: Path, image: Path, limit: int) -> None:
     try:
         size = source.stat().st_size
     except OSError as error:
         raise KapuError(f"{source}: {error.strerror}") from error
     if size > limit:
-        raise KapuError(f"{source} has {size} bytes, its place only {limit}")
+        raise KapuError(f"{source} has {size} bytes, its place in {image} only {limit}")
 
 
 def write_at(path: Path, offset: int, source: Path, limit: int) -> None:
     """Copy a file into a place of an image; what lies behind it in that place stays."""
-    fits(source, limit)
+    fits(source, path, limit)
     with open(source, "rb") as data, open(path, "r+b") as image:
         image.seek(offset)
         shutil.copyfileobj(data, image)
@@ -81,8 +81,11 @@ class Instance:
 
     def off(self) -> "Instance":
         """Itself, if no process uses the board; an error else."""
+        name = self.folder.name
+        if self.machine.pid():
+            raise KapuError(f"{name} is running; tools/gateway stop {name} first")
         if self.machine.in_use():
-            raise KapuError(f"{self.folder.name} is running, or another command uses it; tools/gateway stop {self.folder.name} first")
+            raise KapuError(f"{name}: another command uses it now (its images or its TPM are locked)")
         return self
 
     def destroy(self) -> None:
@@ -120,9 +123,10 @@ class Instance:
     def write_release(self) -> None:
         """The current build of this flavour: ROM, and firmware and root image in both slots."""
         release = release_folder(self.facts["flavour"])
-        for name, limit in (("rom.img", tpm.FUSES_OFFSET), ("firmware.fip", SLOT_SIZE), ("root.img", ROOT_PARTITION_MIB * MIB)):
-            fits(release / name, limit)
-        rom, slots = self.folder / "rom.img", self.folder / "slots.img"
+        rom, slots, disk = (self.folder / name for name in ("rom.img", "slots.img", "disk.img"))
+        for name, image, limit in (("rom.img", rom, tpm.FUSES_OFFSET), ("firmware.fip", slots, SLOT_SIZE),
+                                   ("root.img", disk, ROOT_PARTITION_MIB * MIB)):
+            fits(release / name, image, limit)
         with new_file(rom) as new:
             sparse_file(new, FLASH_SIZE)
             write_at(new, 0, release / "rom.img", tpm.FUSES_OFFSET)

@@ -120,7 +120,7 @@ class Step:
         started = time.monotonic()
         say.started(self)
         try:
-            with say.going_on(self), Inputs(self.all_files()) as inputs:
+            with going_on(self, say), Inputs(self.all_files()) as inputs:
                 self.work(self, temporary)
             if inputs.undeclared:
                 raise KapuError(f"step '{self.name}' reads what is not among its files=, so that a change "
@@ -170,6 +170,23 @@ class Step:
                             + "".join(f"  | {line}\n" for line in lines))
 
 
+@contextmanager
+def going_on(step: Step, say):
+    """While a step runs: that it does, from time to time."""
+    over, begin = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(PROGRESS_SECONDS):
+            say.tell(step, time.monotonic() - begin)
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
 class Progress:
     """What a person sees while steps run."""
 
@@ -191,22 +208,6 @@ class Progress:
     def tell(self, step: Step, seconds: float) -> None:
         if not sys.stdout.isatty():  # where the line above stands
             print(f"  {step.name:<18} building {seconds:8.1f} s  (log: {step.log_path})", flush=True)
-
-    @contextmanager
-    def going_on(self, step: Step):
-        """While a step runs: that it does, from time to time."""
-        over, begin = threading.Event(), time.monotonic()
-
-        def tell() -> None:
-            while not over.wait(PROGRESS_SECONDS):
-                self.tell(step, time.monotonic() - begin)
-        teller = threading.Thread(target=tell, daemon=True)
-        teller.start()
-        try:
-            yield
-        finally:
-            over.set()
-            teller.join()
 
     def done(self, step: Step) -> None:
         if sys.stdout.isatty():
