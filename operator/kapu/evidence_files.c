@@ -10,10 +10,13 @@
 
 #include "commands.h"
 #include "crypto_openssl.h"
+#include "newfile.h"
 #include "pem_openssl.h"
 #include "text.h"
 
 #define KEY_FILE_MAX 4096
+#define PATH 4096
+#define NEW ".new" /* of a folder that is being made */
 
 /* The one encoding of a key says where the coordinates are. */
 static int from_cose(const uint8_t *file, size_t n, struct evidence_key *key)
@@ -53,26 +56,15 @@ int key_load(const char *path, struct evidence_key *key)
 
 static int write_part(const char *folder, const char *name, struct bytes b)
 {
-    char path[4096];
-    bool done;
-    FILE *f;
-    int err;
+    char path[PATH];
 
     if (b.n == 0)
         return 0;
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    f = fopen(path, "wb");
-    done = f != NULL && fwrite(b.p, 1, b.n, f) == b.n && fflush(f) == 0;
-    err = errno;
-    if (f != NULL && fclose(f) != 0 && done) {
-        err = errno;
-        done = false;
-    }
-    if (done)
+    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= PATH)
+        errno = ENAMETOOLONG;
+    else if (newfile_write(path, b, 0666) == 0)
         return 0;
-    (void)fail("%s: %s", path, strerror(err));
-    if (f != NULL)
-        (void)unlink(path); /* a part of it would be taken for the whole */
+    (void)fail("%s: %s", path, newfile_fault());
     return -1;
 }
 
@@ -106,15 +98,11 @@ static struct bytes tpm_signature(const uint8_t signature[64], uint8_t *to, size
     return wr_done(&w);
 }
 
-int extract(const struct shown *s, const char *folder, const struct evidence_key *ak)
+static int extract_to(const struct shown *s, const char *folder, const struct evidence_key *ak)
 {
     uint8_t buf[80];
     struct bytes none = {NULL, 0};
 
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        (void)fail("%s: %s", folder, strerror(errno));
-        return -1;
-    }
     if (write_part(folder, "token.cose", s->message.token) != 0 ||
         write_part(folder, "claims.cbor", s->token.payload) != 0 ||
         write_part(folder, "quote.attest", s->message.attest) != 0 ||
@@ -124,4 +112,42 @@ int extract(const struct shown *s, const char *folder, const struct evidence_key
         write_part(folder, "log.bin", s->message.log) != 0)
         return -1;
     return ak != NULL ? write_key(folder, ak) : 0;
+}
+
+/* Slashes at the end. */
+static int trailing(const char *folder)
+{
+    int n = 0;
+
+    for (size_t i = strlen(folder); i > 1 && folder[i - 1] == '/'; i--)
+        n++;
+    return n;
+}
+
+/* A folder without anything in it may be there: rename(2) takes its place. */
+int extract(const struct shown *s, const char *folder, const struct evidence_key *ak)
+{
+    char making[PATH];
+    int fd, left, err;
+
+    if (snprintf(making, sizeof(making), "%.*s" NEW, (int)strlen(folder) - trailing(folder),
+                 folder) >= PATH) {
+        (void)fail("%s: the name is too long", folder);
+        return -1;
+    }
+    fd = newfolder_begin(making, 0777, &left);
+    if (fd < 0) {
+        (void)fail("%s: %s", making, newfile_fault());
+        return -1;
+    }
+    err = extract_to(s, making, ak);
+    if (err == 0 && rename(making, folder) != 0) {
+        err = -1;
+        (void)fail(errno == ENOTEMPTY || errno == EEXIST
+                       ? "%s: is there already, and is not empty: nothing in it was changed"
+                       : "%s: %s",
+                   folder, strerror(errno));
+    }
+    newfolder_end(fd, making, left, err == 0);
+    return err;
 }

@@ -3,15 +3,14 @@
  * kapu factory: makes a TPM and a board belong together. Runs at the factory station, on a TPM
  * whose platform hierarchy is open: after a reset and before firmware. The record for the board's
  * fuses is written last and at once, after the signed board record for operators, so a run that
- * was cut, or in which signing failed, left no provisioned board and is repeated.
+ * was cut, or in which signing failed, left no provisioned board and is repeated. Whether a TPM may
+ * be cleared is asked of the TPM itself (factory_guard.h).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kapu/update.h>
@@ -19,7 +18,9 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "factory_guard.h"
 #include "factory_record.h"
+#include "newfile.h"
 #include "text.h"
 
 #define CONNECT_MS 10000
@@ -126,29 +127,59 @@ int fuses_read(const char *path, struct fusebox_board *board)
     return -1;
 }
 
-int file_write(const char *path, struct bytes data, unsigned int mode)
-{
-    char temporary[4096];
-    int fd, ok;
+/* What a run writes. Both files are open before the TPM is changed, so that it is known that they
+ * can be written; they take their places when the TPM is ready, the board's record last. */
+struct outputs {
+    struct newfile record, fuses;
+};
 
-    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary)) {
-        errno = ENAMETOOLONG;
-        return -1;
+#define NO_OUTPUTS                                                                                 \
+    {                                                                                              \
+        .record = {.fd = -1}, .fuses = {.fd = -1 }                                                 \
     }
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    ok = fd >= 0 && write(fd, data.p, data.n) == (ssize_t)data.n && fsync(fd) == 0;
-    if (fd >= 0)
-        ok = close(fd) == 0 && ok;
-    if (ok && rename(temporary, path) == 0)
+
+static int outputs_open(struct outputs *to, const struct options *o)
+{
+    const char *path = o->record;
+    int err = newfile_open(&to->record, o->record, 0644);
+
+    if (err == 0) {
+        path = o->fuses; /* readable by its owner only: it holds the pairing secret */
+        err = newfile_open(&to->fuses, o->fuses, 0600);
+    }
+    if (err == 0)
         return 0;
-    (void)unlink(temporary);
+    (void)fail("%s: %s", path, newfile_fault());
     return -1;
 }
 
-/* Readable by its owner only: it holds the pairing secret. */
-static int write_fuses(const char *path, const uint8_t record[FUSEBOX_BOARD_SIZE])
+static void outputs_drop(struct outputs *to)
 {
-    return file_write(path, (struct bytes){record, FUSEBOX_BOARD_SIZE}, 0600);
+    newfile_drop(&to->record);
+    newfile_drop(&to->fuses);
+}
+
+static int outputs_keep(struct outputs *to, struct signer *issuer,
+                        const struct fusebox_board *board, const struct options *o)
+{
+    uint8_t record[FUSEBOX_BOARD_SIZE];
+    int err = record_issue(issuer, board, o->platform, &to->record);
+
+    if (err != 0)
+        return EXIT_FAILED;
+    err = fusebox_board_encode(&crypto_openssl.sha256, board, record);
+    if (err != 0) {
+        err = fail("%s: cannot be encoded", o->fuses);
+    } else if (newfile_put(&to->fuses, BYTES_OF(record)) != 0) {
+        err = fail("%s: %s", o->fuses, newfile_fault());
+    } else if (newfile_keep(&to->record) != 0) {
+        err = fail("%s: %s", o->record, newfile_fault());
+    } else if (newfile_keep(&to->fuses) != 0) {
+        err = fail("%s: %s", o->fuses, newfile_fault());
+        (void)unlink(o->record); /* of a board that there is not */
+    }
+    kapu_wipe(record, sizeof(record));
+    return err;
 }
 
 static void progress(void *ctx, const char *step)
@@ -187,63 +218,54 @@ static void set_first_record(struct fusebox_factory *y, uint8_t record[UPDATE_RE
     y->record = (struct bytes){record, UPDATE_RECORD_SIZE};
 }
 
+/* The arguments of a run that makes TPM and board belong together. */
+static int arguments(const struct options *o, struct fusebox_factory *y)
+{
+    if (!has_record_options(o))
+        return EXIT_FAILED;
+    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y->root_key_hash, 32) != 0)
+        return fail(
+            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
+    return EXIT_DONE;
+}
+
 static int provision(const struct options *o)
 {
-    struct fusebox_board board = {0}, old;
+    struct fusebox_board board = {0};
     struct fusebox_factory y = {.progress = progress};
-    uint8_t record[FUSEBOX_BOARD_SIZE], updates[UPDATE_RECORD_SIZE], id[16];
-    uint8_t certificate[FUSEBOX_CERTIFICATE_MAX];
+    uint8_t updates[UPDATE_RECORD_SIZE], certificate[FUSEBOX_CERTIFICATE_MAX];
+    const struct factory_wish wish = {
+        .fuses = o->fuses, .record = o->record, .id = board.id, .again = o->again};
+    struct outputs to = NO_OUTPUTS;
     struct signer issuer = {0};
     struct station s = {.socket = {-1}};
     char text[HEX_MAX], why[512];
     int err, status = EXIT_FAILED;
 
-    if (!has_record_options(o))
+    if (arguments(o, &y) != EXIT_DONE)
         return EXIT_FAILED;
-    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
-        return fail(
-            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
-    if (o->id == NULL || unhex(o->id, id, 16) != 0)
+    if (o->id == NULL || unhex(o->id, board.id, 16) != 0)
         return fail("--id takes the board's UUID");
-    err = fuses_read(o->fuses, &old);
-    if (err == 0 && !o->again)
-        return fail(
-            "%s: this board is provisioned already. --again makes it anew; what its old keys "
-            "protected is then lost",
-            o->fuses);
-    kapu_wipe(&old, sizeof(old));
-    if (err != 0 && err != KAPU_ENOENT && !o->again)
-        return EXIT_FAILED;
     if (o->certificate != NULL) {
         if (whole_file(o->certificate, sizeof(certificate), certificate, &y.ek_certificate.n, why,
                        sizeof(why)) != 0)
             return fail("%s", why);
         y.ek_certificate.p = certificate;
     }
-    if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
+    if (factory_may_write(&wish) != 0 || signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 ||
+        station_open(&s, o->tpm) != 0 || factory_may_clear(&s.tpm, &wish) != 0 ||
+        outputs_open(&to, o) != 0)
         goto out;
     y.tpm = &s.tpm;
     set_first_record(&y, updates);
-    memcpy(board.id, id, sizeof(board.id));
     err = fusebox_factory_provision(&y, &board);
-    if (err != 0) {
-        status = failed(&y, err);
-        goto out;
-    }
-    if (record_issue(&issuer, &board, o->platform, o->record) != 0)
-        goto out;
-    err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
-    if (err == 0 && write_fuses(o->fuses, record) == 0) {
+    status = err == 0 ? outputs_keep(&to, &issuer, &board, o) : failed(&y, err);
+    if (status == EXIT_DONE)
         printf("provisioned board %s\n", uuid_text(board.id, text));
-        status = EXIT_DONE;
-    } else {
-        status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
-        (void)unlink(o->record); /* of a board that there is not */
-    }
 out:
+    outputs_drop(&to);
     signer_close(&issuer);
     kapu_wipe(&board, sizeof(board));
-    kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
     tpm_socket_close(&s.socket);
     return status;
@@ -252,6 +274,7 @@ out:
 /* A record of a board that is provisioned: it got lost, or the factory has another key. */
 static int issue_again(const struct options *o)
 {
+    struct newfile to = {.fd = -1};
     struct signer issuer = {0};
     struct fusebox_board board;
     char text[HEX_MAX];
@@ -261,11 +284,17 @@ static int issue_again(const struct options *o)
         return fail("%s: this board is not provisioned", o->fuses);
     if (err != 0)
         return EXIT_FAILED;
-    if (has_record_options(o) && signer_open(&issuer, FACTORY_KEY, o->factory_key) == 0 &&
-        record_issue(&issuer, &board, o->platform, o->record) == 0)
-        status = EXIT_DONE;
+    if (has_record_options(o) && record_may_write(o->record, board.id) == 0 &&
+        signer_open(&issuer, FACTORY_KEY, o->factory_key) == 0) {
+        if (newfile_open(&to, o->record, 0644) != 0)
+            (void)fail("%s: %s", o->record, newfile_fault());
+        else if (record_issue(&issuer, &board, o->platform, &to) == 0)
+            status =
+                newfile_keep(&to) == 0 ? EXIT_DONE : fail("%s: %s", o->record, newfile_fault());
+    }
     if (status == EXIT_DONE)
         printf("record of board %s\n", uuid_text(board.id, text));
+    newfile_drop(&to);
     signer_close(&issuer);
     kapu_wipe(&board, sizeof(board));
     return status;
@@ -275,44 +304,34 @@ static int issue_again(const struct options *o)
 static int upgrade(const struct options *o)
 {
     struct fusebox_factory y = {.progress = progress};
+    struct outputs to = NO_OUTPUTS;
     struct signer issuer = {0};
     struct station s = {.socket = {-1}};
-    uint8_t record[FUSEBOX_BOARD_SIZE], updates[UPDATE_RECORD_SIZE];
+    uint8_t updates[UPDATE_RECORD_SIZE];
     struct fusebox_board board;
     char text[HEX_MAX];
     int err, status = EXIT_FAILED;
 
-    if (!has_record_options(o))
+    if (arguments(o, &y) != EXIT_DONE)
         return EXIT_FAILED;
-    if (o->root_key_hash == NULL || unhex(o->root_key_hash, y.root_key_hash, 32) != 0)
-        return fail(
-            "--root-key-hash takes the SHA-256 of the public root key: 64 hexadecimal digits");
     err = fuses_read_v1(o->fuses, &board);
     if (err != 0)
         return fail("%s: %s", o->fuses,
                     err == KAPU_ENOENT ? "this board is not provisioned"
                                        : "is not the record of a board of the earlier release");
-    if (signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0)
+    if (record_may_write(o->record, board.id) != 0 ||
+        signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0 ||
+        outputs_open(&to, o) != 0)
         goto out;
     y.tpm = &s.tpm;
     set_first_record(&y, updates);
     err = fusebox_factory_upgrade(&y, &board);
-    if (err != 0) {
-        status = failed(&y, err);
-        goto out;
-    }
-    if (record_issue(&issuer, &board, o->platform, o->record) != 0)
-        goto out;
-    err = fusebox_board_encode(&crypto_openssl.sha256, &board, record);
-    if (err == 0 && write_fuses(o->fuses, record) == 0) {
+    status = err == 0 ? outputs_keep(&to, &issuer, &board, o) : failed(&y, err);
+    if (status == EXIT_DONE)
         printf("upgraded board %s\n", uuid_text(board.id, text));
-        status = EXIT_DONE;
-    } else {
-        status = fail("%s: %s", o->fuses, err != 0 ? "cannot be encoded" : strerror(errno));
-    }
 out:
+    outputs_drop(&to);
     kapu_wipe(&board, sizeof(board));
-    kapu_wipe(record, sizeof(record));
     kapu_wipe(s.buf, sizeof(s.buf));
     tpm_socket_close(&s.socket);
     signer_close(&issuer);

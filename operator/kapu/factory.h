@@ -19,9 +19,6 @@ struct station {
 /* 0, or -1 after saying why. */
 int station_open(struct station *s, const char *path);
 
-/* Writes a file whole or not at all, and for good. 0, or -1 with errno. */
-int file_write(const char *path, struct bytes data, unsigned int mode);
-
 /* Reads the board's record. 0; KAPU_ENOENT: no file, or an erased record; else -1 after saying. */
 int fuses_read(const char *path, struct fusebox_board *board);
 /* The same of a board that an earlier release provisioned; KAPU_E*, and says nothing. */

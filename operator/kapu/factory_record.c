@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "newfile.h"
 #include "text.h"
 
 #define SHA (&crypto_openssl.sha256)
@@ -48,7 +49,7 @@ static int content_of(const struct fusebox_board *board, const char *platform, s
 }
 
 int record_issue(struct signer *by, const struct fusebox_board *board, const char *platform,
-                 const char *path)
+                 struct newfile *to)
 {
     uint8_t content[BOARD_CONTENT_MAX], file[BOARD_RECORD_MAX], digest[32];
     struct evidence_token t = {0};
@@ -68,31 +69,58 @@ int record_issue(struct signer *by, const struct fusebox_board *board, const cha
         err = evidence_signed_encode(&board_record_kind, &t, &w);
     if (err != 0)
         (void)fail("the board record cannot be made (error %d)", err);
-    else if (file_write(path, wr_done(&w), 0644) != 0)
-        (void)fail("%s: %s", path, strerror(errno));
+    else if (newfile_put(to, wr_done(&w)) != 0)
+        (void)fail("%s: %s", to->path, newfile_fault());
     else
         return 0;
     return -1;
 }
 
-int record_read(const char *path, struct board_record *r, uint8_t kid[EVIDENCE_KID_SIZE])
+/* 0, KAPU_ENOENT, or another error after a sentence in `why`. */
+static int read_file(const char *path, struct board_record *r, uint8_t kid[EVIDENCE_KID_SIZE],
+                     char *why, size_t why_n)
 {
     uint8_t file[BOARD_RECORD_MAX], work[BOARD_RECORD_MAX];
     struct evidence_token t = {0};
-    char why[512];
     size_t n;
+    int err = whole_file(path, sizeof(file), file, &n, why, why_n);
 
-    if (whole_file(path, sizeof(file), file, &n, why, sizeof(why)) != 0) {
-        (void)fail("%s", why);
-        return -1;
-    }
+    if (err != 0)
+        return err;
     if (evidence_signed_decode(&board_record_kind, (struct bytes){file, n}, &t, work,
                                sizeof(work)) != 0 ||
         board_record_decode(t.payload, r, work, sizeof(work)) != 0 ||
         board_record_check(SHA, r) != 0) {
-        (void)fail("%s: not a board record", path);
-        return -1;
+        snprintf(why, why_n, "%s: not a board record", path);
+        return KAPU_EINVAL;
     }
     memcpy(kid, t.kid, EVIDENCE_KID_SIZE);
     return 0;
+}
+
+int record_read(const char *path, struct board_record *r, uint8_t kid[EVIDENCE_KID_SIZE])
+{
+    char why[512];
+
+    if (read_file(path, r, kid, why, sizeof(why)) == 0)
+        return 0;
+    (void)fail("%s", why);
+    return -1;
+}
+
+int record_may_write(const char *path, const uint8_t id[16])
+{
+    uint8_t kid[EVIDENCE_KID_SIZE];
+    struct board_record r;
+    char why[512], text[HEX_MAX];
+    int err = read_file(path, &r, kid, why, sizeof(why));
+
+    if (err == KAPU_ENOENT || (err == 0 && memcmp(r.board, id, sizeof(r.board)) == 0))
+        return 0;
+    if (err == 0)
+        (void)fail("%s: is there already: the record of board %s. Name another file", path,
+                   uuid_text(r.board, text));
+    else
+        (void)fail("%s: is there already, and is not a board record: name another file", path);
+    return -1;
 }

@@ -14,6 +14,7 @@
 #include "inspect_memory.h"
 #include "inspect_picture.h"
 #include "inspect_result.h"
+#include "leave.h"
 #include "reference.h"
 #include "text.h"
 
@@ -516,7 +517,7 @@ static void confirm(struct result *r, const struct list *earlier)
 static int look_at(const struct options *o, const char *folder, const struct file *profile,
                    const struct file *allow, struct result *r, bool *went_on)
 {
-    struct live live = {.qmp = -1, .gdb = -1};
+    struct live live = {.qmp = -1, .gdb = -1, .guard = GUARD_NONE};
     struct memory memory = {0};
     int status = STATUS_ERROR;
 
@@ -682,6 +683,7 @@ int command_inspect(int argc, char **argv)
     struct file profile = {0}, allow = {0};
     int status = STATUS_ERROR;
 
+    leave_when_cut(STATUS_ERROR);
     if (parse(argc, argv, &o) != 0) {
         fputs(help, stderr);
         return STATUS_ERROR;
@@ -693,7 +695,8 @@ int command_inspect(int argc, char **argv)
     }
     if (o.release == NULL)
         o.release = release;
-    if (read_release(&o, o.release, &profile, &allow) == 0)
+    if ((o.picture == NULL || picture_may_write(o.picture) == 0) &&
+        read_release(&o, o.release, &profile, &allow) == 0)
         status = look_until_sure(&o, folder, &profile, &allow);
     free(profile.p);
     free(allow.p);

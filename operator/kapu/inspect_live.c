@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * QEMU's control socket (QMP: JSON, one answer per line) stops the machine and gives its memory;
- * its gdb stub gives the system registers. Only a handful of fixed commands is sent, so answers are
- * searched for a word, not parsed.
+ * QEMU's control socket (inspect_qmp.h) stops the machine and gives its memory; its gdb stub gives
+ * the system registers. Of its answers, too, only some words are searched for.
  */
 #include "inspect_live.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_MS 60000
-#define ANSWER_SIZE 65536
+#include "inspect_qmp.h"
+
 #define PACKET_SIZE 4096
 #define ELSEWHERE_TRIES 400
 #define MOMENT_NS 5000000L
@@ -24,64 +20,6 @@
 #define PSTATE_EL 0xcul /* exception level in PSTATE */
 #define PSTATE_EL3 0xcul
 #define SCR_NS 1u
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int fd;
-
-    if (strlen(path) >= sizeof(a.sun_path))
-        return -1;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    memcpy(a.sun_path, path, strlen(path) + 1);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static ssize_t read_some(int fd, char *to, size_t n)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-
-    return poll(&p, 1, ANSWER_MS) == 1 ? read(fd, to, n) : -1;
-}
-
-/* One line of QMP without events; cut to n. */
-static int qmp_line(int fd, char *to, size_t n)
-{
-    size_t at = 0;
-
-    for (;;) {
-        char c;
-
-        if (read_some(fd, &c, 1) != 1)
-            return -1;
-        if (c == '\n') {
-            to[at] = '\0';
-            if (strstr(to, "\"event\"") == NULL || strstr(to, "\"return\"") != NULL)
-                return 0;
-            at = 0;
-        } else if (at + 1 < n) {
-            to[at++] = c;
-        }
-    }
-}
-
-static int qmp(struct live *l, const char *command, char *answer, size_t n)
-{
-    if (write(l->qmp, command, strlen(command)) != (ssize_t)strlen(command) ||
-        write(l->qmp, "\n", 1) != 1 || qmp_line(l->qmp, answer, n) != 0) {
-        fprintf(stderr, "kapu: QEMU closed its control socket\n");
-        return -1;
-    }
-    if (strstr(answer, "\"error\"") != NULL) {
-        fprintf(stderr, "kapu: QEMU refuses: %s\n", answer);
-        return -1;
-    }
-    return 0;
-}
 
 /* Sends a packet of the remote protocol and gets the answer's content; stop replies are skipped. */
 static int gdb(int fd, const char *command, char *answer, size_t n)
@@ -93,24 +31,24 @@ static int gdb(int fd, const char *command, char *answer, size_t n)
     for (const char *p = command; *p != '\0'; p++)
         sum += (unsigned char)*p;
     length = snprintf(packet, sizeof(packet), "$%s#%02x", command, sum & 0xff);
-    if (write(fd, packet, (size_t)length) != length)
+    if (unix_write(fd, packet, (size_t)length) != 0)
         return -1;
     do {
         size_t at = 0;
         char c = 0;
 
         while (c != '$')
-            if (read_some(fd, &c, 1) != 1)
+            if (unix_read(fd, &c, 1) != 1)
                 return -1;
-        while (read_some(fd, &c, 1) == 1 && c != '#')
+        while (unix_read(fd, &c, 1) == 1 && c != '#')
             if (at + 1 < n)
                 answer[at++] = c;
         answer[at] = '\0';
         for (int i = 0; i < 2; i++) { /* the checksum; this socket loses nothing */
-            if (read_some(fd, &c, 1) != 1)
+            if (unix_read(fd, &c, 1) != 1)
                 return -1;
         }
-        if (write(fd, "+", 1) != 1)
+        if (unix_write(fd, "+", 1) != 0)
             return -1;
     } while (answer[0] == 'T');
     return 0;
@@ -188,7 +126,7 @@ static int read_registers(struct live *l)
         {"SCTLR", offsetof(struct introspect_regs, sctlr)},
         {"MAIR_EL1", offsetof(struct introspect_regs, mair)},
     };
-    static char document[ANSWER_SIZE];
+    static char document[QMP_ANSWER_SIZE];
     char answer[PACKET_SIZE], command[32];
 
     if (gdb(l->gdb, "qSupported:xmlRegisters=aarch64", answer, sizeof(answer)) != 0 ||
@@ -214,13 +152,6 @@ static int read_registers(struct live *l)
     return l->cpus > 0 ? 0 : -1;
 }
 
-static int stop_and_go(struct live *l, const char *command)
-{
-    char answer[ANSWER_SIZE];
-
-    return qmp(l, command, answer, sizeof(answer));
-}
-
 /* A gateway that was running is let go on for some moments until no core is in the secure world: a
  * deep check may have one for seconds, so the moments grow. */
 static int read_registers_of_linux(struct live *l)
@@ -229,12 +160,12 @@ static int read_registers_of_linux(struct live *l)
     int err = read_registers(l);
 
     for (int i = 0; i < ELSEWHERE_TRIES && err == 0 && l->elsewhere && l->stopped; i++) {
-        if (stop_and_go(l, "{\"execute\":\"cont\"}") != 0)
+        if (qmp_do(l->qmp, QMP_CONT) != 0)
             return -1;
         (void)nanosleep(&moment, NULL);
         if (moment.tv_nsec < MOMENT_NS_MAX)
             moment.tv_nsec += moment.tv_nsec / 10;
-        if (stop_and_go(l, "{\"execute\":\"stop\"}") != 0)
+        if (qmp_do(l->qmp, QMP_STOP) != 0)
             return -1;
         err = read_registers(l);
     }
@@ -244,10 +175,10 @@ static int read_registers_of_linux(struct live *l)
 /* The gateway's own stub if it was started with one, else one for as long as we look. */
 static int connect_gdb(struct live *l)
 {
-    char path[600], command[800], answer[ANSWER_SIZE];
+    char path[600], command[800];
 
     snprintf(path, sizeof(path), "%s/gdb.sock", l->folder);
-    l->gdb = connect_to(path);
+    l->gdb = unix_connect(path);
     if (l->gdb >= 0)
         return 0;
     snprintf(path, sizeof(path), "%s/inspect.sock", l->folder);
@@ -255,10 +186,10 @@ static int connect_gdb(struct live *l)
              "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
              "\"gdbserver unix:%s,server=on,wait=off\"}}",
              path);
-    if (qmp(l, command, answer, sizeof(answer)) != 0)
+    if (qmp_do(l->qmp, command) != 0)
         return -1;
     l->own_gdb = true;
-    l->gdb = connect_to(path);
+    l->gdb = unix_connect(path);
     unlink(path);
     return l->gdb >= 0 ? 0 : -1;
 }
@@ -266,7 +197,7 @@ static int connect_gdb(struct live *l)
 /* Its memory: the file that backs it, or a dump that we have QEMU write. */
 static int find_memory(struct live *l)
 {
-    char command[800], answer[ANSWER_SIZE];
+    char command[800], answer[QMP_ANSWER_SIZE];
 
     snprintf(l->ram, sizeof(l->ram), "%s/ram.img", l->folder);
     if (access(l->ram, R_OK) == 0)
@@ -277,30 +208,50 @@ static int find_memory(struct live *l)
              "\"protocol\":\"file:%s\"}}",
              l->ram);
     l->dumped = true;
-    return qmp(l, command, answer, sizeof(answer));
+    return qmp_command(l->qmp, command, l->ram, answer);
 }
 
-int live_begin(struct live *l, const char *folder)
+/* Connected, and *running: the gateway is to run again afterwards. */
+static int connect_gateway(struct live *l, const char *folder, bool *running)
 {
-    char path[600], answer[ANSWER_SIZE];
-    char *real = realpath(folder, NULL);
+    char path[600], answer[QMP_ANSWER_SIZE];
+    bool left;
 
-    memset(l, 0, sizeof(*l));
-    l->gdb = l->qmp = -1;
-    snprintf(l->folder, sizeof(l->folder), "%s", real != NULL ? real : folder);
-    free(real);
     snprintf(path, sizeof(path), "%s/qmp.sock", l->folder);
-    l->qmp = connect_to(path);
+    if (access(path, F_OK) != 0) {
+        fprintf(stderr, "kapu: %s: no gateway runs here\n", folder);
+        return -1;
+    }
+    if (guard_lock(&l->guard, l->folder, &left) != 0)
+        return -1;
+    l->qmp = unix_connect(path);
     if (l->qmp < 0) {
         fprintf(stderr, "kapu: %s: no gateway runs here\n", folder);
         return -1;
     }
-    if (qmp_line(l->qmp, answer, sizeof(answer)) != 0 ||
-        qmp(l, "{\"execute\":\"qmp_capabilities\"}", answer, sizeof(answer)) != 0 ||
-        qmp(l, "{\"execute\":\"query-status\"}", answer, sizeof(answer)) != 0)
+    if (qmp_begin(l->qmp) != 0 ||
+        qmp_command(l->qmp, "{\"execute\":\"query-status\"}", NULL, answer) != 0)
         return -1;
-    l->stopped = strstr(answer, "\"running\": true") != NULL;
-    if (l->stopped && qmp(l, "{\"execute\":\"stop\"}", answer, sizeof(answer)) != 0)
+    *running = left || strstr(answer, "\"running\": true") != NULL;
+    return 0;
+}
+
+int live_begin(struct live *l, const char *folder)
+{
+    char *real = realpath(folder, NULL);
+    bool running = false;
+
+    memset(l, 0, sizeof(*l));
+    l->guard = (struct guard)GUARD_NONE;
+    l->gdb = l->qmp = -1;
+    snprintf(l->folder, sizeof(l->folder), "%s", real != NULL ? real : folder);
+    free(real);
+    if (connect_gateway(l, folder, &running) != 0)
+        return -1;
+    if (running && guard_begin(&l->guard, l->qmp) != 0)
+        return -1;
+    l->stopped = running;
+    if (running && qmp_do(l->qmp, QMP_STOP) != 0)
         return -1;
     if (connect_gdb(l) != 0 || read_registers_of_linux(l) != 0) {
         l->cpus = 0;
@@ -313,20 +264,18 @@ int live_begin(struct live *l, const char *folder)
 
 void live_end(struct live *l)
 {
-    char answer[ANSWER_SIZE];
+    bool running = true;
 
     if (l->gdb >= 0)
         close(l->gdb);
     if (l->qmp >= 0) {
         if (l->own_gdb)
-            (void)qmp(l,
-                      "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
-                      "\"gdbserver none\"}}",
-                      answer, sizeof(answer));
+            running = qmp_do(l->qmp, QMP_NO_GDB) == 0;
         if (l->stopped)
-            (void)qmp(l, "{\"execute\":\"cont\"}", answer, sizeof(answer));
+            running = qmp_do(l->qmp, QMP_CONT) == 0 && running;
         close(l->qmp);
     }
     if (l->dumped)
         unlink(l->ram);
+    guard_end(&l->guard, running);
 }

@@ -5,8 +5,12 @@
  */
 #include "inspect_picture.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "commands.h"
+#include "newfile.h"
 
 #define PAGE 4096u
 #define COLUMNS 512u   /* pages of a row: 2 MiB */
@@ -208,21 +212,38 @@ static void draw(FILE *to, const struct result *r)
     fputs("</svg>\n", to);
 }
 
+int picture_may_write(const char *path)
+{
+    static const char begin[] = "<svg ";
+    char is[sizeof(begin) - 1];
+    FILE *f = fopen(path, "rbe");
+    const bool other =
+        f != NULL ? fread(is, 1, sizeof(is), f) != sizeof(is) || memcmp(is, begin, sizeof(is)) != 0
+                  : errno != ENOENT;
+
+    if (f != NULL)
+        fclose(f);
+    if (!other)
+        return 0;
+    (void)fail("%s: is there already, and is not a picture: name another file", path);
+    return -1;
+}
+
 int write_picture(const char *path, const struct result *r)
 {
-    FILE *to = fopen(path, "w");
+    char *text = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&text, &n);
+    int err = -1;
 
     if (to != NULL)
         draw(to, r);
-    if (to == NULL || ferror(to) != 0) {
-        perror(path);
-        if (to != NULL)
-            fclose(to);
-        return -1;
-    }
-    if (fclose(to) != 0) {
-        perror(path);
-        return -1;
-    }
-    return 0;
+    if (to != NULL && ferror(to) == 0 && fflush(to) == 0)
+        err = newfile_write(path, (struct bytes){(const uint8_t *)text, n}, 0666);
+    if (err != 0)
+        (void)fail("%s: %s", path, newfile_fault());
+    if (to != NULL)
+        fclose(to);
+    free(text);
+    return err;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "newfile.h"
 #include "operator.h"
 #include "text.h"
 
@@ -166,26 +167,28 @@ static bool write_labels(const struct operator* o, FILE *to, const char *name, c
     free(l.row);
     if (label != NULL)
         fprintf(to, "%s %s\n", name, label);
-    return whole && fflush(to) == 0 && ferror(to) == 0 && fsync(fileno(to)) == 0;
+    return whole && fflush(to) == 0 && ferror(to) == 0;
 }
 
 /* Under the lock. */
 static bool replace(const struct operator* o, const char *name, const char *label)
 {
-    char path[OPERATOR_PATH], new[OPERATOR_PATH];
-    FILE *file = fopen(operator_path(o, "labels.new", new), "we");
-    bool done = file != NULL && write_labels(o, file, name, label);
-    const long size = file != NULL ? ftell(file) : -1;
+    char path[OPERATOR_PATH];
+    char *text = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&text, &n);
+    bool done = to != NULL && write_labels(o, to, name, label);
 
-    if (file != NULL)
-        done = fclose(file) == 0 && done;
-    if (done && size == 0) /* an empty file would be refused as damaged */
-        done =
-            unlink(new) == 0 && (unlink(operator_path(o, "labels", path)) == 0 || errno == ENOENT);
-    else
-        done = done && rename(new, operator_path(o, "labels", path)) == 0;
+    if (to != NULL)
+        done = fclose(to) == 0 && done;
+    operator_path(o, "labels", path);
+    if (done && n == 0) /* an empty file would be refused as damaged */
+        done = unlink(path) == 0 || errno == ENOENT;
+    else if (done)
+        done = newfile_write(path, (struct bytes){(const uint8_t *)text, n}, 0600) == 0;
     if (!done)
-        (void)fail("%s: %s", operator_path(o, "labels", path), strerror(errno));
+        (void)fail("%s: %s", path, newfile_fault());
+    free(text);
     return done;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "leave.h"
 
 static const struct {
     const char *name;
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
         printf("kapu %s\n", KAPU_VERSION);
         return EXIT_DONE;
     }
+    leave_when_cut(EXIT_FAILED);
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             unwritten = commands[i].unwritten;

@@ -103,7 +103,8 @@ static int write_set(const struct release_keys *k, const char *path)
     if (release_keys_encode(k, &w) != 0)
         return fail("the set cannot be encoded");
     s.content = wr_done(&w);
-    if (release_file_write(path, RELEASE_A_SET, &s) != 0)
+    if (release_file_may_write(path, RELEASE_A_SET) != 0 ||
+        release_file_write(path, RELEASE_A_SET, &s) != 0)
         return EXIT_FAILED;
     printf("%s: set %u of %s keys, of which %u of %zu must sign; nobody has signed it yet\n", path,
            k->version, release_role_name[k->role], k->threshold, k->keys);
@@ -146,24 +147,31 @@ static int keys(const struct options *o, char **path, int n)
 
 /* ---- sign ---- */
 
+/* Nobody else adds a signature between reading and writing, which would then be lost. */
 static int sign(const struct options *o, char **path, int n)
 {
     struct release_file_read f;
     struct signer by = {0};
+    struct newfile new = {.fd = -1};
     int status = EXIT_FAILED;
 
     if (n != 1 || o->key == NULL)
         return EXIT_USAGE;
+    if (release_file_read(path[0], &f) != 0 || signer_open(&by, "the key", o->key) != 0)
+        goto out;
+    if (newfile_open(&new, path[0], 0644) != 0) {
+        (void)fail("%s: %s", path[0], newfile_fault());
+        goto out;
+    }
     if (release_file_read(path[0], &f) != 0)
-        return EXIT_FAILED;
-    if (signer_open(&by, "the key", o->key) != 0)
         goto out;
     status = release_file_sign(path[0], f.what, &f.seen, &by);
-    if (status == EXIT_DONE && release_file_write(path[0], f.what, &f.seen) != 0)
+    if (status == EXIT_DONE && release_file_put(&new, f.what, &f.seen) != 0)
         status = EXIT_FAILED;
     if (status == EXIT_DONE)
         printf("%s: %s, signed by %zu\n", path[0], release_about[f.what].name, f.seen.signatures);
 out:
+    newfile_drop(&new);
     signer_close(&by);
     return status;
 }

@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "crypto_openssl.h"
-#include "factory.h"
+#include "newfile.h"
 #include "text.h"
 
 const struct release_about release_about[RELEASE_WHATS] = {
@@ -44,9 +45,22 @@ static int content_of(struct release_file_read *f)
     return release_approval_decode(in, &f->is.approval, work, sizeof(work));
 }
 
-int release_file_read(const char *path, struct release_file_read *f)
+/* Of which kind n bytes are. */
+static int decode(struct release_file_read *f, size_t n)
 {
     uint8_t work[RELEASE_SIGNED_MAX];
+    int err = KAPU_EUNSUPPORTED;
+
+    for (unsigned i = 0; i < RELEASE_WHATS && err == KAPU_EUNSUPPORTED; i++) {
+        f->what = (enum release_what)i;
+        err = release_signed_decode(release_about[i].kind, (struct bytes){f->bytes, n}, &f->seen,
+                                    work, sizeof(work));
+    }
+    return err;
+}
+
+int release_file_read(const char *path, struct release_file_read *f)
+{
     char why[512];
     size_t n;
     int err = whole_file(path, sizeof(f->bytes), f->bytes, &n, why, sizeof(why));
@@ -55,13 +69,7 @@ int release_file_read(const char *path, struct release_file_read *f)
         (void)fail("%s", why);
         return -1;
     }
-    for (unsigned i = 0; i < RELEASE_WHATS; i++) {
-        f->what = (enum release_what)i;
-        err = release_signed_decode(release_about[i].kind, (struct bytes){f->bytes, n}, &f->seen,
-                                    work, sizeof(work));
-        if (err != KAPU_EUNSUPPORTED)
-            break;
-    }
+    err = decode(f, n);
     if (err != 0) {
         (void)fail("%s: is no file that kapu release makes, or is damaged%s", path,
                    text_format((struct bytes){f->bytes, n}));
@@ -114,7 +122,33 @@ int release_file_sign(const char *name, enum release_what what, struct release_s
     return EXIT_DONE;
 }
 
-int release_file_write(const char *path, enum release_what what, const struct release_signed *s)
+int release_file_may_write(const char *path, enum release_what what)
+{
+    struct release_file_read f;
+    char why[512];
+    struct stat s = {0};
+    size_t n;
+
+    errno = 0;
+    if (lstat(path, &s) != 0 || S_ISDIR(s.st_mode)) {
+        if (errno == ENOENT)
+            return 0; /* or its folder is not there, which writing says */
+        (void)fail("%s: %s", path, S_ISDIR(s.st_mode) ? strerror(EISDIR) : strerror(errno));
+        return -1;
+    }
+    if (!S_ISREG(s.st_mode) ||
+        whole_file(path, sizeof(f.bytes), f.bytes, &n, why, sizeof(why)) != 0 || decode(&f, n) != 0)
+        (void)fail("%s: is there already, and was not made by kapu release: name another file",
+                   path);
+    else if (f.what == what && f.seen.signatures == 0)
+        return 0;
+    else
+        (void)fail("%s: is there already: %s, signed by %zu. Name another file, or remove it", path,
+                   release_about[f.what].a_name, f.seen.signatures);
+    return -1;
+}
+
+int release_file_put(struct newfile *to, enum release_what what, const struct release_signed *s)
 {
     uint8_t file[RELEASE_SIGNED_MAX];
     struct wr w;
@@ -122,12 +156,23 @@ int release_file_write(const char *path, enum release_what what, const struct re
 
     wr_init(&w, file, sizeof(file));
     err = release_signed_encode(release_about[what].kind, s, &w);
-    if (err != 0) {
-        (void)fail("%s: the %s cannot be encoded (error %d)", path, release_about[what].name, err);
-        return -1;
-    }
-    if (file_write(path, wr_done(&w), 0644) == 0)
+    if (err != 0)
+        (void)fail("%s: the %s cannot be encoded (error %d)", to->path, release_about[what].name,
+                   err);
+    else if (newfile_put(to, wr_done(&w)) != 0 || newfile_keep(to) != 0)
+        (void)fail("%s: %s", to->path, newfile_fault());
+    else
         return 0;
-    (void)fail("%s: %s", path, strerror(errno));
+    newfile_drop(to);
+    return -1;
+}
+
+int release_file_write(const char *path, enum release_what what, const struct release_signed *s)
+{
+    struct newfile to;
+
+    if (newfile_open(&to, path, 0644) == 0)
+        return release_file_put(&to, what, s);
+    (void)fail("%s: %s", path, newfile_fault());
     return -1;
 }

@@ -6,6 +6,7 @@
 
 #include <kapu/release.h>
 
+#include "newfile.h"
 #include "signer.h"
 
 enum release_what {
@@ -47,6 +48,12 @@ int release_file_read_a(const char *path, enum release_what what, struct release
 /* Adds a signature; `name` is for messages. A status of commands.h. */
 int release_file_sign(const char *name, enum release_what what, struct release_signed *s,
                       struct signer *by);
+/* Whether a file of that kind may be written there, without losing what others made or signed:
+ * there is none, or one of the same kind that nobody has signed. Else -1 after saying what is
+ * there. */
+int release_file_may_write(const char *path, enum release_what what);
+/* To a file that is open; it is kept, or dropped. 0 or -1. */
+int release_file_put(struct newfile *to, enum release_what what, const struct release_signed *s);
 /* Whole or not at all. 0 or -1. */
 int release_file_write(const char *path, enum release_what what, const struct release_signed *s);
 

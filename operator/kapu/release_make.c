@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "newfile.h"
 #include "patch.h"
 #include "payload.h"
 #include "rebuild.h"
@@ -157,22 +158,11 @@ static int make_in(const struct package *p, const struct release_parts *r, const
     return status;
 }
 
-static void throw_away(const char *folder)
-{
-    static const char *const names[] = {PAYLOAD, INDEX, MANIFEST, RELEASE_KEY_FILE};
-    char path[PATH];
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (below(folder, names[i], path) != NULL)
-            unlink(path);
-    rmdir(folder);
-}
-
 int release_make(const struct release_parts *r, const char *folder)
 {
     char why[PACKAGE_WHY], making[PATH];
     struct package p;
-    int status;
+    int status, fd, left;
 
     if (r->firmware == NULL || r->root == NULL || r->version == NULL || r->hardware == NULL ||
         r->product == NULL)
@@ -184,16 +174,15 @@ int release_make(const struct release_parts *r, const char *folder)
     if (package_read_firmware(&p, r->firmware, why) != 0 ||
         package_check_root(&p, r->root, why) != 0)
         return fail("%s", why);
-    throw_away(making); /* of a run that was cut */
-    if (mkdir(making, 0777) != 0)
-        return fail("%s: %s", making, strerror(errno));
+    fd = newfolder_begin(making, 0777, &left);
+    if (fd < 0)
+        return fail("%s: %s", making, newfile_fault());
     status = make_in(&p, r, making);
     if (status == EXIT_DONE && rename(making, folder) != 0)
         status = fail("%s: %s", folder, strerror(errno));
-    if (status != EXIT_DONE) {
-        throw_away(making);
+    newfolder_end(fd, making, left, status == EXIT_DONE);
+    if (status != EXIT_DONE)
         return status;
-    }
     printf("%s: release %s, security counter %u; nobody has signed its manifest yet\n", folder,
            r->version, p.counter);
     if (r->encrypt)

@@ -54,7 +54,9 @@ static int write_unsigned(const char *path, enum release_what what, int err,
 
     if (err != 0)
         return fail("%s: the %s cannot be encoded (error %d)", path, release_about[what].name, err);
-    return release_file_write(path, what, &s) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return release_file_may_write(path, what) == 0 && release_file_write(path, what, &s) == 0
+               ? EXIT_DONE
+               : EXIT_FAILED;
 }
 
 /* ---- rollout ---- */

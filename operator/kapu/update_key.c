@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "crypto_openssl.h"
 #include "factory.h"
+#include "newfile.h"
 #include "release_key.h"
 #include "update.h"
 
@@ -33,9 +34,9 @@ int update_key_keep(const struct operator* o, const struct store_release *r,
         return fail("%s: %s", path, strerror(errno));
     if (path_of(o, r, path) != EXIT_DONE)
         return EXIT_FAILED;
-    return file_write(path, (struct bytes){key, CIPHER_KEY_SIZE}, 0600) == 0
+    return newfile_write(path, (struct bytes){key, CIPHER_KEY_SIZE}, 0600) == 0
                ? EXIT_DONE
-               : fail("%s: %s", path, strerror(errno));
+               : fail("%s: %s", path, newfile_fault());
 }
 
 /* From the manifest that was published with it. */

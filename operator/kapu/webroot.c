@@ -7,10 +7,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "leave.h"
+#include "newfile.h"
 
 #define CHUNK 65536
 #define NAME 256         /* of a folder that is being made */
@@ -114,6 +117,8 @@ static int copy_file(const struct folder *from, const struct folder *to, const c
         (void)say(to, name);
     else
         status = EXIT_DONE;
+    if (status != EXIT_DONE)
+        (void)unlinkat(to->fd, NEW, 0);
     close(in);
     if (out >= 0)
         close(out);
@@ -187,6 +192,17 @@ static int copy_patches(const struct folder *from, const struct folder *to)
 
 /* ---- the folder ---- */
 
+/* What is being made below the root goes if a signal ends this process. The number for leave_keep.
+ */
+static int leave_below(const struct folder *root, const char *name, const char *file)
+{
+    char path[LEAVE_PATH];
+
+    if (snprintf(path, sizeof(path), "%s/%s%s", root->path, name, file) >= LEAVE_PATH)
+        return -1;
+    return leave_remove(path, file[0] == '\0');
+}
+
 /* Of a run that was cut. */
 static void throw_away(const struct folder *root, const char *name)
 {
@@ -218,14 +234,17 @@ static int make(const struct folder *root, const struct folder *from, const char
 {
     char making[NAME];
     struct folder f = {-1, making, O_NOFOLLOW};
-    int status;
+    int status, left;
 
     snprintf(making, sizeof(making), ".%s.new", name);
     throw_away(root, making);
+    left = leave_below(root, making, "");
     if (mkdirat(root->fd, making, 0700) == 0)
         f.fd = openat(root->fd, making, ONLY_FOLDER);
-    if (f.fd < 0)
+    if (f.fd < 0) {
+        leave_keep(left);
         return say(root, making);
+    }
     status = fill(from, &f);
     close(f.fd);
     if (status == EXIT_DONE &&
@@ -233,13 +252,14 @@ static int make(const struct folder *root, const struct folder *from, const char
         status = say(root, name);
     if (status != EXIT_DONE)
         throw_away(root, making);
+    leave_keep(left);
     return status;
 }
 
 static int add_to(const struct folder *root, const struct folder *from, const char *name)
 {
     const struct folder to = {openat(root->fd, name, ONLY_FOLDER), name, O_NOFOLLOW};
-    int status = EXIT_DONE;
+    int status = EXIT_DONE, left;
 
     if (to.fd < 0)
         return fail("%s/%s: is there, but not a folder of a release", root->path, name);
@@ -249,8 +269,10 @@ static int add_to(const struct folder *root, const struct folder *from, const ch
                           "another folder with --folder",
                           root->path, name, parts[i]);
     }
+    left = leave_below(root, name, "/" NEW);
     if (status == EXIT_DONE)
         status = copy_patches(from, &to);
+    leave_keep(left);
     close(to.fd);
     return status;
 }
@@ -263,6 +285,8 @@ int webroot_put(const char *root, const char *from, const char *folder)
 
     if (in.fd < 0 || out.fd < 0)
         status = fail("%s: %s", in.fd < 0 ? from : root, strerror(errno));
+    else if (flock(out.fd, LOCK_EX | LOCK_NB) != 0)
+        status = fail("%s: %s", root, newfile_fault());
     else
         status = is_there(&out, folder) ? add_to(&out, &in, folder) : make(&out, &in, folder);
     if (in.fd >= 0)

@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,11 +15,20 @@
 
 int output_open(struct output *o, const char *path, char why[PACKAGE_WHY])
 {
+    int fd;
+
     o->path = path;
-    if (snprintf(o->temporary, sizeof(o->temporary), "%s.new", path) >= (int)sizeof(o->temporary))
-        return SAY("%s: the name is too long", path);
-    o->file = fopen(o->temporary, "wbe");
-    return o->file != NULL ? 0 : SAY("%s: %s", path, strerror(errno));
+    if (newfile_open(&o->new, path, 0666) != 0)
+        return SAY("%s: %s", path, newfile_fault());
+    fd = fcntl(o->new.fd, F_DUPFD_CLOEXEC, 0);
+    o->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (o->file != NULL)
+        return 0;
+    (void)SAY("%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    newfile_drop(&o->new);
+    return -1;
 }
 
 static int put(struct output *o, const void *p, size_t n, char why[PACKAGE_WHY])
@@ -67,12 +77,11 @@ int output_close(struct output *o, int err, char why[PACKAGE_WHY])
     kapu_wipe(o->key, sizeof(o->key));
     if (o->file == NULL)
         return err;
-    if (err == 0 && (fflush(o->file) != 0 || fsync(fileno(o->file)) != 0))
+    if (fclose(o->file) != 0 && err == 0)
         err = SAY("%s: %s", o->path, strerror(errno));
-    fclose(o->file);
-    if (err == 0 && rename(o->temporary, o->path) != 0)
+    if (err == 0 && newfile_keep(&o->new) != 0)
         err = SAY("%s: %s", o->path, strerror(errno));
     if (err != 0)
-        unlink(o->temporary);
+        newfile_drop(&o->new);
     return err;
 }

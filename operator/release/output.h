@@ -6,11 +6,12 @@
 #include <kapu/cipher.h>
 #include <stdio.h>
 
+#include "newfile.h"
 #include "package.h"
 
 struct output {
     const char *path;
-    char temporary[4096];
+    struct newfile new;
     FILE *file;
     /* Of one that is encrypted: */
     bool encrypted;

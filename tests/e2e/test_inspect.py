@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -60,6 +61,32 @@ def test_a_running_gateway_is_clean_each_time(booted):
 def test_it_leaves_nothing_behind(booted):
     assert run("--quiet", "--live", booted.folder).returncode == 0
     assert not list(booted.folder.glob("inspect*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_the_gateway_runs_again_however_a_look_ends(booted, number):
+    """At several moments; the control is the look that is not ended."""
+    stopped = 0
+    for pause in (0.05, 0.2, 0.5, 1.0):
+        looking = subprocess.Popen([KAPU, "inspect", "--quiet", "--release", BUILD / "gateway", "--live", booted.folder],
+                                   env=host_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(pause)  # the moment is what is tried
+        looking.send_signal(number)
+        stopped += looking.wait() == -number
+        end = time.monotonic() + 120
+        while list(booted.folder.glob("inspect*")) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert booted.machine.qmp("query-status")["status"] == "running"
+        assert not list(booted.folder.glob("inspect*"))
+    assert stopped > 0
+    assert run("--quiet", "--live", booted.folder).returncode == 0
+
+
+def test_two_looks_at_a_time_both_work(booted):
+    words = [KAPU, "inspect", "--quiet", "--release", BUILD / "gateway", "--live", booted.folder]
+    both = [subprocess.Popen(words, env=host_environment()) for _ in range(2)]
+    assert [looking.wait(300) for looking in both] == [0, 0]
+    assert booted.machine.qmp("query-status")["status"] == "running"
 
 
 def test_what_the_gateway_runs_is_listed(booted):

@@ -9,7 +9,9 @@ import json
 import re
 import shutil
 import struct
+import signal
 import subprocess
+import time
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -121,6 +123,22 @@ def code_absolute(content: bytes) -> bytes:
                 pages = ((pages + (at >> 10) + (1 << 17)) % (1 << 18) - (1 << 17)) & (1 << 21) - 1
                 words[at] = word & 0x9000001f | pages >> 2 << 5 | (pages & 3) << 29
     return struct.pack(f"<{len(words)}I", *words)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_make_that_is_ended_leaves_nothing_or_what_the_next_one_replaces(tmp_path, number):
+    out, new = tmp_path / "release", tmp_path / "release.new"
+    words = ["make", "--firmware", FIRMWARE, "--root", ROOT_IMAGE, "--out", out, "--version", "1", "--hardware", "x", "--product", "y"]
+    making = subprocess.Popen([str(tpm.operator_tool()), "release", *map(str, words)], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not (new / "payload.new").exists():
+        assert time.monotonic() < end and making.poll() is None
+        time.sleep(0.01)
+    making.send_signal(number)
+    assert making.wait() == -number and not out.exists() and new.exists() == (number == signal.SIGKILL)
+    if number == signal.SIGKILL:
+        done(*words, "--level", 1)
+        assert out.exists() and not new.exists()
 
 
 def test_the_payload_gives_the_content_frame_by_frame(made, tmp_path):

@@ -245,12 +245,17 @@ def test_what_enough_keys_of_its_role_signed_is_verified(keys, manifest, out, ro
             refused("verify", "--keys", keys / other, out)
 
 
-def test_a_file_that_is_there_is_replaced(keys, manifest, out):
-    """As kapu release keys does."""
-    out.write_text("something longer than what is written to it, which must be gone afterwards" * 10)
+def test_only_what_nobody_signed_and_is_of_the_same_kind_is_replaced(keys, manifest, out):
+    """As kapu release keys does. A mistake in an argument must not cost a signed file, or a key."""
+    rollout(out, manifest, "--group", "longer-than-the-other")
     said = rollout(out, manifest, "--group", "lab")
     assert out.read_bytes() == encoded(said, {7: "lab"})
-    done("sign", "--key", keys / "anna", out)
+    for make in (lambda: None, lambda: done("sign", "--key", keys / "anna", out), lambda: out.write_text("a key")):
+        make()
+        before = out.read_bytes()
+        words = ["approve", "--out", out, "--gateway", ONE, "--boot", BOOT, manifest]
+        assert f"{out}: is there already" in refused(*words) and out.read_bytes() == before
+    out.unlink()
     approve(out, manifest)
     (said,) = json.loads(done("show", "--json", out))
     assert (said["what"], said["signed_by"]) == ("approval", [])

@@ -19,6 +19,7 @@ and TLS clients look at it.
 """
 
 import datetime
+import fcntl
 import getpass
 import ipaddress
 import os
@@ -37,8 +38,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from . import keys, textfile, tpm, update_keys
+from . import keys, patience, textfile, tpm, update_keys
 from .errors import KapuError
+from .making import new_file, new_folder
 from .paths import BUILD, ROOT, host_environment
 from .processes import end_process, read_pid
 
@@ -132,14 +134,18 @@ def certificates_in(path: Path) -> list[bytes]:
 def trust_tpms(folder: Path, authorities: list[Path]) -> None:
     """Add certificates of TPM makers to those that endorsement certificates may lead to."""
     path = folder / "ek-cas.pem"
-    known = certificates_in(path) if path.exists() else []
-    for authority in authorities:
-        for one in certificates_in(authority):
+    added = [one for authority in authorities for one in certificates_in(authority)]
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # else what another adds at the same time is lost
+        known = certificates_in(path) if path.exists() else []
+        for one in added:
             known += [] if one in known else [one]
-    if known:
-        new = path.with_name("ek-cas.pem.new")
-        new.write_text("".join(map(ssl.DER_cert_to_PEM_cert, known)))
-        new.replace(path)
+        if known:
+            with new_file(path) as new:
+                new.write_text("".join(map(ssl.DER_cert_to_PEM_cert, known)))
+    finally:
+        os.close(lock)
 
 
 def read_facts(path: Path) -> dict[str, str]:
@@ -216,12 +222,7 @@ class Operator:
     @classmethod
     def create(cls, folder: Path = DEFAULT, authorities: list[Path] | None = None) -> "Operator":
         folder = folder.resolve()
-        if folder.exists():
-            raise KapuError(f"{folder} exists already")
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True, mode=0o700)
-        try:
+        with new_folder(folder, 0o700) as temporary:
             take_authority(temporary)
             issue(temporary, "staff-ca", "kapu operator's programs")
             issue(temporary, "broker", "kapu broker", "ca",
@@ -238,9 +239,6 @@ class Operator:
                 text += "".join(f"{broker}-{side} {next(ports)}\n" for side in SIDES)
             text += put_update_keys(temporary)
             (temporary / "operator.conf").write_text(text)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return cls(folder)
 
     def port(self, broker: str, side: str) -> int:
@@ -300,9 +298,9 @@ class Operator:
                 start_new_session=True)
         except OSError as error:
             raise KapuError(f"mosquitto: {error}; run: make packages") from error
-        end = time.monotonic() + START_SECONDS
+        waiting = patience.of_process(process.pid, START_SECONDS)
         while not self.is_up(broker):
-            if process.poll() is not None or time.monotonic() > end:
+            if process.poll() is not None or waiting.over():
                 if process.poll() is None:
                     process.kill()
                 said = log.read_text().strip().splitlines()[-3:] if log.exists() else []

@@ -2,7 +2,6 @@
 """A gateway instance: a folder with one board's flashes, disk, TPM and identity."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from . import tpm
 from .build import FLASH_SIZE, SLOT_SIZE
 from .errors import KapuError
+from .making import new_file, new_folder, remove_folder
 from .paths import BUILD, host_environment
 from .qemu import CORES, CPU, Machine
 
@@ -26,11 +26,18 @@ SLOTS = ("a", "b")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
+def fits(source: Path, image: Path, limit: int) -> None:
+    try:
+        size = source.stat().st_size
+    except OSError as error:
+        raise KapuError(f"{source}: {error.strerror}") from error
+    if size > limit:
+        raise KapuError(f"{source} has {size} bytes, its place in {image} only {limit}")
+
+
 def write_at(path: Path, offset: int, source: Path, limit: int) -> None:
     """Copy a file into a place of an image; what lies behind it in that place stays."""
-    size = source.stat().st_size
-    if size > limit:
-        raise KapuError(f"{source} has {size} bytes, its place in {path} only {limit}")
+    fits(source, path, limit)
     with open(source, "rb") as data, open(path, "r+b") as image:
         image.seek(offset)
         shutil.copyfileobj(data, image)
@@ -68,17 +75,21 @@ class Instance:
                cpu: str = CPU) -> "Instance":
         """Make a new board: ROM, both slots with the current release, disk, identity."""
         release_folder(flavour)
-        if folder.exists():
-            raise KapuError(f"{folder} exists already")
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
+        with new_folder(folder) as temporary:
             cls._fill(temporary, flavour, cores, cpu)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return cls(folder)
+
+    def off(self) -> "Instance":
+        """Itself, if no process uses the board; an error else."""
+        name = self.folder.name
+        if self.machine.pid():
+            raise KapuError(f"{name} is running; tools/gateway stop {name} first")
+        if self.machine.in_use():
+            raise KapuError(f"{name}: another command uses it now (its images or its TPM are locked)")
+        return self
+
+    def destroy(self) -> None:
+        remove_folder(self.folder)
 
     @classmethod
     def _fill(cls, folder: Path, flavour: str, cores: int, cpu: str) -> None:
@@ -112,14 +123,19 @@ class Instance:
     def write_release(self) -> None:
         """The current build of this flavour: ROM, and firmware and root image in both slots."""
         release = release_folder(self.facts["flavour"])
-        rom = self.folder / "rom.img"
-        rom.unlink(missing_ok=True)
-        sparse_file(rom, FLASH_SIZE)
-        write_at(rom, 0, release / "rom.img", FLASH_SIZE)
-        tpm.burn(self.folder / tpm.FUSES, rom)
-        sparse_file(self.folder / "slots.img", FLASH_SIZE)
+        rom, slots, disk = (self.folder / name for name in ("rom.img", "slots.img", "disk.img"))
+        for name, image, limit in (("rom.img", rom, tpm.FUSES_OFFSET), ("firmware.fip", slots, SLOT_SIZE),
+                                   ("root.img", disk, ROOT_PARTITION_MIB * MIB)):
+            fits(release / name, image, limit)
+        with new_file(rom) as new:
+            sparse_file(new, FLASH_SIZE)
+            write_at(new, 0, release / "rom.img", tpm.FUSES_OFFSET)
+            tpm.burn(self.folder / tpm.FUSES, new)
+        with new_file(slots) as new:
+            sparse_file(new, FLASH_SIZE)
+            for slot in SLOTS:
+                write_at(new, SLOTS.index(slot) * SLOT_SIZE, release / "firmware.fip", SLOT_SIZE)
         for slot in SLOTS:
-            self.write_firmware(slot, release / "firmware.fip")
             self.write_root(slot, release / "root.img")
 
     def write_firmware(self, slot: str, package: Path) -> None:

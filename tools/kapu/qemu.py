@@ -6,16 +6,18 @@ second serial port belongs to the secure world. Both consoles go to files; the f
 too, so that a person can attach.
 """
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
 
-from . import load, tpm
+from . import load, patience, tpm
 from .errors import KapuError
 from .paths import host_environment
 from .processes import end_process, processor_seconds, read_pid
@@ -23,8 +25,12 @@ from .processes import end_process, processor_seconds, read_pid
 CORES = int(os.environ.get("KAPU_TEST_CORES", "2"))  # of a gateway; a test run may want 1
 MEMORY_MIB = 1024
 CPU = "cortex-a57"
+F_OFD_GETLK = 36  # fcntl(2)
 SOCKET_PATH_MAX = 107  # unix(7): sun_path, without its end
 # What is waited for at the end of a boot: for the time that it took, which tools/test adds up.
+START_SECONDS = 120  # of QEMU, in which it does nothing
+STILL_SECONDS = 300  # in which no console says anything: then a gateway is given up
+STARTS_MAX = 10      # of a board that restarts for ever
 READY = ("KAPU-STATUS", "HALT", "all images verified", "switching to normal world")
 
 
@@ -42,6 +48,15 @@ def connect(path: Path, timeout: float = 30.0) -> socket.socket:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds a lock of the file, as QEMU does for images and swtpm for its state (fcntl(2), F_OFD_GETLK)."""
+    if not path.exists():
+        return False
+    with open(path, "rb") as file:
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        return struct.unpack("hhqqi4x", fcntl.fcntl(file, F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK
 
 
 class Qmp:
@@ -162,27 +177,37 @@ class Machine:
         if len(str(self.console_socket)) > SOCKET_PATH_MAX:
             raise KapuError(f"the path {self.folder} is too long for sockets in it; use a checkout "
                             f"nearer to the root, at most {SOCKET_PATH_MAX} characters with names")
-        for old in (self.qmp_socket, self.console_socket, self.channel_socket, self.folder / "qemu.pid"):
+        for old in (self.qmp_socket, self.console_socket, self.channel_socket, self.folder / "qemu.pid",
+                    self.folder / "inspect.stopped"):
             old.unlink(missing_ok=True)
-        self._begins("start")
         words = self.arguments(reboot=reboot)
-        if with_tpm:
-            words += self._start_tpm()
         if not shutil.which(words[0]):
             raise KapuError(f"{words[0]} is not installed; run: make packages")
+        self._begins("start")
+        try:
+            self._start(words, with_tpm)
+        except BaseException:  # an error, or a signal
+            self.stop()  # swtpm too, which no QEMU would end
+            raise
+
+    def _start(self, words: list[str], with_tpm: bool) -> None:
+        left = read_pid(self.folder / "swtpm.pid")
+        if left:  # of a start that was killed
+            end_process(left)
+        if with_tpm:
+            words += self._start_tpm()
         with open(self.folder / "qemu.log", "wb") as log:
             process = subprocess.Popen(words, env=host_environment(), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 120
+        self.process = process
+        waiting = patience.of_process(process.pid, START_SECONDS)
         while not (self.qmp_socket.exists() and self.pid()):
-            if process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or waiting.over():
                 process.kill()
                 process.wait()
-                self.stop()  # swtpm, which no QEMU will end
                 text = (self.folder / "qemu.log").read_text(errors="replace").strip()
                 raise KapuError(f"QEMU did not start: {text}")
             time.sleep(0.01)
-        self.process = process
 
     def stop(self) -> None:
         """Cut the power. The gateway must stand that at any time."""
@@ -239,6 +264,32 @@ class Machine:
                 raise KapuError(f"{self.folder.name}: the console did not show /{pattern}/ {why}"
                                 f"\n{tail}")
             time.sleep(0.05)
+
+    def wait_up(self, start: int = 0, pattern: str = r"^KAPU-STATUS (.*)$|kapu: HALT.*$") -> re.Match:
+        """Wait until it has come up or refuses to, however slow the machine is: as long as one of the consoles moves."""
+        expression = re.compile(pattern, re.MULTILINE)
+        waiting = patience.Patience(STILL_SECONDS, lambda: patience.sizes(self.console, self.secure_console))
+        while True:
+            alive = self.pid() is not None
+            text = self.text()[start:]
+            whole = text[:text.rfind("\n") + 1]
+            found = expression.search(whole)
+            if found:
+                self.is_ready()
+                return found
+            starts = len(re.findall("BL1: v", whole))
+            if not alive or waiting.over() or starts > STARTS_MAX:
+                why = ("QEMU has ended" if not alive else f"it has started {starts} times" if starts > STARTS_MAX else
+                       f"its consoles have said nothing for {waiting.seconds:.0f} s")
+                last = [line for line in text.splitlines() if line.strip()][-5:]
+                raise KapuError(f"{self.folder.name} has not come up: {why}. It said last:\n"
+                                + "\n".join(f"  | {line}" for line in last))
+            time.sleep(0.05)
+
+    def in_use(self) -> bool:
+        """Whether any process has its flash or its TPM in hand, whatever the files with process numbers say."""
+        return self.pid() is not None or any(is_locked(self.folder / name) for name in (
+            "slots.img", "disk.img", "tpm/.lock"))
 
     def wait_for_end(self, timeout: float) -> None:
         """Wait until QEMU ends by itself (a reset, with reboot=False)."""

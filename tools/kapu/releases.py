@@ -13,6 +13,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from . import patience
 from .broker import GATEWAYS_SEE
 from .errors import KapuError
 from .paths import BUILD, ROOT, host_environment
@@ -211,9 +212,9 @@ class Background:
 
     def await_start(self, process: subprocess.Popen, begin: int) -> int:
         """The port that it serves on, as its log says."""
-        end = time.monotonic() + START_SECONDS
+        waiting = patience.of_process(process.pid, START_SECONDS)
         while not (found := re.search(rf"^{SERVING} (\d+)$", self.said(begin), re.MULTILINE)):
-            if process.poll() is not None or time.monotonic() > end:
+            if process.poll() is not None or waiting.over():
                 if process.poll() is None:
                     process.kill()
                 last = self.said(begin).strip().splitlines()[-1:]

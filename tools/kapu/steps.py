@@ -12,7 +12,9 @@ import hashlib
 import os
 import shutil
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import closure
@@ -22,6 +24,7 @@ from .inputs import Inputs
 from .paths import BUILD, CACHE
 
 KEEP_RESULTS = 6  # of each step, in the cache
+PROGRESS_SECONDS = 30.0  # after which a step that runs is named again
 LAST_LINES = 25   # of a log, shown when a step fails
 
 
@@ -117,7 +120,7 @@ class Step:
         started = time.monotonic()
         say.started(self)
         try:
-            with Inputs(self.all_files()) as inputs:
+            with going_on(self, say), Inputs(self.all_files()) as inputs:
                 self.work(self, temporary)
             if inputs.undeclared:
                 raise KapuError(f"step '{self.name}' reads what is not among its files=, so that a change "
@@ -167,6 +170,23 @@ class Step:
                             + "".join(f"  | {line}\n" for line in lines))
 
 
+@contextmanager
+def going_on(step: Step, say):
+    """While a step runs: that it does, from time to time."""
+    over, begin = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(PROGRESS_SECONDS):
+            say.tell(step, time.monotonic() - begin)
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
 class Progress:
     """What a person sees while steps run."""
 
@@ -185,6 +205,10 @@ class Progress:
         if sys.stdout.isatty():
             print(f"  {step.name:<18} building  (log: {step.log_path})", end="\r", flush=True)
 
+    def tell(self, step: Step, seconds: float) -> None:
+        if not sys.stdout.isatty():  # where the line above stands
+            print(f"  {step.name:<18} building {seconds:8.1f} s  (log: {step.log_path})", flush=True)
+
     def done(self, step: Step) -> None:
         if sys.stdout.isatty():
             print(" " * (40 + len(str(step.log_path))), end="\r")
@@ -202,6 +226,9 @@ class Quiet(Progress):
 
     def started(self, step: Step) -> None:
         self.ran += 1
+
+    def tell(self, step: Step, seconds: float) -> None:
+        pass  # run_main says that the tool goes on
 
     def done(self, step: Step) -> None:
         pass

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from . import build, keys
 from .errors import KapuError
+from .making import new_file
 from .paths import BUILD, host_environment
 from .processes import end_process, read_pid
 from .steps import Progress
@@ -53,6 +54,10 @@ def start_swtpm(folder: Path, *channels: str) -> None:
     """Start swtpm on a board's state, as a process of its own. The pid file is renamed once it is
     written: swtpm would remove it before it releases the state, and the next user could not wait for that."""
     state, log, new = folder / "tpm", folder / "swtpm.log", folder / "swtpm.pid.new"
+    other = read_pid(folder / "swtpm.pid")
+    if other:
+        raise KapuError(f"the TPM of {folder} is in use by process {other}: another command uses it, or one was killed "
+                        f"(kill {other} then)")
     state.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)
     try:
@@ -119,11 +124,13 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
     tool = operator_tool()
     with served(folder) as socket:
         ek = json.loads(run([tool, "factory", "ek", "--tpm", socket, "--json"], "factory"))
-    certificate = issue_certificate(ek, identity, folder)
-    with served(folder) as socket:
+    with tempfile.TemporaryDirectory(prefix="kapu-") as name, served(folder) as socket:
+        certificate = issue_certificate(ek, identity, Path(name))
         run([tool, "factory", "provision", "--tpm", socket, "--fuses", folder / FUSES, "--id",
              identity, "--root-key-hash", root_key_hash, "--ek-certificate", certificate,
              *record_options(folder), *(["--again"] if again else [])], "factory")
+        with new_file(folder / "ek.cert") as new:  # of a TPM that was provisioned
+            shutil.copy(certificate, new)
 
 
 def factory_public() -> bytes:
