@@ -57,6 +57,7 @@ static int read_clock(struct store *s, uint8_t epoch[NONCE_EPOCH], uint64_t *lat
     sqlite3_stmt *q = NULL;
     int err = KAPU_EIO;
 
+    *latest_ms = 0;
     if (sqlite3_prepare_v2(store_sqlite_db(s),
                            "SELECT epoch, latest_ms FROM clock ORDER BY epoch DESC LIMIT 1", -1, &q,
                            NULL) != SQLITE_OK)
