@@ -21,7 +21,7 @@ SECONDS = 30
 AT_START = ("operator.conf", "nonce.key", "ca.pem", "kapu.pem", "kapu.key")  # kapu(1) says that a new start is needed
 NOT_USED = {  # by a watch
     "ca.key": "kapu enroll", "ek-cas.pem": "kapu enroll", "factory-keys.pem": "kapu board add", "release-keys.pem":
-    "kapu reference add", "payload-keys": "kapu update", "update.lock": "a lock", "labels.new": "written", "labels.lock": "a lock",
+    "kapu reference add", "payload-keys": "kapu update", "update.lock": "a lock", "labels.lock": "a lock",
 }
 
 

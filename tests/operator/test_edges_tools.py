@@ -24,6 +24,7 @@ KIND = "read in part"
 GATEWAY = {
     "update/main.c": "numbers of the kernel in /proc and /sys", "status/status.c": "the kernel's, to be shown",
     "status/sockets.c": "the kernel's, to be shown", "kernel/probe/init.c": "a test of kernels",
+    "link/identity.c": "the authority, by OpenSSL; what is not in it certifies nobody",
     "boot-tool/writer.c": "all of a request, or none; the lab's", "boot-tool/update.c": "the same",
 }
 TOOLS = {
@@ -38,6 +39,7 @@ TOOLS = {
     "kapu/updates.py": "results", "kapu/vulnerabilities.py": "JSON, results", "kapu/windows.py": "ELF", "kapu/load.py": "/proc",
     "kapu/btf.py": "a result", "kapu/gdb.py": "a result", "kapu/patchsites.py": "a result", "kapu/symbols.py": "a result",
     "kapu/inputs.py": "inputs", "kapu/commands.py": "logs", "kapu/fip.py": "images", "kapu/sectioned.py": "results",
+    "kapu/errors.py": "/dev/null, to write to", "kapu/patience.py": "logs, /proc", "kapu/ending.py": "/proc",
     "kapu/rootkit.py": "a result", "kapu/schedule.py": "/proc", "rootimage.py": "files that are copied, and its own rules again",
 }
 

@@ -153,7 +153,8 @@ static void write_settings(const char *root, char **argv)
     snprintf(path, sizeof(path), "%s" GATEWAY_SETTINGS_FILE, root);
     f = fopen(path, "w");
     need(f != NULL && ca != NULL, path);
-    fprintf(f, "host=%s\nname=%s\nport=%s\nenrol-port=%s\n", argv[3], argv[3], argv[4], argv[5]);
+    fprintf(f, "host=%s\nname=%s\nport=%s\nenrol-port=%s\nreleases=http://localhost/\n", argv[3],
+            argv[3], argv[4], argv[5]);
     need(fclose(f) == 0, path);
     n = fread(text, 1, sizeof(text), ca);
     fclose(ca);

@@ -54,7 +54,7 @@ static const char *take(void *ctx, const char *label, struct bytes der)
     f->any = true;
     return gnutls_privkey_import_x509_raw(f->key, &in, GNUTLS_X509_FMT_DER, NULL, 0) == 0
                ? NULL
-               : "the key that begins here is damaged, or of no known kind";
+               : "the key that begins here is damaged, or not on P-256";
 }
 
 static int load(struct sign_key *k, gnutls_privkey_t *out)
