@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -18,6 +19,12 @@ from kapu.broker import BROKERS, Operator  # noqa: E402
 from kapu.instance import Instance  # noqa: E402
 from kapu.qemu import Machine  # noqa: E402
 import thirds  # noqa: E402
+
+
+# A shell lets what it starts in the background ignore these, and programs that tests start would inherit that.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 class Running:

@@ -196,7 +196,8 @@ def file_offset(core, pa: int) -> int:
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"", "too small"), (bytes(1 << 20), "no kernel"), (b"\x7fELF" + bytes(4096), "not an ELF core")])
+    (b"", "too small"), (bytes(1 << 20), "no kernel"), (b"\x7fELF" + bytes(4096), "not an ELF core")],
+                         ids=["empty", "zeros", "cut"])
 def test_what_is_no_memory_of_a_gateway_is_refused(tmp_path, content, message):
     (tmp_path / "file").write_bytes(content)
     result = run(tmp_path / "file")
