@@ -58,4 +58,6 @@ def test_one_signature_less_is_not_enough(desk):
     assert desk(tokens + release.split("release-0.2.0\n", 1)[1].split("/manifest\n", 1)[1]).returncode == 0  # by her too
     done = desk(tokens + without_bela(next_keys))
     assert done.returncode == 1 and "is not signed by enough keys of the set before it" in done.stderr
-    assert desk(tokens + next_keys).returncode == 0
+    again = desk(tokens + next_keys)
+    assert again.returncode == 1 and "is there already: a set of keys, signed by 1" in again.stderr
+    assert desk("rm release.keys.2\n" + tokens + next_keys).returncode == 0
