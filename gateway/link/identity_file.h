@@ -9,7 +9,7 @@
 #include <kapu/bytes.h>
 
 /* This gateway's certificate, which the caller frees. NULL: *why is a sentence that begins with the
- * path; empty when there is no such file. */
+ * path, or empty when the file does not exist. */
 X509 *identity_file_read(const char *path, char *why, size_t why_n);
 
 #endif

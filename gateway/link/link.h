@@ -14,7 +14,7 @@
 /* A line to the journal. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Whom the operator certified, in the verified root image. */
+/* The certificate of the operator's authority, in the verified root image. */
 #define SETTINGS_CA "/etc/kapu/operator-ca.pem"
 
 /* Paths are in that folder from now on: for tests. */

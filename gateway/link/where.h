@@ -4,7 +4,7 @@
  * it is told. A gateway that holds a certificate stays at the main broker, and is at the enrolment
  * broker too when that may be the only way to reach it: the main broker is not there or does not
  * take its certificate, or the operator does not speak to it. So it can be enrolled anew at any
- * time, also by an operator who has lost all that was known of it.
+ * time, also by an operator whose store was lost.
  *
  * Times: seconds of a clock that is never set.
  */

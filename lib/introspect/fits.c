@@ -17,7 +17,8 @@ static int has_memory(struct introspect *in, uint64_t task, void *ctx)
     return err == 0 && mm != 0 ? 1 : err;
 }
 
-/* Linux says that it starts, and no program has run yet: who only writes that word does not hide.
+/* Linux says that it starts, and no program has run yet: an attacker who
+ * only writes that word hides nothing.
  */
 static bool is_starting(struct introspect *in)
 {

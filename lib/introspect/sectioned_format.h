@@ -10,8 +10,8 @@
  *   zeros until SECTIONED_BLOCK divides the size so far; the last SECTIONED_DIGEST bytes of the
  * file are the SHA-256 of all bytes before them.
  *
- * The digest finds damage, such as a flipped bit. It is no signature: whoever can write the file
- * can make another one. On a gateway both files are part of an image that is signed.
+ * The digest finds damage, such as a flipped bit. It is not a signature: anyone who can write the
+ * file can make another one. On a gateway both files are part of an image that is signed.
  */
 #ifndef KAPU_SECTIONED_FORMAT_H
 #define KAPU_SECTIONED_FORMAT_H

@@ -79,7 +79,7 @@ int newfile_open(struct newfile *f, const char *path, unsigned int mode)
 
     f->path = path;
     f->fd = f->left = -1;
-    if (snprintf(f->temporary, sizeof(f->temporary), "%s.new", path) >= NEWFILE_PATH) {
+    if (snprintf(f->temporary, sizeof(f->temporary), "%s" NEWFILE_ENDING, path) >= NEWFILE_PATH) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -121,10 +121,10 @@ void newfile_drop(struct newfile *f)
     errno = why;
 }
 
-int newfile_put(struct newfile *f, struct bytes data)
+int newfile_put_to(int fd, struct bytes data)
 {
     for (size_t at = 0; at < data.n;) {
-        const ssize_t n = write(f->fd, data.p + at, data.n - at);
+        const ssize_t n = write(fd, data.p + at, data.n - at);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -133,6 +133,11 @@ int newfile_put(struct newfile *f, struct bytes data)
         at += (size_t)n;
     }
     return 0;
+}
+
+int newfile_put(struct newfile *f, struct bytes data)
+{
+    return newfile_put_to(f->fd, data);
 }
 
 int newfile_write(const char *path, struct bytes data, unsigned int mode)

@@ -16,7 +16,6 @@
 
 #define KEY_FILE_MAX 4096
 #define PATH 4096
-#define NEW ".new" /* of a folder that is being made */
 
 /* The one encoding of a key says where the coordinates are. */
 static int from_cose(const uint8_t *file, size_t n, struct evidence_key *key)
@@ -130,8 +129,8 @@ int extract(const struct shown *s, const char *folder, const struct evidence_key
     char making[PATH];
     int fd, left, err;
 
-    if (snprintf(making, sizeof(making), "%.*s" NEW, (int)strlen(folder) - trailing(folder),
-                 folder) >= PATH) {
+    if (snprintf(making, sizeof(making), "%.*s" NEWFILE_ENDING,
+                 (int)strlen(folder) - trailing(folder), folder) >= PATH) {
         (void)fail("%s: the name is too long", folder);
         return -1;
     }

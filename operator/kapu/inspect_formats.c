@@ -29,7 +29,7 @@ static bool count_headers(struct bytes f, const Elf64_Ehdr *head, uint64_t *n)
     return true;
 }
 
-/* Headers are copied out, not cast. What lies behind the file's end is absent. */
+/* Headers are copied out, not cast. What would lie beyond the end of the file is absent. */
 static const char *read_elf(struct memory *m)
 {
     const struct bytes f = m->content;

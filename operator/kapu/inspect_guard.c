@@ -82,7 +82,7 @@ static int let_run(const struct guard *g)
     return err;
 }
 
-/* Away from the terminal and from whoever waits for this command's output. */
+/* Away from the terminal, and from a program that waits for this command's output to end. */
 static void detach(void)
 {
     static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGTSTP};

@@ -93,8 +93,8 @@ static const char *other_compression(uint32_t flags)
     return "is compressed in a way that is not known: write it with zlib (makedumpfile -c)";
 }
 
-/* What blocks are there, as parts, and whether we can read each. Those behind the file's end are
- * absent. */
+/* What blocks are there, as parts, and whether we can read each. Those beyond the end of the file
+ * are absent. */
 static const char *add_parts(struct memory *m, struct kdump *k)
 {
     uint64_t first = 0, run = 0, at = 0;

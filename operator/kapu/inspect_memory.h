@@ -43,7 +43,7 @@ void memory_close(struct memory *m);
 
 /* Raw memory may begin at address 0 as well. False: that was tried, or it cannot be. */
 bool memory_begins_at_zero(struct memory *m);
-/* Adds a part; false when there is no memory for it. For inspect_formats.c. */
+/* Adds a part; false when out of memory. For inspect_formats.c. */
 bool memory_add(struct memory *m, uint64_t pa, uint64_t size, uint64_t offset);
 /* From now on this memory is absent. */
 bool memory_remove(struct memory *m, uint64_t pa, uint64_t size);

@@ -167,7 +167,7 @@ int release_make(const struct release_parts *r, const char *folder)
     if (r->firmware == NULL || r->root == NULL || r->version == NULL || r->hardware == NULL ||
         r->product == NULL)
         return EXIT_USAGE;
-    if (snprintf(making, sizeof(making), "%s.new", folder) >= PATH)
+    if (snprintf(making, sizeof(making), "%s" NEWFILE_ENDING, folder) >= PATH)
         return fail("%s: the name is too long", folder);
     if (access(folder, F_OK) == 0)
         return fail("%s: is there already", folder);

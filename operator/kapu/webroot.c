@@ -16,9 +16,9 @@
 #include "newfile.h"
 
 #define CHUNK 65536
-#define NAME 256         /* of a folder that is being made */
-#define NEW ".new"       /* of a file that is being made */
-#define PATCH_DIGITS 32u /* of the identity in a patch's name */
+#define NAME 256           /* of a folder that is being made */
+#define NEW NEWFILE_ENDING /* of a file that is being made */
+#define PATCH_DIGITS 32u   /* of the identity in a patch's name */
 #define ONLY_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static const char *const parts[] = {"manifest", "index", "payload"};
@@ -76,20 +76,6 @@ static ssize_t read_all(int fd, uint8_t *to, size_t n)
     return (ssize_t)at;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t done = write(fd, p + at, n - at);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return -1;
-        at += (size_t)done;
-    }
-    return 0;
-}
-
 /* ---- files ---- */
 
 static int copy_bytes(int from, int to)
@@ -98,7 +84,7 @@ static int copy_bytes(int from, int to)
     ssize_t n;
 
     while ((n = read_all(from, chunk, sizeof(chunk))) > 0) {
-        if (write_all(to, chunk, (size_t)n) != 0)
+        if (newfile_put_to(to, (struct bytes){chunk, (size_t)n}) != 0)
             return -1;
     }
     return n == 0 && fchmod(to, 0644) == 0 && fsync(to) == 0 ? 0 : -1;
@@ -236,7 +222,7 @@ static int make(const struct folder *root, const struct folder *from, const char
     struct folder f = {-1, making, O_NOFOLLOW};
     int status, left;
 
-    snprintf(making, sizeof(making), ".%s.new", name);
+    snprintf(making, sizeof(making), ".%s" NEWFILE_ENDING, name);
     throw_away(root, making);
     left = leave_below(root, making, "");
     if (mkdirat(root->fd, making, 0700) == 0)

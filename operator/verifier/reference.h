@@ -78,8 +78,8 @@ void reference_close(struct reference_file *f);
 
 /*
  * The names of a release's kernel, of the file next to it: for people to read, never for a verdict.
- * keys NULL: whoever signed it. symbols_close frees, also after an error. KAPU_ENOENT: there is no
- * file, it is not about one release, or it has no names; else as reference_open.
+ * keys NULL: anyone may have signed it. symbols_close frees, also after an error. KAPU_ENOENT:
+ * there is no file, it is not about one release, or it has no names; else as reference_open.
  */
 KAPU_MUST_CHECK int reference_names(const char *path, const struct reference_keys *keys,
                                     struct symbols *s, char *why, size_t why_n);

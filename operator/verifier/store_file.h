@@ -13,7 +13,7 @@ bool store_folder_is_read_only(const char *path);
 /* Whether changes are in PATH-wal that are not in the file yet: without them it shows an old state.
  * true also when that cannot be told. */
 bool store_has_changes_beside(const char *path);
-/* The file as an SQLite URI that says that nobody changes it meanwhile. false: no room. */
+/* The file as an SQLite URI that says that nobody changes it while it is read. false: no room. */
 bool store_uri(const char *path, char *to, size_t n);
 
 #endif

@@ -279,7 +279,8 @@ static bool set_names(X509 *x, const struct x509_ca *ca, const char *name)
 }
 
 /* From when its authority's is good: a clock that is ahead makes no certificate that no broker
- * takes when the clock is right again. A clock that is behind the authority's beginning is wrong.
+ * takes when the clock is right again. A clock that shows a time before the authority began is
+ * wrong.
  */
 static bool set_time(X509 *x, const struct x509_ca *ca, uint64_t now_s, uint32_t days)
 {

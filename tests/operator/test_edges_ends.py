@@ -173,8 +173,8 @@ def moments(calls: int) -> list[int]:
 
 def left_over(folder, number) -> set[str]:
     """Files in part. SIGKILL may leave them, until the next run."""
-    return {name for name in files(folder) if re.search(r"\.new", name)} | {
-        path.name for path in folder.rglob("*.new")} if number != signal.SIGKILL else set()
+    return {name for name in files(folder) if re.search(r"\.kapu-new", name)} | {
+        path.name for path in folder.rglob("*.kapu-new")} if number != signal.SIGKILL else set()
 
 
 def test_a_command_that_is_ended_at_any_moment_leaves_no_file_in_part(world):
@@ -237,17 +237,34 @@ def test_two_that_write_the_same_file_do_not_spoil_it(world, tmp_path):
     release = Release(tmp_path / "release", "0.8.0", 8)
     publish = ["update", "publish", str(release.folder), "--to", str(web), "--operator", str(world.operator.folder)]
     with edges.Cases(f"{KIND}: at once") as cases:
-        for command, held in ((words, tmp_path / "set.new"), (show, tmp_path / "parts.new"), (publish, web)):
+        for command, held in ((words, tmp_path / "set.kapu-new"), (show, tmp_path / "parts.kapu-new"), (publish, web)):
             if command is show:
                 held.mkdir()
             opened = os.open(held, os.O_RDONLY | (0 if held.is_dir() else os.O_CREAT), 0o600)
             fcntl.flock(opened, fcntl.LOCK_EX)
             done = subprocess.run([world.kapu_program, *command], capture_output=True, text=True, check=False)
             cases.check(done.returncode in (1, 2) and "another process of kapu is writing it now" in done.stderr and
-                        str(held.name).removesuffix(".new") in done.stderr, f"{command}: {done}")
+                        str(held.name).removesuffix(".kapu-new") in done.stderr, f"{command}: {done}")
             os.close(opened)
             done = subprocess.run([world.kapu_program, *command], capture_output=True, text=True, check=False)
             cases.check(done.returncode == 0, f"{command}, control: {done}")
+
+
+def test_files_of_somebody_else_beside_an_output_stay(world, tmp_path):
+    """What is being made has a name that only kapu gives."""
+    make_key(tmp_path / "key")
+    mine = [tmp_path / "set.new", tmp_path / "parts.new" / "mine"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    commands = (["release", "keys", "--role", "release", "--threshold", "1", "--out", tmp_path / "set", tmp_path / "key"],
+                ["evidence", "show", "--extract", tmp_path / "parts", VECTORS / "evidence" / "clean.message"])
+    with edges.Cases(f"{KIND}: beside") as cases:
+        for command in commands:
+            done = subprocess.run([world.kapu_program, *command], capture_output=True, text=True, check=False)
+            cases.check(done.returncode == 0, f"{done}")
+        for path in mine:
+            cases.check(path.read_text() == "mine", f"{path}")
 
 
 def test_no_signature_is_lost_when_several_sign_at_once(world, tmp_path):

@@ -582,8 +582,8 @@ def test_a_folder_that_is_there_with_other_content_is_not_touched(published):
 
 
 @pytest.mark.parametrize("place, taken", [
-    ("NAME", False), ("NAME/payload", False), (".NAME.new", True), (".NAME.new/.new", True), ("NAME/.new", True),
-    ("NAME/PATCH", True)])
+    ("NAME", False), ("NAME/payload", False), (".NAME.kapu-new", True), (".NAME.kapu-new/.kapu-new", True),
+    ("NAME/.kapu-new", True), ("NAME/PATCH", True)])
 def test_no_link_in_the_web_root_leads_out_of_it(published, tmp_path, place, taken):
     """Somebody else who may write there makes a link where a file is made, read or removed."""
     release = published.make()

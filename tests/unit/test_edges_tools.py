@@ -179,7 +179,7 @@ def test_a_folder_that_is_not_empty_is_not_extracted_into(folder):
             good = "not empty" in done.stderr if name == "notes" else not done.stderr
             cases.check(good and (folder / "parts").exists() == bool(status), f"{done}")
         cases.check([path.name for path in (folder / "notes").iterdir()] == ["log.bin"], "it was left alone")
-        cases.check(not list(folder.glob("*.new")), "nothing is left")
+        cases.check(not list(folder.glob("*.kapu-new")), "nothing is left")
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_what_does_not_fit_is_found_out_before_anything_is_written(board):
             path.write_bytes(good)
         (board.release / "firmware.fip").write_bytes(b"another")
         board.write_release()
-        cases.check(digest(board) != before and not list(board.folder.glob("*.new")), "control")
+        cases.check(digest(board) != before and not list(board.folder.glob("*.kapu-new")), "control")
 
 
 def test_a_board_is_there_or_not(board, tmp_path):
@@ -259,10 +259,13 @@ def test_a_board_is_there_or_not(board, tmp_path):
         with pytest.raises(KapuError, match="in the meantime"), making.new_folder(tmp_path / "new"):
             (tmp_path / "new").mkdir()
             (tmp_path / "new" / "x").touch()
-        left = tmp_path / ".gone.999999999"
-        left.mkdir()
+        (tmp_path / ".gone.kapu.999999999").mkdir()
+        others = {".backup.2024", ".gone.999999999", "gone.kapu.999999999", ".gone.kapu.x", "edge.new"}  # of somebody else
+        for name in others:
+            (tmp_path / name).mkdir()
         board.destroy()
-        cases.check(sorted(path.name for path in tmp_path.iterdir()) == ["new", "release"], f"{list(tmp_path.iterdir())}")
+        found = {path.name for path in tmp_path.iterdir()}
+        cases.check(found == {"new", "release"} | others, f"{found}")
         operator = tmp_path / "operator"
         operator.mkdir()
         done = tool("broker", "--operator", operator, "create")
@@ -331,7 +334,7 @@ def test_a_tool_that_is_ended_leaves_nothing(tmp_path, number):
             os.kill(child, signal.SIGKILL)
             cases.check(len(left) == 2, f"control: {left}")
             with making.new_folder(tmp_path / "next"), making.new_file(tmp_path / "file"):
-                (tmp_path / "file.new").touch()
+                (tmp_path / "file.kapu-new").touch()
             left = [path.name for path in tmp_path.iterdir() if "." in path.name]
         cases.check(running.returncode == -number and left == [], f"{running.returncode} {left}")
         end = time.monotonic() + 20

@@ -127,11 +127,11 @@ def code_absolute(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_make_that_is_ended_leaves_nothing_or_what_the_next_one_replaces(tmp_path, number):
-    out, new = tmp_path / "release", tmp_path / "release.new"
+    out, new = tmp_path / "release", tmp_path / "release.kapu-new"
     words = ["make", "--firmware", FIRMWARE, "--root", ROOT_IMAGE, "--out", out, "--version", "1", "--hardware", "x", "--product", "y"]
     making = subprocess.Popen([str(tpm.operator_tool()), "release", *map(str, words)], stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
-    while not (new / "payload.new").exists():
+    while not (new / "payload.kapu-new").exists():
         assert time.monotonic() < end and making.poll() is None
         time.sleep(0.01)
     making.send_signal(number)
@@ -341,7 +341,7 @@ def damaged(path, tmp_path, at: int, by=b"\x5a"):
 
 
 def not_made(result, out) -> str:
-    assert result.returncode == 1 and not out.exists() and not out.with_name(out.name + ".new").exists()
+    assert result.returncode == 1 and not out.exists() and not out.with_name(out.name + ".kapu-new").exists()
     return result.stderr
 
 

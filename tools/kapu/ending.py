@@ -70,7 +70,7 @@ def caught():
 
 
 def end_by(number: int) -> None:
-    """Ends this process by the signal, for whoever started it to see, after the programs that it started."""
+    """Ends this process by the signal, so that its parent sees which it was, after the programs that it started."""
     end = time.monotonic() + GOODBYE_SECONDS
     while programs() and time.monotonic() < end:
         time.sleep(0.02)

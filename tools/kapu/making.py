@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders that appear when all of them is there, and go at once.
 
-While one is made or removed it is called .NAME.PID. One that a killed command left is removed by the next that makes
-something beside it.
+While one is made or removed it is called .NAME.kapu.PID, as nobody else calls a folder. One that a killed command left is
+removed by the next that makes something beside it.
 """
 
 import os
@@ -16,7 +16,7 @@ from .processes import end_process, read_pid
 
 def remove_abandoned(beside: Path) -> None:
     """What commands left that were killed: their processes, then their folders."""
-    for left in beside.glob(".*.*"):
+    for left in beside.glob(".*.kapu.*"):
         pid = left.suffix.lstrip(".")
         if pid.isdigit() and left.is_dir() and not Path("/proc", pid).exists():
             for name in ("qemu.pid", "swtpm.pid"):
@@ -27,7 +27,7 @@ def remove_abandoned(beside: Path) -> None:
 
 
 def temporary_name(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.{os.getpid()}")
+    return folder.with_name(f".{folder.name}.kapu.{os.getpid()}")
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def new_folder(folder: Path, mode: int = 0o777):
 @contextmanager
 def new_file(path: Path):
     """The name of a file to write, which takes the place of the other at the end of the block."""
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}.kapu-new")
     temporary.unlink(missing_ok=True)
     try:
         yield temporary

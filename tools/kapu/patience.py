@@ -1,20 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for something that takes as long as it takes: as long as it moves, it is waited for."""
 
-import os
 import time
 from pathlib import Path
 
 from . import load
-
-
-def processor_ticks(pid: int | None) -> int:
-    """What a process has used of processors (proc(5), stat: utime and stime)."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(words[11]) + int(words[12])
+from .processes import processor_seconds
 
 
 def sizes(*paths: Path) -> tuple[int, ...]:
@@ -37,4 +28,4 @@ class Patience:
 
 def of_process(pid: int, seconds: float) -> Patience:
     """A process that starts: as long as it uses a tenth of a second of processor from time to time."""
-    return Patience(seconds, lambda: processor_ticks(pid) // max(1, os.sysconf("SC_CLK_TCK") // 10))
+    return Patience(seconds, lambda: round(10 * processor_seconds(pid)))
