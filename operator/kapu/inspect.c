@@ -2,7 +2,6 @@
 /* kapu inspect: runs every check of lib/introspect over memory and prints what there is. */
 #include "commands.h"
 
-#include <getopt.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "inspect_blank.h"
 #include "inspect_live.h"
 #include "inspect_memory.h"
+#include "inspect_options.h"
 #include "inspect_picture.h"
 #include "inspect_result.h"
 #include "leave.h"
@@ -29,34 +29,6 @@
 #define STATUS_CLEAN 0
 #define STATUS_FINDINGS 1
 #define STATUS_ERROR 2
-
-struct options {
-    const char *file, *live, *release, *profile, *allow, *picture;
-    bool json, quiet;
-};
-
-static const char help[] =
-    "usage: kapu inspect [OPTION]... FILE\n"
-    "       kapu inspect [OPTION]... --live NAME\n"
-    "\n"
-    "Looks into the memory of a gateway and compares it with its signed release. FILE is an ELF "
-    "core,\n"
-    "a kdump or LiME file, or raw RAM starting at 0x40000000 or 0. NAME is a gateway of\n"
-    "tools/gateway (build/gateways/NAME) or its folder; it is stopped while being looked at, and "
-    "looked\n"
-    "at up to three times: a finding is what each look saw. Memory that a FILE lacks is no "
-    "finding.\n"
-    "\n"
-    "  --release FOLDER  where kernel.profile and allow.list are, and reference.cbor for\n"
-    "                    names of places in the kernel (default: build/gateway, or the\n"
-    "                    flavour of the gateway NAME)\n"
-    "  --profile FILE    kernel profile, instead of the release's\n"
-    "  --allow FILE      allow-list, instead of the release's\n"
-    "  --picture FILE    what each page of memory is, as SVG, with the findings in it\n"
-    "  --json            everything as JSON\n"
-    "  --quiet           findings only\n"
-    "\n"
-    "Exit status: 0 nothing found, 1 findings, 2 could not inspect all of it, and nothing found.\n";
 
 void list_add(struct list *l, const void *item, size_t size)
 {
@@ -601,64 +573,6 @@ static void release_of(const char *folder, char *to, size_t n)
     snprintf(to, n, "build/%s", flavour);
 }
 
-static int parse(int argc, char **argv, struct options *o)
-{
-    static const struct option known[] = {
-        {"live", required_argument, NULL, 'l'},
-        {"release", required_argument, NULL, 'r'},
-        {"profile", required_argument, NULL, 'p'},
-        {"allow", required_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"picture", required_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'l':
-            o->live = optarg;
-            break;
-        case 'r':
-            o->release = optarg;
-            break;
-        case 'p':
-            o->profile = optarg;
-            break;
-        case 'a':
-            o->allow = optarg;
-            break;
-        case 'i':
-            o->picture = optarg;
-            break;
-        case 'j':
-            o->json = true;
-            break;
-        case 'q':
-            o->quiet = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(0);
-        default:
-            return -1;
-        }
-    }
-    if (optind < argc)
-        o->file = argv[optind++];
-    if (o->file == NULL && o->live == NULL)
-        fprintf(stderr, "kapu: inspect what? Give a FILE, or --live and a NAME\n");
-    else if (optind < argc)
-        fprintf(stderr, "kapu: %s: one FILE at a time\n", argv[optind]);
-    else if (o->file != NULL && o->live != NULL)
-        fprintf(stderr, "kapu: a FILE or --live, not both\n");
-    else
-        return 0;
-    return -1;
-}
-
 /* The files of a release, each of which an option may replace. */
 static int read_release(const struct options *o, const char *release, struct file *profile,
                         struct file *allow)
@@ -684,10 +598,8 @@ int command_inspect(int argc, char **argv)
     int status = STATUS_ERROR;
 
     leave_when_cut(STATUS_ERROR);
-    if (parse(argc, argv, &o) != 0) {
-        fputs(help, stderr);
+    if (options_parse(argc, argv, &o) != 0)
         return STATUS_ERROR;
-    }
     if (o.live != NULL) {
         snprintf(folder, sizeof(folder), strchr(o.live, '/') != NULL ? "%s" : "build/gateways/%s",
                  o.live);
