@@ -31,9 +31,14 @@ def test_who_comes_next_finds_the_state_free(folder):
 
 def test_why_it_does_not_start_is_said(folder):
     with tpm.served(folder):
+        pid = read_pid(folder / "swtpm.pid")
+        with pytest.raises(KapuError, match=f"in use by process {pid}"):
+            with tpm.served(folder):
+                pass
+        known = (folder / "swtpm.pid").rename(folder / "elsewhere")  # its own lock tells, too
         with pytest.raises(KapuError, match="swtpm does not start: .*[Cc]ould not lock"):
             with tpm.served(folder):
                 pass
-        pid = read_pid(folder / "swtpm.pid")  # of the first
+        known.rename(folder / "swtpm.pid")
         assert process_alive(pid)
     assert not process_alive(pid)
