@@ -38,6 +38,8 @@ def moved_clock(ahead: int = 0, file: Path | None = None) -> dict[str, str]:
 class Simulated:
     """One gateway; a test tells it how to behave."""
 
+    MORE = {}  # of its environment
+
     def __init__(self, program: Path, operator: Operator, folder: Path, label: str,
                  release: str = "a release"):
         folder.mkdir()
@@ -45,7 +47,7 @@ class Simulated:
         self.process = subprocess.Popen(
             [program, label, release, "localhost", str(operator.port("main", "gateways")),
              str(operator.port("enrolment", "gateways")), operator.folder / "ca.pem", folder],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            env=os.environ | self.MORE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.facts = json.loads(self.process.stdout.readline())
         self.name = self.facts["name"]
         self.heard: queue.Queue[str] = queue.Queue()

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Nothing here is secret: a certificate, and that of its issuer, as PEM. */
-#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "identity.h"
 #include "identity_file.h"
 #include "link.h"
-
-#define TEMPORARY IDENTITY_FILE ".new"
+#include "store.h"
 
 /* Whether the operator's authority, which the root image has, issued it for a client. */
 static bool is_of_operator(X509 *certificate)
@@ -76,27 +72,32 @@ static X509 *decode(struct bytes der)
     return NULL;
 }
 
-static bool write_both(X509 *certificate, X509 *issuer)
+static bool keep_both(X509 *certificate, X509 *issuer)
 {
-    char path[LINK_PATH], new_path[LINK_PATH];
-    FILE *file = fopen(link_path(TEMPORARY, new_path), "we");
-    bool done = file != NULL && PEM_write_X509(file, certificate) == 1 &&
-                PEM_write_X509(file, issuer) == 1 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    BIO *pem = BIO_new(BIO_s_mem());
+    char path[LINK_PATH], *text = NULL;
+    struct store folder = {-1};
+    bool done = pem != NULL && PEM_write_bio_X509(pem, certificate) == 1 &&
+                PEM_write_bio_X509(pem, issuer) == 1;
 
-    if (file != NULL && fclose(file) != 0)
-        done = false;
-    if (!done || rename(new_path, link_path(IDENTITY_FILE, path)) != 0) {
-        say("%s: %m", IDENTITY_FILE);
-        done = false;
+    if (done) {
+        const long n = BIO_get_mem_data(pem, &text);
+
+        done = store_open(&folder, link_path(IDENTITY_FOLDER, path)) == 0 &&
+               store_write(&folder, IDENTITY_NAME, (struct bytes){(uint8_t *)text, (size_t)n}) == 0;
+        if (!done)
+            say("%s: %m", IDENTITY_FILE);
+        store_close(&folder);
     }
+    BIO_free(pem);
     return done;
 }
 
 bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes issuer)
 {
     X509 *own = decode(certificate), *ca = decode(issuer);
-    bool done = own != NULL && ca != NULL && is_for(own, spki) && is_of_operator(own) &&
-                write_both(own, ca);
+    bool done =
+        own != NULL && ca != NULL && is_for(own, spki) && is_of_operator(own) && keep_both(own, ca);
 
     X509_free(own);
     X509_free(ca);

@@ -2,6 +2,8 @@
 #ifndef KAPU_LINK_IDENTITY_H
 #define KAPU_LINK_IDENTITY_H
 
-#define IDENTITY_FILE "/var/lib/kapu-link/identity.pem"
+#define IDENTITY_FOLDER "/var/lib/kapu-link"
+#define IDENTITY_NAME "identity.pem"
+#define IDENTITY_FILE IDENTITY_FOLDER "/" IDENTITY_NAME
 
 #endif

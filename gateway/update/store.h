@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files in the state folder of the writer of updates. A file is there whole or not at all, also
- * when the power goes. What they hold is Linux's own memory: nobody is protected by it.
+ * Files in the state folder of a service: the writer of updates, kapu-link. A file is there whole
+ * or not at all, and one that was written stays, also when the power goes. What they hold is
+ * Linux's own memory: nobody is protected by it.
  *
  * Errors: 0; KAPU_ENOENT (no such file); KAPU_ERANGE (it is larger than the room for it);
  * KAPU_EIO, with errno as the system left it: ENOSPC among others.

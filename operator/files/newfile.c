@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -92,6 +93,30 @@ int newfile_open(struct newfile *f, const char *path, unsigned int mode)
     return err == 0 ? 0 : -1;
 }
 
+/* The names in a folder are on the disk. Not every file system can, and not every folder may be
+ * read. */
+static int sync_names(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1;
+}
+
+static int sync_folder_of(const char *path)
+{
+    char folder[NEWFILE_PATH];
+    int fd, err;
+
+    if (snprintf(folder, sizeof(folder), "%s", path) >= (int)sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES ? 0 : -1;
+    err = sync_names(fd);
+    close(fd);
+    return err;
+}
+
 int newfile_keep(struct newfile *f)
 {
     if (fsync(f->fd) != 0 || rename(f->temporary, f->path) != 0) {
@@ -99,13 +124,9 @@ int newfile_keep(struct newfile *f)
         return -1;
     }
     leave_keep(f->left);
-    f->left = -1;
-    if (close(f->fd) != 0) {
-        f->fd = -1;
-        return -1;
-    }
-    f->fd = -1;
-    return 0;
+    close(f->fd); /* which fsync has asked for errors */
+    f->fd = f->left = -1;
+    return sync_folder_of(f->path);
 }
 
 void newfile_drop(struct newfile *f)
@@ -202,6 +223,11 @@ int newfolder_begin(const char *path, unsigned int mode, int *left)
     }
     leave_release(&was);
     return fd;
+}
+
+int newfolder_keep(int fd, const char *path, const char *folder)
+{
+    return sync_names(fd) == 0 && rename(path, folder) == 0 ? sync_folder_of(path) : -1;
 }
 
 void newfolder_end(int fd, const char *path, int left, bool kept)

@@ -26,7 +26,8 @@ KAPU_MUST_CHECK int newfile_open(struct newfile *f, const char *path, unsigned i
 KAPU_MUST_CHECK int newfile_put_to(int fd, struct bytes data);
 /* The same, to what is being made. */
 KAPU_MUST_CHECK int newfile_put(struct newfile *f, struct bytes data);
-/* On the disk, and in its place. 0, or -1 with errno, after which nothing is left. */
+/* On the disk, and in its place, which outlives a power cut. 0, or -1 with errno, after which
+ * nothing is left of what was being made. */
 KAPU_MUST_CHECK int newfile_keep(struct newfile *f);
 /* Nothing is left of it; also after newfile_open failed. errno stays. */
 void newfile_drop(struct newfile *f);
@@ -38,7 +39,9 @@ KAPU_MUST_CHECK int newfile_write(const char *path, struct bytes data, unsigned 
  * or, if an earlier run left it, emptied, and locked. It is removed if a signal ends the process. A
  * file that is open for as long as that takes, or -1 with errno. *left is for newfolder_end. */
 KAPU_MUST_CHECK int newfolder_begin(const char *path, unsigned int mode, int *left);
-/* kept: it has been renamed. Else it is removed. */
+/* On the disk, and renamed to `folder`, beside it. 0, or -1 with errno. */
+KAPU_MUST_CHECK int newfolder_keep(int fd, const char *path, const char *folder);
+/* kept: newfolder_keep did it. Else it is removed. */
 void newfolder_end(int fd, const char *path, int left, bool kept);
 
 /* What errno says, and that another process of kapu is writing. */

@@ -140,7 +140,7 @@ int extract(const struct shown *s, const char *folder, const struct evidence_key
         return -1;
     }
     err = extract_to(s, making, ak);
-    if (err == 0 && rename(making, folder) != 0) {
+    if (err == 0 && newfolder_keep(fd, making, folder) != 0) {
         err = -1;
         (void)fail(errno == ENOTEMPTY || errno == EEXIST
                        ? "%s: is there already, and is not empty: nothing in it was changed"

@@ -178,7 +178,7 @@ int release_make(const struct release_parts *r, const char *folder)
     if (fd < 0)
         return fail("%s: %s", making, newfile_fault());
     status = make_in(&p, r, making);
-    if (status == EXIT_DONE && rename(making, folder) != 0)
+    if (status == EXIT_DONE && newfolder_keep(fd, making, folder) != 0)
         status = fail("%s: %s", folder, strerror(errno));
     newfolder_end(fd, making, left, status == EXIT_DONE);
     if (status != EXIT_DONE)

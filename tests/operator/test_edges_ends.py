@@ -45,7 +45,7 @@ ELSEWHERE = {"release make": "tests/unit/test_release_cli.py", "release patch": 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     fleet = Fleet(tmp_path_factory.mktemp("ends"))
-    fleet.library, = native.programs("tests/support/libsignal_at.so")
+    fleet.library, fleet.lasting = native.programs("tests/support/libsignal_at.so", "tests/support/liblasting.so")
     fleet.good = fleet.enrolled("good")
     fleet.good.end()
     with pytest.MonkeyPatch.context() as patched:
@@ -101,8 +101,8 @@ def in_store(fleet, folder, words, before=(), shown=("fleet", "--json")):
     return Command([*words, "--operator", copy], prepare, whole)
 
 
-def commands(fleet) -> dict[str, Command]:
-    folder = fleet.folder / "work"
+def commands(fleet, called: str = "work") -> dict[str, Command]:
+    folder = fleet.folder / called
     folder.mkdir()
     places = {}
 
@@ -199,6 +199,24 @@ def test_a_command_that_is_ended_at_any_moment_leaves_no_file_in_part(world):
                     done = command.run(world)
                     good = good and done.returncode == 0 and not left_over(folder, 0)
                 cases.check(good, f"{name}, {number.name} at {at}: {done} {left_over(folder, number)}")
+
+
+# Commands that give no file its name: what they write is in the store, or in the file that they were given.
+NO_NAME = {"board add", "board remove", "reference add", "reference remove", "forget"}
+
+
+def test_a_file_that_a_command_says_is_there_outlives_a_power_cut(world):
+    """Synced before it has its name, and its folder after."""
+    with edges.Cases(f"{KIND}: power cuts") as cases:
+        for name, (command, folder) in commands(world, "lasting").items():
+            told = folder.parent / "told"
+            told.unlink(missing_ok=True)
+            command.prepare()
+            done = subprocess.run([world.kapu_program, *command.words], capture_output=True, text=True, check=False,
+                                  env=os.environ | {"LD_PRELOAD": str(world.lasting), "KAPU_LASTING": str(told)})
+            said = told.read_text().splitlines() if told.exists() else []
+            cases.check(done.returncode == 0 and all(line.endswith(": lasting") for line in said) and
+                        bool(said) == (name not in NO_NAME), f"{name}: {done} {said}")
 
 
 def test_provisioning_that_is_ended_at_any_moment_is_repeated(world, tmp_path):

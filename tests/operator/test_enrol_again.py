@@ -10,8 +10,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+import native
 from kapu.cbor import cbor
-from simulated import client, client_command
+from simulated import Linked, client, client_command
 
 IDENTITY = "var/lib/kapu-link/identity.pem"
 
@@ -124,6 +125,18 @@ def test_a_certificate_of_another_authority_does_not_take_the_place_of_a_good_on
         assert what == "own" or identity.read_bytes() == kept
     assert "not by this gateway's operator".encode().hex() in answers["foreign"], answers
     assert bytes((0xa1, 0, 3)).hex() in answers["own"], answers  # the positive control: the same way, by the operator's authority
+
+
+def test_a_certificate_that_a_gateway_says_it_has_outlives_a_power_cut(fleet, monkeypatch):
+    """Else it would come back with that of the key before, and nobody would know it."""
+    library, = native.programs("tests/support/liblasting.so")
+    told = fleet.folder / "told"
+    with monkeypatch.context() as patched:
+        patched.setattr(Linked, "MORE", {"LD_PRELOAD": str(library), "KAPU_LASTING": str(told)})
+        pump = fleet.enrolled("pump", linked=True)
+    pump.end()
+    assert (pump.folder / IDENTITY).exists()
+    assert [line for line in told.read_text().splitlines() if line.startswith("identity")] == ["identity.pem: lasting"]
 
 
 def der(path) -> bytes:
