@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from simulated import PATIENCE
+
 
 def restart(fleet, broker="main"):
     fleet.operator.kill(broker)
@@ -24,7 +26,7 @@ def test_a_broker_killed_in_mid_appraisal_costs_time_only(fleet, delay):
     asking = fleet.start_kapu("attest", "pump", "--json", "--timeout", "30")
     time.sleep(delay)
     restart(fleet)
-    said = json.loads(asking.communicate(timeout=40)[0])
+    said = json.loads(asking.communicate(timeout=PATIENCE)[0])
     assert (asking.returncode, said["verdict"]) == (0, "trusted")
 
 
@@ -35,7 +37,7 @@ def test_a_broker_killed_in_mid_enrolment_costs_time_only(fleet):
     asking = fleet.start_kapu("enroll", gateway.name, "--json", "--timeout", "60")
     gateway.wait_for("asked enrol")
     restart(fleet, "enrolment")
-    said = json.loads(asking.communicate(timeout=70)[0])
+    said = json.loads(asking.communicate(timeout=PATIENCE)[0])
     assert (asking.returncode, said["verdict"]) == (0, "enrolled")
 
 
@@ -44,7 +46,7 @@ def test_a_broker_that_stays_away_is_no_answer(fleet):
     asking = fleet.start_kapu("attest", "pump", "--json", "--timeout", "3")
     time.sleep(0.5)  # before its answer, which takes a second; or before the question
     fleet.operator.kill("main")
-    said = json.loads(asking.communicate(timeout=20)[0])
+    said = json.loads(asking.communicate(timeout=PATIENCE)[0])
     assert (asking.returncode, said["verdict"]) == (3, "no answer")
     assert "broker" in said["why"]
     assert fleet.kapu("attest", "pump", timeout=30).returncode == 3
@@ -66,7 +68,7 @@ def test_watching_goes_on_when_the_broker_comes_back(fleet):
         assert set(verdicts) <= {"trusted", "no answer"}
     finally:
         watching.terminate()
-        watching.communicate(timeout=10)
+        watching.communicate(timeout=PATIENCE)
 
 
 def results(fleet):
@@ -86,7 +88,7 @@ def test_kapu_killed_at_any_time_leaves_no_wrong_verdict(fleet):
         asking = fleet.start_kapu("attest", "pump", "--json")
         time.sleep(0.004 * i)
         asking.send_signal(signal.SIGKILL)
-        out = asking.communicate(timeout=10)[0]
+        out = asking.communicate(timeout=PATIENCE)[0]
         if out.endswith("\n"):
             told += 1
             assert json.loads(out)["verdict"] == "not trusted"
@@ -106,7 +108,7 @@ def test_kapu_killed_in_mid_enrolment_can_be_run_again(fleet):
         asking = fleet.start_kapu("enroll", gateway.name)
         time.sleep(0.01 * i)
         asking.send_signal(signal.SIGKILL)
-        asking.communicate(timeout=10)
+        asking.communicate(timeout=PATIENCE)
     gateway.tell("forget")  # whatever it got
     gateway.wait_for("waiting")
     assert fleet.kapu("enroll", gateway.name).returncode == 0
@@ -118,5 +120,5 @@ def test_two_operators_programs_at_once_do_not_disturb_one_another(fleet):
     fleet.enrolled("pump")
     fleet.enrolled("valve")
     asking = [fleet.start_kapu("attest", label) for label in ("pump", "valve") * 4]
-    said = [one.communicate(timeout=60)[0] for one in asking]
+    said = [one.communicate(timeout=PATIENCE)[0] for one in asking]
     assert [one.returncode for one in asking].count(0) == len(asking), said

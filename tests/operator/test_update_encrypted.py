@@ -18,7 +18,7 @@ from kapu.cbor import cbor
 from kapu.paths import host_environment
 from releases import Release, Updates, decrypted, know, sha
 from releases import encrypted as encrypt
-from simulated import Fleet
+from simulated import PATIENCE, Fleet
 
 LABELS = ("pump", "tank")
 
@@ -254,7 +254,7 @@ def test_a_rollout_that_was_killed_goes_on_with_the_key(updates):
         assert time.monotonic() < end
         time.sleep(0.05)
     driver.send_signal(signal.SIGKILL)
-    driver.communicate(timeout=10)
+    driver.communicate(timeout=PATIENCE)
     done = updates.kapu("resume", release.version)
     assert done.returncode == 0, done.stdout + done.stderr
     assert updates.state(release) == {"pump": "confirmed", "tank": "confirmed"}

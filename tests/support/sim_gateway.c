@@ -28,6 +28,7 @@
  *   give-up            an update was tried in vain, and the watchdog reset the board in it
  *   upgrade            the factory makes another attestation key; tells its name: "ak HEX"
  *   drop-certificate   certificates are not taken
+ *   say WORD           tells the word
  *   update WORDS       see sim_update.h
  */
 #include <fcntl.h>
@@ -505,6 +506,8 @@ static void obey(char *line)
         printf("ak ");
         print_hex(board.ak.name.b, board.ak.name.n);
         say("");
+    } else if (strncmp(line, "say ", 4) == 0) {
+        say(line + 4);
     } else if (strncmp(line, "update ", 7) == 0) {
         say(sim_update_tell(&board, line) ? "ok" : "not understood");
     } else if (strcmp(line, "drop-certificate") == 0) {
