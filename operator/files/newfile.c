@@ -93,8 +93,7 @@ int newfile_open(struct newfile *f, const char *path, unsigned int mode)
     return err == 0 ? 0 : -1;
 }
 
-/* The names in a folder are on the disk. Not every file system can, and not every folder may be
- * read. */
+/* Writes the names in a folder to the disk. Some file systems cannot do that: not an error. */
 static int sync_names(int fd)
 {
     return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1;
@@ -124,7 +123,7 @@ int newfile_keep(struct newfile *f)
         return -1;
     }
     leave_keep(f->left);
-    close(f->fd); /* which fsync has asked for errors */
+    close(f->fd); /* fsync has reported any error */
     f->fd = f->left = -1;
     return sync_folder_of(f->path);
 }
@@ -227,7 +226,16 @@ int newfolder_begin(const char *path, unsigned int mode, int *left)
 
 int newfolder_keep(int fd, const char *path, const char *folder)
 {
-    return sync_names(fd) == 0 && rename(path, folder) == 0 ? sync_folder_of(path) : -1;
+    int why;
+
+    if (sync_names(fd) != 0 || rename(path, folder) != 0)
+        return -1;
+    if (sync_folder_of(path) == 0)
+        return 0;
+    why = errno;
+    (void)rename(folder, path); /* the caller removes it under this name */
+    errno = why;
+    return -1;
 }
 
 void newfolder_end(int fd, const char *path, int left, bool kept)

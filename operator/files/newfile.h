@@ -26,8 +26,9 @@ KAPU_MUST_CHECK int newfile_open(struct newfile *f, const char *path, unsigned i
 KAPU_MUST_CHECK int newfile_put_to(int fd, struct bytes data);
 /* The same, to what is being made. */
 KAPU_MUST_CHECK int newfile_put(struct newfile *f, struct bytes data);
-/* On the disk, and in its place, which outlives a power cut. 0, or -1 with errno, after which
- * nothing is left of what was being made. */
+/* Syncs the file, gives it its name, and syncs the folder, so that the file survives a power cut.
+ * 0, or -1 with errno: the temporary file is gone. If only the last sync failed, the new file is in
+ * place and may not survive a power cut. */
 KAPU_MUST_CHECK int newfile_keep(struct newfile *f);
 /* Nothing is left of it; also after newfile_open failed. errno stays. */
 void newfile_drop(struct newfile *f);
@@ -39,7 +40,8 @@ KAPU_MUST_CHECK int newfile_write(const char *path, struct bytes data, unsigned 
  * or, if an earlier run left it, emptied, and locked. It is removed if a signal ends the process. A
  * file that is open for as long as that takes, or -1 with errno. *left is for newfolder_end. */
 KAPU_MUST_CHECK int newfolder_begin(const char *path, unsigned int mode, int *left);
-/* On the disk, and renamed to `folder`, beside it. 0, or -1 with errno. */
+/* Syncs the folder, renames it to `folder` in the same parent, and syncs the parent. 0, or -1 with
+ * errno: it has its temporary name again, and newfolder_end removes it. */
 KAPU_MUST_CHECK int newfolder_keep(int fd, const char *path, const char *folder);
 /* kept: newfolder_keep did it. Else it is removed. */
 void newfolder_end(int fd, const char *path, int left, bool kept);

@@ -201,12 +201,12 @@ def test_a_command_that_is_ended_at_any_moment_leaves_no_file_in_part(world):
                 cases.check(good, f"{name}, {number.name} at {at}: {done} {left_over(folder, number)}")
 
 
-# Commands that give no file its name: what they write is in the store, or in the file that they were given.
+# Commands that rename nothing: they write to the store only.
 NO_NAME = {"board add", "board remove", "reference add", "reference remove", "forget"}
 
 
 def test_a_file_that_a_command_says_is_there_outlives_a_power_cut(world):
-    """Synced before it has its name, and its folder after."""
+    """The file is synced before the rename, and its folder after it."""
     with edges.Cases(f"{KIND}: power cuts") as cases:
         for name, (command, folder) in commands(world, "lasting").items():
             told = folder.parent / "told"

@@ -128,7 +128,7 @@ def test_a_certificate_of_another_authority_does_not_take_the_place_of_a_good_on
 
 
 def test_a_certificate_that_a_gateway_says_it_has_outlives_a_power_cut(fleet, monkeypatch):
-    """Else it would come back with that of the key before, and nobody would know it."""
+    """Otherwise the gateway would come back with its old certificate while the operator takes it for enrolled."""
     library, = native.programs("tests/support/liblasting.so")
     told = fleet.folder / "told"
     with monkeypatch.context() as patched:

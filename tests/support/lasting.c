@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Loaded before other libraries (LD_PRELOAD): what a power cut at the end of the process could take
- * back. A new name outlives it when, before it was given, what it names was synced, and, after it,
- * the folder that it is in.
+ * Preloaded (LD_PRELOAD), it tells which renamed files and folders survive a power cut: those that
+ * were synced before the rename, and whose parent folder was synced after it. A write between sync
+ * and rename is not noticed.
  *
- *   KAPU_LASTING  a file, to which a line is added for each name: that it is lasting, or why not
+ *   KAPU_LASTING  a file that gets a line for each rename: "PATH: lasting", or the reason why not
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ struct thing {
 
 static struct thing synced[MANY], folder_of[MANY];
 static char name_of[MANY][PATH_MAX];
-static bool is_empty[MANY]; /* for all that is known */
+static bool unsynced[MANY]; /* its content, at the rename */
 static size_t syncs, names;
 
 #define REAL(name, ...) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))(__VA_ARGS__)
@@ -58,7 +58,7 @@ static void note_sync(int fd)
         if (!same(&folder_of[i], &s))
             continue;
         folder_of[i].ino = 0;
-        say(is_empty[i] ? "its content was not synced" : "lasting", name_of[i]);
+        say(unsynced[i] ? "its content was not synced" : "lasting", name_of[i]);
     }
 }
 
@@ -76,7 +76,7 @@ static void note_name(int folder, const char *path)
     if (names < MANY && fstatat(folder, dirname(copy), &s, 0) == 0) {
         folder_of[names] = (struct thing){s.st_dev, s.st_ino};
         (void)snprintf(name_of[names], PATH_MAX, "%s", path);
-        is_empty[names++] = !was_synced;
+        unsynced[names++] = !was_synced;
     }
 }
 
