@@ -110,11 +110,11 @@ def copy(source: Path, to: Path) -> None:
 
 
 def restored(saved: Path, folder: Path) -> Instance:
-    """A copy, off: its first start goes on where it was saved."""
+    """A copy, off: its first start goes on where it was saved, also when another test has removed the saved one since."""
     folder.mkdir(parents=True)
     copy(saved, folder)
     made = as_watched(Instance(folder))
-    made.machine.incoming = saved / STATE
+    made.machine.incoming = open(saved / STATE, "rb")
     return made
 
 
@@ -143,10 +143,15 @@ def of_release(flavour: str, cpu: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def kind_of(flavour: str, cpu: str) -> str:
+    """Of each there is one: a newer one takes its place. Stages with one core and with two run side by side."""
+    return f"{flavour}-{re.split('[^a-z0-9]', cpu)[0]}-{CORES}"
+
+
 def running(folder: Path, flavour: str = "gateway", cpu: str = CPU) -> Instance:
     """A gateway of the present release that has just come up; it goes on when it is started."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    kind = f"{flavour}-{re.split('[^a-z0-9]', cpu)[0]}"
+    kind = kind_of(flavour, cpu)
     saved = FOLDER / f"{kind}-{of_release(flavour, cpu)}"
     with open(FOLDER / f"{kind}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait for the first

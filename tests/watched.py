@@ -5,6 +5,7 @@ import os
 import secrets
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from kapu import load
 from kapu.errors import KapuError
@@ -23,8 +24,8 @@ LIGHT_CPU = "max,pauth=off,sve=off,lpa2=off"
 
 class WatchedMachine(Machine):
     """As the gateway is started, but for where its memory lies. With `incoming` the next start is none: it goes on
-    from that saved state (tests/snapshots.py)."""
-    incoming: Path | None = None
+    from that saved state (tests/snapshots.py), an open file, because its name may be gone by then."""
+    incoming: BinaryIO | None = None
 
     @property
     def ram(self) -> Path:
@@ -53,6 +54,7 @@ class WatchedMachine(Machine):
             if time.monotonic() > deadline:
                 raise KapuError(f"{self.folder}: its saved state is not taken")
             time.sleep(0.02)
+        self.incoming.close()
         self.incoming = None
         if status == "paused":
             self.qmp("cont")
@@ -68,7 +70,7 @@ class WatchedMachine(Machine):
         machine = words.index("-machine") + 1
         words[machine] += ",memory-backend=ram"
         if self.incoming:
-            words += ["-incoming", f"exec:cat {self.incoming}"]
+            words += ["-incoming", f"exec:cat /proc/{os.getpid()}/fd/{self.incoming.fileno()}"]
         return words + ["-object", f"memory-backend-file,id=ram,size={MEMORY_MIB}M,"
                         f"mem-path={self.ram},share=on",
                         "-gdb", f"unix:{self.folder / 'gdb.sock'},server=on,wait=off"]
