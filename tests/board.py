@@ -11,8 +11,6 @@ import shutil
 import struct
 from pathlib import Path
 
-from cryptography import x509
-
 from kapu import build, certs, fip, tpm
 from kapu.instance import FLASH_SIZE, SLOT_SIZE, sparse_file, write_at
 from kapu.keys import KeySet, key_set
@@ -25,14 +23,6 @@ BASE = {"a": 0, "b": SLOT_SIZE}
 PAIRING = 8 + 2 + 16 + 34 + 34  # places in the board's record (lib/fusebox/board.c)
 COUNTER_BASE = PAIRING + 32
 NV_BOOT = 0x01406b05  # FUSEBOX_NV_BOOT of kapu/fusebox.h
-
-
-def identity_of(package: Path) -> bytes:
-    """The release's that it is of, from its BL2 certificate."""
-    place = fip.image_place(package, 0, "tb-fw-cert")
-    certificate = x509.load_der_x509_certificate(package.read_bytes()[place.offset:place.offset + place.size])
-    statement = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(certs.RELEASE)).value.value
-    return statement[2:]  # without the head of its octet string
 
 
 class Board:

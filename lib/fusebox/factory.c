@@ -323,8 +323,9 @@ static int step_forget_notes(struct work *k)
 
 static int step_state(struct work *k)
 {
-    static const struct bootstate first = {.slot = 0};
+    struct bootstate first = {.slot = 0};
 
+    memcpy(first.confirmed, k->y->release, sizeof(first.confirmed));
     return make_state(k, &first);
 }
 

@@ -42,7 +42,7 @@ _kapu() {
         evidence) words='show --key --ak --extract --json --help' files=yes ;;
         factory)
             words='provision upgrade ek show record key --tpm --fuses --id --root-key-hash --ek-certificate'
-            words+=' --record --factory-key --platform --again --json --help'
+            words+=' --record --factory-key --platform --firmware --again --json --help'
             ;;
         fleet) words='--json --operator --help' ;;
         forget) words="$(_kapu_gateways "$1") --operator --help" ;;

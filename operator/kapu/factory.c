@@ -21,13 +21,14 @@
 #include "factory_guard.h"
 #include "factory_record.h"
 #include "newfile.h"
+#include "package.h"
 #include "text.h"
 
 #define CONNECT_MS 10000
 #define FACTORY_KEY "the factory key"
 
 struct options {
-    const char *tpm, *fuses, *root_key_hash, *id, *certificate;
+    const char *tpm, *fuses, *root_key_hash, *id, *certificate, *firmware;
     const char *record, *factory_key, *platform;
     bool again, json;
 };
@@ -229,6 +230,24 @@ static int arguments(const struct options *o, struct fusebox_factory *y)
     return EXIT_DONE;
 }
 
+/* The release that the board is shipped with. */
+static int take_release(const char *firmware, struct fusebox_factory *y)
+{
+    char why[PACKAGE_WHY];
+    struct package p;
+
+    _Static_assert(sizeof(p.identity) == sizeof(y->release), "one identity");
+    if (firmware == NULL) {
+        fprintf(stderr, "  no --firmware is given: until the board's first confirmed update it "
+                        "starts any release that is signed\n");
+        return 0;
+    }
+    if (package_read_firmware(&p, firmware, why) != 0)
+        return fail("%s", why);
+    memcpy(y->release, p.identity, sizeof(y->release));
+    return 0;
+}
+
 static int provision(const struct options *o)
 {
     struct fusebox_board board = {0};
@@ -252,7 +271,7 @@ static int provision(const struct options *o)
             return fail("%s", why);
         y.ek_certificate.p = certificate;
     }
-    if (factory_may_write(&wish) != 0 || signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 ||
+    if (take_release(o->firmware, &y) != 0 || factory_may_write(&wish) != 0 || signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 ||
         station_open(&s, o->tpm) != 0 || factory_may_clear(&s.tpm, &wish) != 0 ||
         outputs_open(&to, o) != 0)
         goto out;
@@ -365,7 +384,7 @@ static int show_ek(const struct options *o)
 static const char help[] =
     "usage: kapu factory provision --tpm SOCKET --fuses FILE --id UUID --root-key-hash HEX\n"
     "                              --record FILE --factory-key KEY --platform NAME\n"
-    "                              [--ek-certificate FILE] [--again]\n"
+    "                              [--firmware FILE] [--ek-certificate FILE] [--again]\n"
     "       kapu factory upgrade   --tpm SOCKET --fuses FILE --root-key-hash HEX\n"
     "                              --record FILE --factory-key KEY --platform NAME\n"
     "       kapu factory ek        --tpm SOCKET [--json]\n"
@@ -385,6 +404,9 @@ static const char help[] =
     "  --fuses FILE           the board's record; it holds a secret\n"
     "  --id UUID              the board's identity\n"
     "  --root-key-hash HEX    SHA-256 of the public root key (DER), as the ROM has it\n"
+    "  --firmware FILE        the firmware package that the board is shipped with: until its first "
+    "update\n"
+    "                         it starts no other release, also none that is signed\n"
     "  --ek-certificate FILE  certificate of the endorsement key (DER), kept in the TPM\n"
     "  --record FILE          the signed board record\n"
     "  --factory-key KEY      signs it: a PEM file or a pkcs11: URI, ECDSA P-256\n"
@@ -399,6 +421,7 @@ static int parse(int argc, char **argv, struct options *o)
         {"fuses", required_argument, NULL, 'f'},
         {"id", required_argument, NULL, 'i'},
         {"root-key-hash", required_argument, NULL, 'r'},
+        {"firmware", required_argument, NULL, 'F'},
         {"ek-certificate", required_argument, NULL, 'c'},
         {"record", required_argument, NULL, 'R'},
         {"factory-key", required_argument, NULL, 'k'},
@@ -423,6 +446,9 @@ static int parse(int argc, char **argv, struct options *o)
             break;
         case 'r':
             o->root_key_hash = optarg;
+            break;
+        case 'F':
+            o->firmware = optarg;
             break;
         case 'c':
             o->certificate = optarg;

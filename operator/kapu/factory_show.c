@@ -83,6 +83,13 @@ static int collect(struct fusebox *f, struct facts *x)
     return err;
 }
 
+static bool names_release(const struct bootstate *s)
+{
+    static const uint8_t none[BOOTSTATE_IDENTITY_SIZE];
+
+    return memcmp(s->confirmed, none, sizeof(none)) != 0;
+}
+
 static void print_table(const struct facts *x)
 {
     char text[HEX_MAX], when[32];
@@ -108,6 +115,9 @@ static void print_table(const struct facts *x)
                x->state.tries);
     else
         printf("boot state        slot %c, confirmed\n", 'A' + x->state.slot);
+    printf("  starts          %s\n", names_release(&x->state)
+                                          ? hex(x->state.confirmed, sizeof(x->state.confirmed), text)
+                                          : "any signed release: none was named or confirmed yet");
     printf("last update       %s\n",
            x->updates.trial ? "on trial"
                             : update_outcome_name((enum update_outcome)x->updates.last));
@@ -137,6 +147,9 @@ static void print_json(const struct facts *x)
            x->counter, x->storage, x->starts);
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
+    if (names_release(&x->state))
+        printf("\"release\": \"%s\", ",
+               hex(x->state.confirmed, sizeof(x->state.confirmed), text));
     printf("\"update_trial\": %s, \"last_update\": \"%s\", ", x->updates.trial ? "true" : "false",
            update_outcome_name((enum update_outcome)x->updates.last));
     printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",

@@ -19,8 +19,9 @@ import pytest
 import tpm_bus
 from attacks.test_boot_chain import (CERTIFICATES, WRONG_SIGNATURE, assert_halts,
                                      place_elsewhere, stranger)  # noqa: F401 (a fixture)
-from board import Board, identity_of
+from board import Board
 from kapu import certs, fip, tpm
+from kapu.certs import identity_of
 from kapu.errors import KapuError
 from kapu.paths import host_environment
 from kapu.qemu import Qmp
@@ -121,6 +122,19 @@ def test_a_signed_release_that_nobody_gave_a_trial_does_not_start(counted, packa
     assert "slot B: all images verified" in console
     counted.set_boot_state("a", confirmed=new)
     assert "slot A: all images verified" in counted.run()
+
+
+def test_a_board_starts_the_release_that_the_factory_named_and_no_other(board, packages, root_key_hash):
+    """From its first start; the other one is signed and newer. Without a name it starts."""
+    board.write_package("a", packages[NEW])
+    board.write_package("b", packages[NOW])
+    for firmware in (packages[NOW], None):
+        tpm.provision(board.folder, board.facts()["board"], root_key_hash, again=True, firmware=firmware)
+        tpm.burn(board.folder / tpm.FUSES, board.folder / "rom.img")
+        console = board.run()
+        assert ("slot A: all images verified" in console) == (firmware is None)
+        if firmware:
+            assert f"slot A refused: BL2 certificate: {NOT_GIVEN}" in console and "slot B: all images verified" in console
 
 
 def test_a_trial_is_of_the_release_that_it_was_given_for(counted, packages):

@@ -15,9 +15,9 @@ from cryptography import x509
 
 import interop
 import snapshots
-from board import identity_of
 from guest import Guest, Kernel, inspect
 from kapu import load
+from kapu.certs import identity_of
 from kapu.paths import BUILD, host_environment
 from kapu.qemu import CPU
 from kapu.report import update_report

@@ -27,10 +27,9 @@ static enum update_answer answer;
 
 static void begin(const int *w)
 {
-    if (w[0] != NOBODY)
-        gateway_confirmed(&g);
-    else
-        g.clean_cuts = true;
+    if (w[0] == NOBODY)
+        gateway_unnamed(&g);
+    g.clean_cuts = true;
     g.rollout = 0;
     if (w[1] == 0)
         memcpy(g.slot[1], g.slot[0], sizeof(g.slot[1]));

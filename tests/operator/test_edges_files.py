@@ -47,6 +47,7 @@ OTHERS = {  # what reads it, and where that is tested
     ("factory show", "--fuses"): "as factory record", ("factory show", "--record"): "tests/unit/test_factory.py",
     ("factory provision", "--factory-key"): "as factory record", ("factory upgrade", "--factory-key"): "the same",
     ("factory provision", "--ek-certificate"): "DER that the TPM keeps: tests/unit/test_factory.py",
+    ("factory provision", "--firmware"): "mapped.c: tests/unit/test_factory.py",
     ("factory upgrade", "--fuses"): "fuses of an earlier release: tests/unit/test_fusebox_upgrade.c",
     ("factory provision", "--fuses"): "written; an old one is not gone over: tests/unit/test_factory.py",
 }

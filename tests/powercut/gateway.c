@@ -134,6 +134,7 @@ void gateway_releases(struct a_release r[RELEASES])
 void gateway_init(struct gateway *g, const struct a_release *releases, uint32_t seed)
 {
     static const struct update_record first;
+    struct bootstate delivered = {.slot = 0};
 
     memset(g, 0, sizeof(*g));
     g->seed = seed * 2654435761u + 1;
@@ -143,19 +144,16 @@ void gateway_init(struct gateway *g, const struct a_release *releases, uint32_t 
     g->counter = g->floor = g->ceiling = releases[0].counter;
     update_record_encode(&first, g->record);
     memcpy(g->slot[0], releases[0].content, sizeof(g->slot[0]));
-    bootstate_encode(&(struct bootstate){.slot = 0}, g->state);
+    memcpy(delivered.confirmed, releases[0].identity, sizeof(delivered.confirmed));
+    bootstate_encode(&delivered, g->state);
+    g->confirmed = true;
     gateway_order(g, 0);
 }
 
-void gateway_confirmed(struct gateway *g)
+void gateway_unnamed(struct gateway *g)
 {
-    struct bootstate s = {.slot = 0};
-
-    memcpy(g->slot[1], g->slot[0], sizeof(g->slot[1]));
-    memcpy(s.confirmed, g->releases[0].identity, sizeof(s.confirmed));
-    bootstate_encode(&s, g->state);
-    g->confirmed = g->clean_cuts = true;
-    g->rollout = 0;
+    bootstate_encode(&(struct bootstate){.slot = 0}, g->state);
+    g->confirmed = false;
 }
 
 static void sign_order(struct gateway *g, uint32_t release, enum release_action action)

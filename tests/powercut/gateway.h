@@ -74,7 +74,7 @@ struct gateway {
     /* what must never be, and what was seen */
     uint32_t floor;   /* counter of the last release whose confirmation was completed */
     uint32_t ceiling; /* the highest of a release whose confirmation began */
-    bool confirmed;   /* any was */
+    bool confirmed;   /* any was, by an update or by the factory step */
     const char *wrong;
     uint32_t boots, halts, trials, reverts;
 };
@@ -82,10 +82,10 @@ struct gateway {
 /* The releases of all gateways; made once. */
 void gateway_releases(struct a_release r[RELEASES]);
 
-/* Delivered: release 0 in slot A, confirmed; slot B empty. */
+/* Delivered: release 0 in slot A, and the TPM names it; slot B empty. */
 void gateway_init(struct gateway *g, const struct a_release *releases, uint32_t seed);
-/* Its release 0 and no other may start, in both slots: as after a first update. */
-void gateway_confirmed(struct gateway *g);
+/* Provisioned without a release: any that is signed may start, until one is confirmed. */
+void gateway_unnamed(struct gateway *g);
 /* The operator rolls a release out, or halts it; g->order is what is signed. */
 void gateway_order(struct gateway *g, uint32_t release);
 void gateway_order_halt(struct gateway *g, uint32_t release);

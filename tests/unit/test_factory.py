@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from kapu import reference, tpm
+from kapu import certs, fip, reference, tpm
 from kapu.cbor import cbor
 from kapu.errors import KapuError
 from kapu.keys import make_key
-from kapu.paths import host_environment
+from kapu.paths import BUILD, host_environment
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "2718"
@@ -31,8 +31,8 @@ def board(tmp_path, monkeypatch):
     return folder
 
 
-def provision(folder, again=False):
-    tpm.provision(folder, BOARD, "11" * 32, again)
+def provision(folder, again=False, firmware=None):
+    tpm.provision(folder, BOARD, "11" * 32, again, firmware)
 
 
 def open_record(path, public_pem: bytes) -> bytes:
@@ -104,6 +104,52 @@ def test_a_record_that_cannot_be_written_leaves_no_provisioned_board(board, monk
     assert not (board / tpm.FUSES).exists()
     provision(board)  # and is repaired by another run
     assert json.loads(tpm.show(board, True))["record"]["fits"]
+
+
+FIRMWARE = BUILD / "gateway" / "firmware.fip"
+
+
+def test_the_tpm_names_the_release_that_the_board_is_shipped_with(board):
+    provision(board, firmware=FIRMWARE)
+    identity = certs.identity_of(FIRMWARE).hex()
+    assert json.loads(tpm.show(board, True))["release"] == identity
+    assert f"starts          {identity}" in tpm.show(board, False)
+    assert tpm.named_release(board) == identity
+
+
+def test_without_firmware_it_names_none_and_says_so(board):
+    provision(board)
+    assert "release" not in json.loads(tpm.show(board, True)) and tpm.named_release(board) is None
+    assert "starts          any signed release" in tpm.show(board, False)
+
+
+def damaged(folder, what: str):
+    """Of a firmware package: the file, and what is said of it."""
+    content, file = bytearray(FIRMWARE.read_bytes()), folder / "firmware"
+    place = fip.image_place(FIRMWARE, 0, "nt-fw-cert")
+    if what == "no package":
+        content[0] ^= 1
+    elif what == "cut":
+        content = content[:place.offset]
+    elif what == "a certificate":
+        content[place.offset] ^= 1
+    if what == "a folder":
+        file.mkdir()
+    elif what != "missing":
+        file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize("what, said", [("missing", "No such file"), ("a folder", "is a directory|is no regular file|directory"),
+                                        ("no package", "is no firmware package"), ("cut", "Linux content certificate|package"),
+                                        ("a certificate", "its Linux content certificate")])
+def test_firmware_that_is_none_is_refused_before_the_tpm_is_touched(board, what, said):
+    with pytest.raises(KapuError, match=said) as told:
+        provision(board, firmware=damaged(board.parent, what))
+    assert str(board.parent / "firmware") in str(told.value)
+    assert not (board / tpm.FUSES).exists() and not (board / tpm.RECORD).exists()
+    with pytest.raises(KapuError, match="not provisioned"):
+        tpm.show(board, True)
 
 
 def test_a_token_signs_records(board, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from . import fip
 from .errors import KapuError
 from .keys import KeySet
 from .paths import host_environment
@@ -135,6 +136,16 @@ def release_identity(images: dict[str, Path], counter: int) -> bytes:
     for name in sorted(images):
         total.update(f"{name} {hashlib.sha256(images[name].read_bytes()).hexdigest()}\n".encode())
     return total.digest()
+
+
+def identity_of(package: Path, base: int = 0) -> bytes:
+    """The release's that a firmware package at file offset `base` is of, from its BL2 certificate."""
+    place = fip.image_place(package, base, "tb-fw-cert")
+    with open(package, "rb") as file:
+        file.seek(place.offset)
+        certificate = x509.load_der_x509_certificate(file.read(place.size))
+    statement = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(RELEASE)).value.value
+    return statement[2:]  # without the head of its octet string
 
 
 def release_statement(images: dict[str, Path], counter: int) -> list[tuple[str, bytes]]:

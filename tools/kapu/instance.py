@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -103,16 +104,19 @@ class Instance:
             {"id": str(identity), "mac": mac, "flavour": flavour, "cores": cores, "cpu": cpu},
             indent=1) + "\n")
         made = cls(folder)
-        made.provision()
         made.write_release()
+        made.provision()
 
     def provision(self, again: bool = False) -> None:
-        """The factory step: the board's TPM and its fuses belong together from here on."""
+        """The factory step: the board's TPM and its fuses belong together from here on, and the TPM names the release
+        that slot A holds."""
         release = release_folder(self.facts["flavour"])
-        tpm.provision(self.folder, self.facts["id"],
-                      (release / "root-key.sha256").read_text().strip(), again)
-        if (self.folder / "rom.img").exists():
-            tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
+        with open(self.folder / "slots.img", "rb") as flash, tempfile.NamedTemporaryFile(prefix="kapu-") as firmware:
+            firmware.write(flash.read(SLOT_SIZE))
+            firmware.flush()
+            tpm.provision(self.folder, self.facts["id"], (release / "root-key.sha256").read_text().strip(), again,
+                          Path(firmware.name))
+        tpm.burn(self.folder / tpm.FUSES, self.folder / "rom.img")
 
     def upgrade(self) -> None:
         """The factory step on a board of an earlier release: it keeps its keys and counters."""

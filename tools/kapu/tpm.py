@@ -119,8 +119,9 @@ def record_options(folder: Path) -> list:
             build.PLATFORM.name]
 
 
-def provision(folder: Path, identity: str, root_key_hash: str, again: bool = False) -> None:
-    """The factory step on the board in `folder`, which is off."""
+def provision(folder: Path, identity: str, root_key_hash: str, again: bool = False, firmware: Path | None = None) -> None:
+    """The factory step on the board in `folder`, which is off. With a firmware package, the board starts that release
+    and no other until its first update."""
     tool = operator_tool()
     with served(folder) as socket:
         ek = json.loads(run([tool, "factory", "ek", "--tpm", socket, "--json"], "factory"))
@@ -128,7 +129,8 @@ def provision(folder: Path, identity: str, root_key_hash: str, again: bool = Fal
         certificate = issue_certificate(ek, identity, Path(name))
         run([tool, "factory", "provision", "--tpm", socket, "--fuses", folder / FUSES, "--id",
              identity, "--root-key-hash", root_key_hash, "--ek-certificate", certificate,
-             *record_options(folder), *(["--again"] if again else [])], "factory")
+             *record_options(folder), *(["--firmware", firmware] if firmware else []),
+             *(["--again"] if again else [])], "factory")
         with new_file(folder / "ek.cert") as new:  # of a TPM that was provisioned
             shutil.copy(certificate, new)
 
@@ -156,6 +158,15 @@ def show(folder: Path, as_json: bool) -> str:
         return run([tool, "factory", "show", "--tpm", socket, "--fuses", folder / FUSES,
                     *(["--record", folder / RECORD] if (folder / RECORD).exists() else []),
                     *(["--json"] if as_json else [])], folder.name)
+
+
+def named_release(folder: Path) -> str | None:
+    """The release that the board in `folder` starts without a trial, as hexadecimal digits. None: any, or its TPM cannot
+    be read, which the board says itself when it starts."""
+    try:
+        return json.loads(show(folder, True)).get("release")
+    except KapuError:
+        return None
 
 
 PCRS = {0: "ROM, BL2, BL31, OP-TEE", 7: "root key that verified them", 8: "Linux",

@@ -44,7 +44,7 @@ struct bootstate {
     uint8_t tries;                  /* starts left on trial; 0 when not on trial */
     enum bootstate_gave_up gave_up; /* a trial of the other slot, until the secure world has taken
                                        note of it; not while another trial is on */
-    /* Zeros: any release that is signed, as before the first confirmation. */
+    /* By an update, or by the factory step. Zeros: any release that is signed. */
     uint8_t confirmed[BOOTSTATE_IDENTITY_SIZE];
     uint8_t tried[BOOTSTATE_IDENTITY_SIZE]; /* zeros when not on trial */
 };

@@ -265,6 +265,9 @@ struct fusebox_factory {
     uint8_t root_key_hash[32];
     struct bytes ek_certificate; /* DER; empty: none is stored */
     struct bytes record;         /* FUSEBOX_RECORD_SIZE bytes: the update record of a new board */
+    /* Of a new board: the release that it is shipped with and no other may start without a trial
+     * (bootstate.h). Zeros: any that is signed, until one is confirmed. */
+    uint8_t release[BOOTSTATE_IDENTITY_SIZE];
     void (*progress)(void *ctx, const char *step);
     void *ctx;
     const char *at;        /* set: the step under way, or that failed */
