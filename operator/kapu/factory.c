@@ -271,9 +271,9 @@ static int provision(const struct options *o)
             return fail("%s", why);
         y.ek_certificate.p = certificate;
     }
-    if (take_release(o->firmware, &y) != 0 || factory_may_write(&wish) != 0 || signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 ||
-        station_open(&s, o->tpm) != 0 || factory_may_clear(&s.tpm, &wish) != 0 ||
-        outputs_open(&to, o) != 0)
+    if (take_release(o->firmware, &y) != 0 || factory_may_write(&wish) != 0 ||
+        signer_open(&issuer, FACTORY_KEY, o->factory_key) != 0 || station_open(&s, o->tpm) != 0 ||
+        factory_may_clear(&s.tpm, &wish) != 0 || outputs_open(&to, o) != 0)
         goto out;
     y.tpm = &s.tpm;
     set_first_record(&y, updates);
