@@ -11,7 +11,7 @@ help: ## list the targets
 demo: packages ## build all, boot a gateway, then see a tampered kernel refused
 	@tools/demo
 
-test: packages ## run every test, of long lists a third; ends with "N passed, N failed"
+test: packages ## run every test, of long lists a share; ends with "N passed, N failed"
 	@tools/test
 
 test-all: packages ## the same with long lists completely (slower)

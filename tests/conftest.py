@@ -18,7 +18,7 @@ from kapu import tpm  # noqa: E402
 from kapu.broker import BROKERS, Operator  # noqa: E402
 from kapu.instance import Instance  # noqa: E402
 from kapu.qemu import Machine  # noqa: E402
-import thirds  # noqa: E402
+import shares  # noqa: E402
 
 
 # A shell lets what it starts in the background ignore these, and programs that tests start would inherit that.
@@ -55,9 +55,9 @@ RUNNING = Running()
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out the tests of other thirds, and note them down for tools/trust-report."""
-    part = thirds.chosen()
-    left = [item for item in items if part is not None and (mark := item.get_closest_marker("third"))
+    """Leave out the tests of other shares, and note them down for tools/trust-report."""
+    part = shares.chosen()
+    left = [item for item in items if part is not None and (mark := item.get_closest_marker("share"))
             and mark.args[0] - 1 != part]
     if left:
         config.hook.pytest_deselected(items=left)

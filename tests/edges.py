@@ -100,7 +100,7 @@ def files_of_the_folder() -> set[str]:
 def damaged(data: bytes, text: bool, pem: bool) -> dict[str, bytes]:
     """Files that must be refused, whatever is in the good one."""
     half = len(data) // 2
-    made = {"empty": b"", "half": data[:half], "two thirds": data[:len(data) * 2 // 3], "a byte short": data[:-1],
+    made = {"empty": b"", "half": data[:half], "two shares": data[:len(data) * 2 // 3], "a byte short": data[:-1],
             "zeros": bytes(len(data)), "a zero in it": data[:half] + b"\0" + data[half:],
             "other things": b"\x7fELF" + bytes(range(256)), "too large": data + b"#" * (8 << 20)}
     if text:
@@ -110,7 +110,7 @@ def damaged(data: bytes, text: bool, pem: bool) -> dict[str, bytes]:
                  "escape": data[:middle] + b"\x1b[2K" + data[middle:],
                  "vertical tab": data[:middle] + b"\v" + data[middle:],
                  "carriage returns": data.replace(b"\n", b"\r")}
-        for short in ("half", "two thirds", "a byte short"):  # cut at the end of a line, it may be whole
+        for short in ("half", "two shares", "a byte short"):  # cut at the end of a line, it may be whole
             made[short] = made[short].rstrip(b"\n")
         if pem:  # which may lack its last line feed
             made["a byte short"] = made["a byte short"][:-1]

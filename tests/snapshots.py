@@ -131,9 +131,9 @@ def come_up(machine: WatchedMachine, flavour: str) -> None:
         Monitor(machine).next_check(BOOT_SECONDS)
 
 
-def of_release(flavour: str, cpu: str) -> str:
+def of_release(flavour: str, cpu: str, cores: int) -> str:
     """All that a saved gateway depends on."""
-    digest = hashlib.sha256(f"{CORES} {cpu}".encode())
+    digest = hashlib.sha256(f"{cores} {cpu}".encode())
     version = subprocess.run(["qemu-system-aarch64", "--version"], env=host_environment(), check=True,
                              capture_output=True).stdout
     for content in (version, tpm.factory_public(), Path(__file__).read_bytes(),
@@ -143,22 +143,22 @@ def of_release(flavour: str, cpu: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def kind_of(flavour: str, cpu: str) -> str:
+def kind_of(flavour: str, cpu: str, cores: int) -> str:
     """Of each there is one: a newer one takes its place. Stages with one core and with two run side by side."""
-    return f"{flavour}-{re.split('[^a-z0-9]', cpu)[0]}-{CORES}"
+    return f"{flavour}-{re.split('[^a-z0-9]', cpu)[0]}-{cores}"
 
 
-def running(folder: Path, flavour: str = "gateway", cpu: str = CPU) -> Instance:
+def running(folder: Path, flavour: str = "gateway", cpu: str = CPU, cores: int = CORES) -> Instance:
     """A gateway of the present release that has just come up; it goes on when it is started."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    kind = kind_of(flavour, cpu)
-    saved = FOLDER / f"{kind}-{of_release(flavour, cpu)}"
+    kind = kind_of(flavour, cpu, cores)
+    saved = FOLDER / f"{kind}-{of_release(flavour, cpu, cores)}"
     with open(FOLDER / f"{kind}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait for the first
         if not saved.exists():
             for old in FOLDER.glob(f"{kind}-*"):
                 shutil.rmtree(old)
-            made = watched_instance(FOLDER / f"{kind}.{os.getpid()}", flavour, cpu=cpu)
+            made = watched_instance(FOLDER / f"{kind}.{os.getpid()}", flavour, cpu=cpu, cores=cores)
             try:
                 made.machine.start(reboot=False)
                 come_up(made.machine, flavour)

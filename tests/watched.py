@@ -16,7 +16,7 @@ RAM_BASE = 0x40000000
 IN_MEMORY = Path("/dev/shm")  # a gateway clears all of its memory at each boot: not on a disk, where there is room
 MIB = 1 << 20
 RESTORE_SECONDS = 300
-# For tests of what a gateway does over its life, whatever the processor. It costs two thirds of a Cortex-A57 to emulate:
+# For tests of what a gateway does over its life, whatever the processor. It costs two shares of a Cortex-A57 to emulate:
 # with FEAT_E0PD, Linux needs no KPTI, which empties QEMU's translations twice in each system call. Attacks on Linux run
 # on the Cortex-A57, which hinders them less: on this one a call into patched code ends in a fault (FEAT_BTI).
 LIGHT_CPU = "max,pauth=off,sve=off,lpa2=off"

@@ -23,7 +23,7 @@ from kapu.paths import BUILD, ROOT, host_environment
 from kapu.steps import Progress
 from monitored import Monitor
 from shell import Shell
-from thirds import third
+from shares import share
 from tpm_bus import TpmBus
 from watched import watched_instance
 
@@ -50,7 +50,7 @@ def weak_board(firmware, weak, factory, tmp_path):
     made.destroy()
 
 
-@pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
+@pytest.mark.parametrize("name", share(list(CERTIFICATES | IMAGES)))
 def test_without_verification_a_flipped_bit_boots(weak_board, name):
     place = weak_board.place("a", name)
     if name in ("bl2", "device-tree"):  # what runs or is parsed must stay whole: damage its tail
@@ -62,7 +62,7 @@ def test_without_verification_a_flipped_bit_boots(weak_board, name):
     assert "kapu: slot A: all images verified" in weak_board.run()
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_without_verification_a_mutated_table_loads_other_code(firmware, weak, factory, tmp_path):
     package, kernel = small_package(firmware, tmp_path, {name: weak / f"{name}.bin"
                                                          for name in ("bl2", "bl31")})
@@ -80,7 +80,7 @@ def test_without_verification_a_mutated_table_loads_other_code(firmware, weak, f
         board.destroy()
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_without_its_release_in_each_certificate_parts_of_two_boot_together(firmware, factory, tmp_path):
     """What test_parts_of_two_releases_never_boot_together sees refused."""
     step = build.tfa_step("tf-a-no-release-identity", firmware.release.native,
@@ -99,7 +99,7 @@ def test_without_its_release_in_each_certificate_parts_of_two_boot_together(firm
         board.destroy()
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(3)
 def test_without_counters_in_the_tpm_old_firmware_boots(firmware, factory, tmp_path):
     """What test_the_counter_that_a_board_has_is_the_least_that_boots sees refused."""
     step = build.tfa_step("tf-a-no-tpm", firmware.release.native,
@@ -115,7 +115,7 @@ def test_without_counters_in_the_tpm_old_firmware_boots(firmware, factory, tmp_p
         board.destroy()
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_without_the_cap_linux_takes_the_key(firmware, factory, tmp_path):
     """What test_after_boot_nobody_gets_the_key_even_with_the_boards_fuses sees refused."""
     step = build.optee_variant(firmware.release, "optee-no-cap",
@@ -134,7 +134,7 @@ def test_without_the_cap_linux_takes_the_key(firmware, factory, tmp_path):
         bus.close()
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(5)
 def test_without_the_watch_nobody_sees_what_is_gone_when_the_check_comes(firmware, tmp_path):
     """What test_a_change_that_is_gone_when_the_check_comes_was_seen_by_the_watch sees found."""
     step = build.optee_variant(firmware.release, "optee-no-watch",
@@ -159,7 +159,7 @@ def test_without_the_watch_nobody_sees_what_is_gone_when_the_check_comes(firmwar
         shutil.rmtree(instance.folder)
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(6)
 def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_path):
     """What test_a_trusted_application_from_linux_is_not_loaded_however_it_is_signed sees refused."""
     firmware = Firmware("lab")
@@ -178,7 +178,7 @@ def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_
     shell.close()
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_without_verity_a_changed_root_image_reaches_user_space(make_instance, firmware, tmp_path):
     line = "console=ttyAMA0 root=PARTLABEL=kapu-root-a rootfstype=erofs ro panic=-1"
     text = (ROOT / "platform/qemu-virt/dts/gateway.dts.in").read_text()

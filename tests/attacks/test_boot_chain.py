@@ -19,7 +19,7 @@ from kapu.instance import SLOT_SIZE
 from kapu.keys import ROLES, KeySet, key_set, make_key
 from kapu.paths import ROOT
 from kapu.steps import Progress
-from thirds import third
+from shares import share
 
 # Image or certificate -> what the console calls it.
 CERTIFICATES = {
@@ -75,7 +75,7 @@ def test_an_untouched_board_boots_slot_a(board):
         assert f"kapu: slot A: {what} verified" in console
 
 
-@pytest.mark.parametrize("name, where", third([(name, where) for name in CERTIFICATES | IMAGES
+@pytest.mark.parametrize("name, where", share([(name, where) for name in CERTIFICATES | IMAGES
                                                for where in ("first", "middle", "last")], lambda c: c[0]))
 def test_a_flipped_bit_in_both_slots_halts(board, name, where):
     for slot in "ab":
@@ -85,7 +85,7 @@ def test_a_flipped_bit_in_both_slots_halts(board, name, where):
     assert_halts(board, name, reason(name))
 
 
-@pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
+@pytest.mark.parametrize("name", share(list(CERTIFICATES | IMAGES)))
 def test_a_flipped_bit_in_slot_a_boots_slot_b(board, name):
     place = board.place("a", name)
     board.flip(place.offset + place.size // 3)
@@ -106,14 +106,14 @@ def place_elsewhere(board, slot: str, name: str, content: bytes) -> None:
     set_entry(board, slot, name, offset=BEHIND, size=len(content))
 
 
-@pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
+@pytest.mark.parametrize("name", share(list(CERTIFICATES | IMAGES)))
 def test_a_truncated_image_halts(board, name):
     for slot in "ab":
         set_entry(board, slot, name, size=board.place(slot, name).size // 2)
     assert_halts(board, name, reason(name))
 
 
-@pytest.mark.parametrize("name", third(list(CERTIFICATES | IMAGES)))
+@pytest.mark.parametrize("name", share(list(CERTIFICATES | IMAGES)))
 def test_a_missing_image_halts(board, name):
     for slot in "ab":
         board.flip(board.place(slot, name).entry, 0xff)  # its UUID becomes another
@@ -151,7 +151,7 @@ def places(firmware):
     return windows.load_windows(firmware.release.tfa.out)
 
 
-@pytest.mark.parametrize("name, where", third([
+@pytest.mark.parametrize("name, where", share([
     *((name, where) for name in BOUNDED for where in ("exactly", "just above")),
     *((name, where) for name in BOUNDED if name in IMAGES for where in ("just below", "far above"))], lambda c: c[1]))
 def test_an_image_larger_than_its_place_in_memory_halts(board, places, name, where):
@@ -171,7 +171,7 @@ def test_bl31_may_not_reach_into_the_data_of_the_rom(board, places, size):
     assert_halts(board, "bl31", TOO_LARGE)
 
 
-@pytest.mark.parametrize("name", third(list(IMAGES)))
+@pytest.mark.parametrize("name", share(list(IMAGES)))
 def test_a_size_beyond_the_slot_or_beyond_32_or_64_bits_halts(board, name):
     """Linux's place is larger than a slot, so that the slot is its limit."""
     offset = board.place("a", name).offset
@@ -247,7 +247,7 @@ def test_a_package_signed_by_another_root_key_halts(board, firmware, stranger, t
     assert_halts(board, "tb-fw-cert", WRONG_SIGNATURE)
 
 
-@pytest.mark.parametrize("row", third(list(certs.CHAIN)), ids=lambda row: row.fiptool_option)
+@pytest.mark.parametrize("row", share(list(certs.CHAIN)), ids=lambda row: row.fiptool_option)
 def test_one_certificate_signed_by_a_strange_key_halts(board, firmware, stranger, tmp_path, row):
     """The same statements, validly signed, but by a key that nothing above vouches for."""
     class Mixed(KeySet):
@@ -323,7 +323,7 @@ def test_each_of_two_releases_boots(board, two_releases, what):
     assert "kapu: slot A: all images verified" in board.run()
 
 
-@pytest.mark.parametrize("parts", third([parts for n in range(1, len(PARTS))
+@pytest.mark.parametrize("parts", share([parts for n in range(1, len(PARTS))
                                          for parts in itertools.combinations(PARTS, n)]),
                          ids=lambda parts: "+".join(parts))
 def test_parts_of_two_releases_never_boot_together(board, two_releases, parts):
@@ -335,7 +335,7 @@ def test_parts_of_two_releases_never_boot_together(board, two_releases, parts):
     assert_halts(board, first, OTHER_RELEASE)
 
 
-@pytest.mark.parametrize("name", third(list(CERTIFICATES)))
+@pytest.mark.parametrize("name", share(list(CERTIFICATES)))
 def test_no_certificate_of_another_release_is_taken(board, two_releases, name):
     older, newer = two_releases
     for slot in "ab":

@@ -76,7 +76,7 @@ class Lab:
         shutil.rmtree(self.instance.folder)
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_an_alarm_without_heap_is_the_reason_of_the_reset(tmp_path):
     lab = Lab(tmp_path, "lab-resets")
     try:
@@ -90,7 +90,7 @@ def test_an_alarm_without_heap_is_the_reason_of_the_reset(tmp_path):
         lab.destroy()
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_with_the_alarm_on_the_heap_it_is_lost(tmp_path):
     """What the test above sees otherwise: the monitor TA cannot say what it found, and ends."""
     lab = Lab(tmp_path, "lab-resets", "alarm-on-heap")

@@ -15,7 +15,7 @@ from attacks.corpus.bench import Bench
 from attacks.corpus.kernel import task_of, text_is_patched
 from attacks.corpus.processes import code_of, shared_library_is_changed_in_the_page_cache
 from guest import PAGE, inspect
-from thirds import third
+from shares import share
 from watched import RAM_BASE
 
 ABSENT = ("modules", "tracepoints", "io_uring")  # this kernel has none of it
@@ -29,7 +29,7 @@ def bench(tmp_path_factory):
     made.close()
 
 
-@pytest.mark.parametrize("technique", third(of_flavour(GATEWAY), lambda t: t.family), ids=lambda t: t.name)
+@pytest.mark.parametrize("technique", share(of_flavour(GATEWAY), lambda t: t.family), ids=lambda t: t.name)
 def test_is_found(bench, technique):
     before, seen, after = bench.run(technique)
     assert before == []

@@ -14,7 +14,7 @@ from attacks.corpus.bench import Bench
 from guest import inspect
 from kapu import allow, sectioned
 from kapu.paths import BUILD
-from thirds import third
+from shares import share
 
 STATE_SECTION = 5  # of the allow-list
 
@@ -32,7 +32,7 @@ def test_a_loaded_module_is_known(bench):
     assert [m["name"] for m in bench.detector.report["modules"]] == ["harmless"]
 
 
-@pytest.mark.parametrize("technique", third(of_flavour(LAB), lambda t: t.family), ids=lambda t: t.name)
+@pytest.mark.parametrize("technique", share(of_flavour(LAB), lambda t: t.family), ids=lambda t: t.name)
 def test_is_found(bench, technique):
     before, seen, after = bench.run(technique)
     assert before == []

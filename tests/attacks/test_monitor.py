@@ -18,7 +18,7 @@ from kapu.gdb import Gdb
 from kapu.qemu import CORES
 from monitored import AGAIN, RESET, WATCH, Monitor
 from shell import Shell, type_line
-from thirds import third
+from shares import share
 
 BOOT_SECONDS = 900
 NOP = struct.pack("<I", 0xd503201f)
@@ -132,7 +132,7 @@ def test_an_alarm_resets_the_gateway_and_is_remembered(gateway):
     assert (check.number, check.findings) == (1, [])
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_what_the_monitor_saw_outlives_the_power(another):
     """Cut in the grace period, before the reset: the next run says what was seen. As a deep check of that run found nothing,
     and that was written down, the one after it says nothing any more."""
@@ -154,7 +154,7 @@ def test_what_the_monitor_saw_outlives_the_power(another):
             another.monitor.wait(OVER, RESET_SECONDS)
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_who_changes_more_pages_than_the_watch_keeps_is_found(another):
     """Some of them are not judged as they were: that there are so many is an alarm, of the deep check that the first of
     them hastens or of the one after it. Each is watched on, so that a second change of it is seen too."""
@@ -173,7 +173,7 @@ def test_who_changes_more_pages_than_the_watch_keeps_is_found(another):
     another.monitor.wait(RESET, RESET_SECONDS)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(5)
 def test_a_driver_that_refuses_calls_does_not_silence_the_secure_world(another):
     """Linux' OP-TEE driver patched to fail each call: no deep check can be asked for. The secure timer's
     watch sees the patch, and resets the board when nobody comes to explain it."""
@@ -186,7 +186,7 @@ def test_a_driver_that_refuses_calls_does_not_silence_the_secure_world(another):
     assert int(another.monitor.wait(AGAIN, BOOT_SECONDS)[1]) > 0
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(3)
 def test_a_check_that_never_comes_resets_the_gateway(lab):
     lab.monitor.next_check(BOOT_SECONDS)
     lab.shell.run("systemctl stop kapu-agent")
@@ -220,7 +220,7 @@ def armed_copy(armed_lab, tmp_path):
     shutil.rmtree(instance.folder)
 
 
-@pytest.mark.parametrize("user", third(["0", "65534"]))
+@pytest.mark.parametrize("user", share(["0", "65534"]))
 def test_linux_cannot_open_the_monitor_service(armed_lab, user):
     """By any login, as root and as nobody; the same caller may open the monitor TA."""
     shell = armed_lab.shell
@@ -254,7 +254,7 @@ def quiet_lab(armed_lab):
     armed_lab.shell.run("systemctl kill -s CONT kapu-agent")
 
 
-@pytest.mark.parametrize("login", third(LOGINS))
+@pytest.mark.parametrize("login", share(LOGINS))
 def test_linux_cannot_forge_a_caller_of_the_monitor_service(quiet_lab, login):
     """Past Linux' driver, straight to OP-TEE, as the monitor TA or as nobody in particular."""
     expected = BAD_PARAMETERS if LOGINS[login] == "trusted application" else ACCESS_DENIED
@@ -289,7 +289,7 @@ def results_of(shell, calls, core: int) -> list[int | None]:
     return found
 
 
-@pytest.mark.parametrize("core", third(range(CORES)))
+@pytest.mark.parametrize("core", share(range(CORES)))
 def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     """Every PSCI function in both widths, all kinds of power states, arguments that point into the secure world, and
     functions of all other ranges: after them each core ticks, and the secure world watches."""
@@ -309,7 +309,7 @@ def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
     armed_lab.monitor.next_check(BOOT_SECONDS)
 
 
-@pytest.mark.parametrize("function, x1", third([(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)]))
+@pytest.mark.parametrize("function, x1", share([(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)]))
 def test_a_reset_that_linux_asks_for_is_a_verified_boot(armed_copy, function, x1):
     """SYSTEM_RESET and SYSTEM_RESET2: either refused, with each core ticking, or through the ROM."""
     machine = armed_copy.machine

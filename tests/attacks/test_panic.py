@@ -17,7 +17,7 @@ from kapu.paths import ROOT
 from kapu.qemu import CORES
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
-from thirds import third
+from shares import share
 from watched import LIGHT_CPU, RAM_BASE, watched_instance
 
 BOOT_SECONDS = 900
@@ -112,24 +112,24 @@ def comes_back(gateway, kind: str, context: int, core: int | str) -> None:
     assert re.search(remembered.format(core=core), gateway.monitor.wait(SAID, BOOT_SECONDS)[1])
 
 
-@pytest.mark.parametrize("core", third(range(CORES)))
+@pytest.mark.parametrize("core", share(range(CORES)))
 def test_a_panic_on_any_core_resets_the_gateway_and_is_remembered(gateway, core):
     comes_back(gateway, "panic", TICK, core)
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(6)
 def test_a_panic_in_a_call_resets_the_gateway_and_is_remembered(gateway):
     """On whatever core Linux has the monitor TA called. All of the gateway comes up again."""
     comes_back(gateway, "panic", CALL, r"\d")
     gateway.come_up()
 
 
-@pytest.mark.parametrize("kind", third([kind for kind in KINDS if kind != "panic"]))
+@pytest.mark.parametrize("kind", share([kind for kind in KINDS if kind != "panic"]))
 def test_whatever_stops_the_secure_world_resets_the_gateway_and_is_remembered(gateway, kind):
     comes_back(gateway, kind, TICK, CORES - 1)
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_without_our_panic_handler_the_gateway_freezes(firmware, tmp_path):
     """What the tests above see reset. With a lock held the other core cannot help either."""
     frozen = Panicking(saved_gateway(tmp_path / "patched", firmware, ROOT / "tests/attacks/panic.patch",

@@ -11,7 +11,7 @@ import pytest
 
 from kapu.fip import image_place
 from kapu.paths import BUILD
-from thirds import third
+from shares import share
 
 BOOT_SECONDS = 900
 BLOCK = 4096
@@ -40,7 +40,7 @@ def init_block() -> int:
     return at // BLOCK
 
 
-@pytest.mark.parametrize("what", third(["superblock", "program", "hash tree root", "hash tree leaf"]))
+@pytest.mark.parametrize("what", share(["superblock", "program", "hash tree root", "hash tree leaf"]))
 def test_a_changed_root_image_leads_to_reset(make_instance, what):
     instance = make_instance()
     facts = root_facts()
@@ -55,7 +55,7 @@ def test_a_changed_root_image_leads_to_reset(make_instance, what):
     assert "KAPU-STATUS" not in instance.machine.text()
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_a_root_image_of_another_release_leads_to_reset(make_instance):
     """Valid in itself, with a hash tree of its own, but not what the firmware names."""
     instance = make_instance()
@@ -78,7 +78,7 @@ def test_the_partition_of_the_other_slot_is_not_used(make_instance):
     instance.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_slot_b_boots_from_its_own_partition(make_instance):
     """Slot A has a bad kernel and a bad root partition: B must need neither."""
     instance = make_instance()
@@ -95,7 +95,7 @@ def test_slot_b_boots_from_its_own_partition(make_instance):
     assert "slot B, confirmed, security counter" in console  # what the secure world says runs
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(3)
 def test_a_corrupt_root_image_gives_way_to_the_other_slot(make_instance):
     """Firmware A is good, its root is not: Linux resets, and after three starts slot B is used."""
     instance = make_instance()

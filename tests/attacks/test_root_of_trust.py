@@ -26,7 +26,7 @@ from kapu.errors import KapuError
 from kapu.paths import host_environment
 from kapu.qemu import Qmp
 from native import programs
-from thirds import third
+from shares import share
 
 UP = "Primary CPU switching to normal world boot"
 OLD, NOW, NEW = 6, 7, 8
@@ -96,7 +96,7 @@ def test_booting_a_newer_release_does_not_raise_the_counter(counted, packages):
     assert "slot A: all images verified" in counted.run()
 
 
-@pytest.mark.parametrize("name", third(list(CERTIFICATES)))
+@pytest.mark.parametrize("name", share(list(CERTIFICATES)))
 @pytest.mark.parametrize("of", [OLD, NEW])
 def test_no_part_of_a_release_with_another_counter_is_taken(counted, packages, name, of):
     """Old BL2 with a new rest, new BL2 with an old part, and a part that is newer than its BL2."""

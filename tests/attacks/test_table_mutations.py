@@ -17,7 +17,7 @@ from board import VERDICT, Board
 from kapu import load
 from kapu.gdb import Gdb
 from kapu.qemu import Qmp
-from thirds import third_of
+from shares import share_of
 
 COUNT = int(os.environ.get("KAPU_MUTATIONS", "1000"))
 PARTS = 2  # pytest runs them side by side
@@ -101,7 +101,7 @@ def test_a_mutated_table_boots_the_signed_code_or_halts(debugged, part):
     source = random.Random(f"{SEED} {part}")
     outcomes = {"halted": 0, "booted": 0}
     mutations = [mutate(head, source) for _ in range(COUNT // PARTS)]
-    for i in third_of(len(mutations)):
+    for i in share_of(len(mutations)):
         changed, what = mutations[i]
         console = debugged.run_with(changed)
         if "kapu: HALT" in console:

@@ -98,7 +98,7 @@ def test_a_bus_that_passes_everything_on_does_no_harm(gateway):
     assert gateway.monitor.next_check().findings == []
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_a_reset_of_the_tpm_alone_is_told_though_all_pcrs_are_made_again(gateway):
     before, extends = gateway.pcrs(), gateway.firmware_extends()
     assert len(extends) >= 6
@@ -116,7 +116,7 @@ def test_a_reset_of_the_tpm_alone_is_told_though_all_pcrs_are_made_again(gateway
     expect_reset_and_trust(gateway)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(5)
 def test_a_pcr_that_is_extended_gets_no_quote_until_a_deep_check_has_told(gateway):
     """Extended after the deep check and the claims of the evidence, right before its quote."""
     hit = []
@@ -139,7 +139,7 @@ def test_a_pcr_that_is_extended_gets_no_quote_until_a_deep_check_has_told(gatewa
     expect_reset_and_trust(gateway)
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(6)
 def test_a_tpm_that_stays_silent_is_an_alarm_in_the_end(gateway):
     gateway.monitor.next_check()
     gateway.bus.on_command = lambda code, sent: tpm_bus.answer(0x101)  # failure mode

@@ -19,18 +19,19 @@ from guest import Guest, Kernel, inspect
 from kapu import load
 from kapu.certs import identity_of
 from kapu.paths import BUILD, host_environment
-from kapu.qemu import CPU
+from kapu.qemu import CORES, CPU
 from kapu.report import update_report
 from native import programs
 from operated import Operated
 from shell import Shell
-from thirds import third
+from shares import share
 from watched import LIGHT_CPU, watched_instance
 
 BOOT_SECONDS = 900
 EVIDENCE_MAX = 4096   # clean, without the event log
 INTERVAL = 3600       # seconds; not what is tested here
 NOP = struct.pack("<I", 0xd503201f)
+SAVED = {"gateway": (LIGHT_CPU, CORES), "lab": (CPU, 2)}  # the lab's as other stages have it, so that it is made once
 
 
 class Attested:
@@ -39,7 +40,7 @@ class Attested:
     def __init__(self, folder, flavour, **options):
         self.flavour = flavour
         self.instance = watched_instance(folder / "gw", flavour, **options) if options else \
-            snapshots.running(folder / "gw", flavour, LIGHT_CPU if flavour == "gateway" else CPU)
+            snapshots.running(folder / "gw", flavour, *SAVED[flavour])
         self.machine = self.instance.machine
         self.operated = Operated(folder / "op", flavour)
         self.operated.know_board(self.instance.folder)
@@ -247,7 +248,7 @@ def test_the_tls_key_is_in_the_secure_worlds_memory_only(lab):
     assert b"-----BEGIN CERTIFICATE-----" in normal  # it is memory of that gateway, and it is searched
 
 
-@pytest.mark.parametrize("delay", third([0.0, 0.5, 1.5]))
+@pytest.mark.parametrize("delay", share([0.0, 0.5, 1.5]))
 def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     """Its verdict is lost or right, never wrong; it is started again, dials in and is trusted."""
     words = ["attest", "first", "--json", "--timeout", "20", "--operator", lab.operated.operator.folder]
@@ -262,7 +263,7 @@ def test_an_agent_killed_in_mid_appraisal_costs_time_only(lab, delay):
     assert (status, result["verdict"]) == (0, "trusted"), result
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_cores_that_keep_the_secure_world_off_user_memory_attest(tmp_path):
     """CFG_PAN on cores that have FEAT_PAN: the attest TA's memory is reached where it is meant to be. Anything else
     would be a panic."""

@@ -12,7 +12,7 @@ from kapu import reference
 from kapu.build import release
 from kapu.paths import BUILD
 from monitored import Monitor
-from thirds import third
+from shares import share
 
 BOOT_SECONDS = 900
 
@@ -107,7 +107,7 @@ def test_the_root_image_has_no_shell_and_no_set_uid_file():
 
 # ---- What boots it again, or boots others next to it: behind the tests that look at its first boot.
 
-@pytest.mark.parametrize("cores, cpu", third([(4, "cortex-a57"), (1, "cortex-a57"), (2, "max"), (2, "cortex-a53"),
+@pytest.mark.parametrize("cores, cpu", share([(4, "cortex-a57"), (1, "cortex-a57"), (2, "max"), (2, "cortex-a53"),
                                               (2, "cortex-a72"), (2, "cortex-a76")]))
 def test_the_gateway_comes_up_on_other_processors_and_next_to_another(booted, make_instance, cores, cpu):
     """Each is a board of its own: TPM, disk and network address are not those of the one that runs. Code
@@ -126,14 +126,14 @@ def test_the_gateway_comes_up_on_other_processors_and_next_to_another(booted, ma
     assert booted.machine.text().count("BL1: Booting BL2") == 1
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_reset_boots_again(booted):
     seen = len(booted.machine.text())
     booted.machine.reset()
     booted.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS, start=seen)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(5)
 def test_after_a_power_cut_slot_a_boots_again(booted):
     machine = booted.machine
     machine.stop()

@@ -80,7 +80,7 @@ def test_a_module_built_out_of_tree_runs(lab, tmp_path):
     lab.run("rmmod hello")
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_a_key_of_the_pkcs11_ta_and_what_is_in_var_outlive_a_power_cut(lab):
     lab.run(f"{TOKEN} --init-token --slot 0 --label kapu --so-pin 12345678")
     lab.run(f"{TOKEN} --init-pin --token-label kapu --so-pin 12345678 --pin 1234")

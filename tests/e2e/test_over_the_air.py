@@ -181,7 +181,7 @@ def test_the_release_before_is_refused_as_a_rollback_and_nothing_is_fetched(air)
     assert any("refused that look like an attack: rollback" in reason["text"] for reason in now["kapu_reasons"])
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_a_release_that_does_not_come_up_goes_back_by_itself_and_says_why(air):
     """It was fetched as a patch of the release that runs. The other slot, which it was written into, gets that one again."""
     version = updates.next_version(2)

@@ -92,6 +92,7 @@ def test_linux_cannot_ask_the_boot_service_past_our_trusted_applications(gateway
     assert re.search(r"^refused (\d+) of \1$", gateway.run("kapu-boot as-linux"), re.MULTILINE)
 
 
+@pytest.mark.share(4)
 def test_a_confirmed_release_raises_the_counter_and_older_ones_never_boot_again(gateway, releases):
     """Neither does the trial itself raise it, nor anybody's word but a clean deep check with the operator's approval of
     this gateway, release and boot."""
@@ -151,7 +152,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(3)
 def test_each_refusal_names_the_attack_that_it_looks_like(gateway, releases):
     desk, new = Desk(gateway), releases[NEXT]
     for name, change, order, more in REFUSALS:
@@ -168,7 +169,7 @@ def test_each_refusal_names_the_attack_that_it_looks_like(gateway, releases):
     assert desk.request(new, 9) == "done"
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_a_trial_that_does_not_come_up_falls_back(gateway, releases):
     """The new root image is bad: each try ends in a reset by dm-verity."""
     desk = Desk(gateway)
@@ -187,7 +188,7 @@ def test_a_trial_that_does_not_come_up_falls_back(gateway, releases):
     assert (known["stage"], known["last"], known["trials"]) == ("idle", "tries gone", "1")
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(6)
 def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway, releases):
     assert Desk(gateway).request(releases[NEXT], 1) == "done"
     again = after_power_cycle(gateway)
@@ -196,7 +197,7 @@ def test_a_trial_outlives_a_power_cut_and_a_try_is_counted(gateway, releases):
     assert (now["running"], now["how"], now["tries"]) == ("B", "trial", "2")
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_an_update_whose_power_is_cut_is_completed(saved, releases, tmp_path):
     """When the request is accepted, when the trial starts, and while the confirmation raises the counter: a slice of
     tests/power_cuts.py (make powercut)."""
@@ -207,7 +208,7 @@ def test_an_update_whose_power_is_cut_is_completed(saved, releases, tmp_path):
     shutil.rmtree(gateway.machine.folder)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_a_writer_whose_power_is_cut_fills_its_slot_all_the_same(saved, releases, tmp_path):
     """While it writes the flash of the other slot, in which another release was, and while it copies the one that was
     confirmed: a slice of tests/writer_cuts.py (make powercut)."""
@@ -249,7 +250,7 @@ def with_data(shell, data: bytes) -> Shell:
     return again
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(5)
 def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     """And the board takes its own back."""
     make_token(gateway)
@@ -272,7 +273,7 @@ def test_secure_storage_of_another_board_cannot_be_read(gateway, make_instance):
     shell.close()
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_older_secure_storage_put_back_is_refused(gateway):
     """The attacker keeps a copy of the disk, and brings back what was there before."""
     make_token(gateway)
@@ -291,7 +292,7 @@ def test_older_secure_storage_put_back_is_refused(gateway):
     shell.close()
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_storage_that_lost_a_part_is_usable_again(gateway):
     """Objects without their directory, a directory without its objects, a garbled one until it is deleted."""
     make_token(gateway)
@@ -329,7 +330,7 @@ def test_storage_that_lost_a_part_is_usable_again(gateway):
     shell.close()
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(3)
 def test_linux_cannot_wear_out_the_tpm(gateway, releases):
     """Commits until they are refused: the budget's, and nothing is lost. A reset does not fill it."""
     make_token(gateway)

@@ -8,7 +8,7 @@ import pytest
 import storage
 from e2e.test_attestation import Attested
 from kapu.report import update_report
-from thirds import third
+from shares import share
 
 BOOT_SECONDS = 900  # the answer to "does it come up at all", also on a machine with much to do
 UP = "^KAPU-STATUS"  # services may still be starting; what counts is what the operator gets
@@ -69,7 +69,7 @@ def test_a_new_gateway_is_enrolled_without_a_notice(gateway):
     evidence(gateway)
 
 
-@pytest.mark.parametrize("how", third(["files deleted", "/var made anew", "directory emptied"]))
+@pytest.mark.parametrize("how", share(["files deleted", "/var made anew", "directory emptied"]))
 def test_storage_that_is_gone_starts_anew_and_the_operator_is_told(gateway, how):
     lose = {"files deleted": delete_files, "/var made anew": storage.make_var_anew,
             "directory emptied": lambda instance: empty(instance, "dirf.db")}[how]
@@ -109,7 +109,7 @@ def is_refused(gateway) -> bool:
         "starts empty" not in gateway.machine.text(secure=True)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(5)
 def test_older_storage_put_back_is_refused_and_the_present_one_is_taken(gateway):
     evidence(gateway)
     older = gateway.instance.folder / "older.img"

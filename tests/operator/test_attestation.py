@@ -114,6 +114,7 @@ def test_withheld_evidence_is_silence_and_silence_is_failure(fleet):
     assert fleet.state("pump")["why"].startswith("not trusted: silent since")
 
 
+@pytest.mark.share(4)
 def test_silence_is_failure_also_when_nobody_ran(fleet):
     fleet.enrolled("pump", "--interval", "1")
     assert fleet.state("pump")["trust"] == "trusted"

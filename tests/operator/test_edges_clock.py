@@ -12,7 +12,7 @@ import pytest
 import edges
 from releases import Updates, know
 from simulated import Fleet
-from thirds import third
+from shares import share
 
 KIND = "wrong clock"
 DAY = 86400
@@ -198,7 +198,7 @@ def test_each_command_is_in_one_of_the_tables(updates):
     assert sorted(known + list(NO_TIME)) == sorted(edges.usages(updates.fleet.kapu_program))
 
 
-@pytest.mark.parametrize("run", third(list(TESTED)), ids=lambda run: run.__name__)
+@pytest.mark.parametrize("run", share(list(TESTED)), ids=lambda run: run.__name__)
 def test_what_a_wrong_clock_wrote_does_no_harm_when_it_is_right(updates, fleet, run):
     with edges.Cases(f"{KIND}: {run.__name__}") as cases:
         run(updates, cases)

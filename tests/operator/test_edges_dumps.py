@@ -131,6 +131,7 @@ def found(report: dict) -> set[str]:
     return {finding["id"] for finding in report["findings"]}
 
 
+@pytest.mark.share(2)
 def test_each_whole_memory_is_read(world, tmp_path):
     with edges.Cases(f"{MISSING}: whole") as cases:
         for name, write in WHOLE.items():
@@ -140,6 +141,7 @@ def test_each_whole_memory_is_read(world, tmp_path):
                             json.loads(done.stdout)["absent"] == [], f"{name}, {state}: {done}")
 
 
+@pytest.mark.share(6)
 def test_memory_that_is_not_in_the_file_is_no_finding(world, tmp_path):
     """And what is wrong in the rest is one."""
     with edges.Cases(f"{MISSING}: lacking") as cases:

@@ -177,6 +177,7 @@ def left_over(folder, number) -> set[str]:
         path.name for path in folder.rglob("*.kapu-new")} if number != signal.SIGKILL else set()
 
 
+@pytest.mark.share(3)
 def test_a_command_that_is_ended_at_any_moment_leaves_no_file_in_part(world):
     with edges.Cases(f"{KIND}: moments") as cases:
         table = commands(world)

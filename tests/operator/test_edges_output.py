@@ -107,6 +107,7 @@ def clean(updates) -> None:
         shutil.copy(updates.fleet.folder / "kept.labels", files / "labels")
 
 
+@pytest.mark.share(1)
 def test_each_command_fails_whose_output_cannot_be_written(updates):
     table = rows(updates)
     assert sorted([*table, *HELP_ONLY]) == sorted(edges.usages(updates.fleet.kapu_program))

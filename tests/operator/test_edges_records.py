@@ -69,6 +69,7 @@ def each_damage(fleet, table: str, where: str):
     shutil.copy(fleet.folder / "whole.db", path)
 
 
+@pytest.mark.share(4)
 def test_a_damaged_gateway_is_shown_not_trusted_and_can_be_removed(world):
     # Not a part of what is believed of a gateway: a reason that is shown, and why an override was made.
     shown_only = ("reason", "without_record", "name")
@@ -97,6 +98,7 @@ def test_a_damaged_gateway_is_shown_not_trusted_and_can_be_removed(world):
             (world.operator.folder / "labels").write_text(f"{world.good.name} good\n{world.bad.name} bad\n")
 
 
+@pytest.mark.share(1)
 def test_a_damaged_board_record_is_shown_vouches_for_nothing_and_can_be_removed(world):
     ueid, good_board = world.bad.facts["ueid"], world.good.facts["board"].replace("-", "")
 

@@ -109,6 +109,7 @@ def ask(world, topic: str, body) -> str:
     return said
 
 
+@pytest.mark.share(5)
 def test_a_certificate_of_another_authority_does_not_take_the_place_of_a_good_one(world):
     """Not even by somebody who may speak to gateways at the enrolment broker."""
     identity = world.pump.folder / IDENTITY

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from simulated import PATIENCE, Fleet, client
-from thirds import third
+from shares import share
 
 ROUNDS = 12
 FLOODS = ("flood", "flood-lossy", "flood-large", "flood-large-lossy", "flood-retained",
@@ -36,7 +36,7 @@ def attest_all(fleet: Fleet, label: str, rounds: int = ROUNDS) -> None:
         assert done.returncode == 0, f"answer {i} was lost: {done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("how", third(list(FLOODS)))
+@pytest.mark.parametrize("how", share(list(FLOODS)))
 def test_a_gateway_that_floods_makes_no_answer_of_another_be_lost(fleet, how):
     pump, valve = fleet.enrolled("pump"), fleet.enrolled("valve")
     begin(valve, how)

@@ -113,7 +113,7 @@ def test_a_release_comes_to_all_gateways_in_waves(updates):
     assert (now["stage"], now["last"]) == ("idle", "confirmed")
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(4)
 def test_one_that_runs_the_release_already_is_confirmed_and_not_approved(updates):
     release = updates.published()
     assert updates.rollout(release, "--gateway", "pump").returncode == 0
@@ -127,7 +127,7 @@ def test_one_that_runs_the_release_already_is_confirmed_and_not_approved(updates
     assert begun(heard(updates.gateways["pump"]), "approval") == []
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(6)
 def test_progress_of_a_fetch_is_seen_by_others(updates):
     updates.gateways["pump"].behave("update takes 2500")
     release = updates.published()
@@ -252,8 +252,8 @@ def test_what_is_no_joining_is_refused(updates, words, said):
 # ---- halts ----
 
 @pytest.mark.parametrize("limit, status", [
-    ("0", "halted"), ("1", "done"), pytest.param("32%", "halted", marks=pytest.mark.third(1)),
-    pytest.param("34%", "done", marks=pytest.mark.third(1))])
+    ("0", "halted"), ("1", "done"), pytest.param("32%", "halted", marks=pytest.mark.share(1)),
+    pytest.param("34%", "done", marks=pytest.mark.share(4))])
 def test_a_wave_with_too_many_failures_is_halted_and_one_with_as_many_as_may_is_not(updates, limit, status):
     updates.gateways["tank"].behave("update answer 1")
     for label in ("pump", "valve"):
@@ -286,7 +286,7 @@ def test_a_later_wave_does_not_begin_after_a_halt(updates):
 
 
 @pytest.mark.parametrize("outcome, name", [
-    (TRIES_GONE, "tries gone"), pytest.param(BOOT_REFUSED, "refused", marks=pytest.mark.third(3))])
+    (TRIES_GONE, "tries gone"), pytest.param(BOOT_REFUSED, "refused", marks=pytest.mark.share(3))])
 def test_a_trial_that_failed_counts_with_its_outcome(updates, outcome, name):
     updates.gateways["pump"].behave(f"update fail {outcome}")
     release = updates.published()
@@ -296,7 +296,7 @@ def test_a_trial_that_failed_counts_with_its_outcome(updates, outcome, name):
     assert begun(heard(updates.gateways["pump"]), "approval") == []
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_a_gateway_that_says_nothing_fails_in_time(updates):
     updates.gateways["pump"].behave("withhold")
     release = updates.published()
@@ -307,6 +307,7 @@ def test_a_gateway_that_says_nothing_fails_in_time(updates):
 
 # ---- approvals ----
 
+@pytest.mark.share(5)
 def test_no_approval_for_evidence_that_is_not_that_of_the_trial(updates):
     """One gateway says that it is another release, one that it is not on trial, one names another boot."""
     for label, lie in zip(LABELS, ("identity", "trial", "boot")):
@@ -328,7 +329,7 @@ def test_no_approval_for_evidence_that_is_not_that_of_the_trial(updates):
 
 
 @pytest.mark.parametrize("how, why", [
-    ("finding", "text"), pytest.param("other", "", marks=pytest.mark.third(2))])
+    ("finding", "text"), pytest.param("other", "", marks=pytest.mark.share(5))])
 def test_no_approval_for_a_verdict_that_is_bad_and_then_a_halt(updates, how, why):
     pump = updates.gateways["pump"]
     pump.behave("update takes 1500")
@@ -414,7 +415,7 @@ def test_a_driver_killed_at_any_time_leaves_nothing_that_counts_twice(updates):
     assert len(set(numbers)) == len(numbers) and max(numbers) <= last and campaigns(updates, release) == 1
 
 
-@pytest.mark.third(3)
+@pytest.mark.share(6)
 def test_a_second_driver_is_refused_and_one_that_was_interrupted_can_be_resumed(updates):
     updates.gateways["pump"].behave("update takes 60000")
     release = updates.published()
@@ -478,7 +479,7 @@ def test_a_gateway_that_floods_keeps_no_other_from_its_update(updates):
 
 # ---- who gets it ----
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_gateways_that_are_not_trusted_are_left_out(updates):
     updates.gateways["tank"].behave("finding")
     assert updates.fleet.kapu("attest", "tank").returncode == 1

@@ -20,7 +20,7 @@ import pytest
 from kapu import build, closure
 from kapu.errors import KapuError
 from kapu.paths import ROOT
-from thirds import third
+from shares import share
 
 MODULES = sorted((ROOT / "tools/kapu").glob("*.py"))
 WORK = {name: value for name, value in vars(build).items()
@@ -104,7 +104,7 @@ def test_every_function_and_class_changed_in_turn_rebuilds_exactly_what_reaches_
     before = digests(folder)
     reached = {step: reached_objects(work, set()) for step, work in WORK.items()}
     wrong, changes = [], 0
-    for path in third(sorted(folder.glob("*.py"))):
+    for path in share(sorted(folder.glob("*.py"))):
         text = path.read_text()
         for name in definitions(path):
             path.write_text(changed(text, name))
@@ -127,7 +127,7 @@ def test_every_constant_changed_in_turn_rebuilds_what_names_it(tmp_path):
                                   for module, name in reached_objects(work, set())))
               for step, work in WORK.items()}
     missed, changes = [], 0
-    for path in third(sorted(folder.glob("*.py"))):
+    for path in share(sorted(folder.glob("*.py"))):
         text = path.read_text()
         for node in ast.parse(text).body:
             names = {t.id for t in ast.walk(node) if isinstance(node, ast.Assign)

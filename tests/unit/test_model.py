@@ -31,8 +31,8 @@ def states(said: str) -> int:
     return int(re.search(r"(\d+) states, stored", said)[1])
 
 
-@pytest.mark.parametrize("words", [pytest.param(("-DVAIN=6",), marks=pytest.mark.third(3), id="honest"),
-                                   pytest.param(("-DATTACK", *SMALL), marks=pytest.mark.third(1), id="attacked")])
+@pytest.mark.parametrize("words", [pytest.param(("-DVAIN=6",), marks=pytest.mark.share(3), id="honest"),
+                                   pytest.param(("-DATTACK", *SMALL), marks=pytest.mark.share(4), id="attacked")])
 def test_no_order_of_events_breaks_a_rule(tmp_path, words):
     said = search(tmp_path, *words)
     assert "errors: 0" in said and "Search not completed" not in said

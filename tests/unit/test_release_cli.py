@@ -198,7 +198,7 @@ def test_a_patch_costs_less_than_the_payload_and_gives_the_same(made, older, pat
     assert (told["patched"], told["bytes"]) == (0, (made / "payload").stat().st_size)
 
 
-@pytest.mark.third(2)
+@pytest.mark.share(2)
 def test_nobody_needs_to_trust_a_patch(made, older, patched, tmp_path):
     """Damaged at any place, cut, of another release or gone: the payload makes up for it."""
     patch = next(p for p in patched.iterdir() if re.fullmatch("patch-[0-9a-f]{32}", p.name))
@@ -299,7 +299,7 @@ def test_nothing_of_the_content_is_in_the_files_of_an_encrypted_release(made, se
     assert all(needle in index or needle in payload for needle in needles)
 
 
-@pytest.mark.third(1)
+@pytest.mark.share(1)
 def test_an_encrypted_release_is_rebuilt_and_patched_with_its_key_only(made, older, patched, secret, tmp_path):
     folder = tmp_path / "release"
     shutil.copytree(secret, folder)

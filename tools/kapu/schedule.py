@@ -21,7 +21,7 @@ class Stage:
     needs: tuple[str, ...] = ()  # stages without whose success it cannot run
     alone: bool = False  # it measures time: nothing else runs meanwhile
     heavy: bool = False  # not run unless it is named, or everything is
-    third: int | None = None  # of three runs (tests/thirds.py), the one that does it; and as above
+    share: int | None = None  # the one that it is in (tests/shares.py); and as above
 
 
 def cores_of_host() -> int:
