@@ -248,6 +248,17 @@ static int take_release(const char *firmware, struct fusebox_factory *y)
     return 0;
 }
 
+/* Operators enrol no board whose TPM shows none. */
+static void tell_certificate(struct tpm2 *tpm)
+{
+    struct tpm2_nv nv;
+
+    if (tpm2_nv_read_public(tpm, FUSEBOX_NV_EK_CERTIFICATE, &nv) != 0)
+        fprintf(stderr,
+                "  the TPM has no endorsement certificate, and operators enrol no board without: "
+                "give it by --ek-certificate and --again\n");
+}
+
 static int provision(const struct options *o)
 {
     struct fusebox_board board = {0};
@@ -279,8 +290,10 @@ static int provision(const struct options *o)
     set_first_record(&y, updates);
     err = fusebox_factory_provision(&y, &board);
     status = err == 0 ? outputs_keep(&to, &issuer, &board, o) : failed(&y, err);
-    if (status == EXIT_DONE)
+    if (status == EXIT_DONE) {
         printf("provisioned board %s\n", uuid_text(board.id, text));
+        tell_certificate(&s.tpm);
+    }
 out:
     outputs_drop(&to);
     signer_close(&issuer);

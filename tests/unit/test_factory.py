@@ -106,6 +106,22 @@ def test_a_record_that_cannot_be_written_leaves_no_provisioned_board(board, monk
     assert json.loads(tpm.show(board, True))["record"]["fits"]
 
 
+def provisioned(folder, *words) -> str:
+    """What the command says of a board that it provisions."""
+    with tpm.served(folder) as socket:
+        done = subprocess.run([tpm.operator_tool(), "factory", "provision", "--tpm", socket, "--fuses", folder / tpm.FUSES,
+                               "--id", BOARD, "--root-key-hash", "11" * 32, *tpm.record_options(folder), *words],
+                              env=host_environment(), capture_output=True, text=True, check=True)
+    return done.stderr
+
+
+def test_a_tpm_without_an_endorsement_certificate_is_told(board):
+    """Whether it came from its maker with one, or from --ek-certificate."""
+    assert "the TPM has no endorsement certificate" in provisioned(board)
+    provision(board, again=True)
+    assert "certificate, and" not in provisioned(board, "--again")
+
+
 FIRMWARE = BUILD / "gateway" / "firmware.fip"
 
 
@@ -118,7 +134,7 @@ def test_the_tpm_names_the_release_that_the_board_is_shipped_with(board):
 
 
 def test_without_firmware_it_names_none_and_says_so(board):
-    provision(board)
+    assert "no --firmware is given" in provisioned(board)
     assert "release" not in json.loads(tpm.show(board, True)) and tpm.named_release(board) is None
     assert "starts          any signed release" in tpm.show(board, False)
 
