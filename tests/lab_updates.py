@@ -18,7 +18,7 @@ from kapu.steps import Progress
 from kapu.updates import make_publishable, next_version
 from shell import Shell
 from writer_protocol import content_of
-from watched import LIGHT_CPU, watched_instance
+from watched import LIGHT_CPU, ship, watched_instance
 
 OLD, NOW, NEXT = 1, 2, 3  # security counters of releases
 MARKED = ("bl2", "bl31", "linux", "device-tree")  # images of which each release has its own
@@ -91,7 +91,7 @@ def save_gateway(folder: Path, releases: dict[int, updates.Release], other: int 
     """A lab gateway that has come up with NOW from slot A; NEXT lies in slot B, or nothing. To go on from:
     snapshots.restored()."""
     instance = watched_instance(folder / "gw", "lab", cpu=LIGHT_CPU)
-    instance.write_firmware("a", releases[NOW].package)
+    ship(instance, releases[NOW].package)
     if other:
         instance.write_firmware("b", releases[other].package)
     else:

@@ -76,6 +76,13 @@ class WatchedMachine(Machine):
                         "-gdb", f"unix:{self.folder / 'gdb.sock'},server=on,wait=off"]
 
 
+def ship(instance: Instance, package: Path, slots: str = "a") -> None:
+    """The board leaves the factory with another firmware package than the build's."""
+    for slot in slots:
+        instance.write_firmware(slot, package)
+    instance.provision(again=True)
+
+
 def watched_instance(folder: Path, flavour: str = "gateway", **options) -> Instance:
     return as_watched(Instance.create(folder, flavour, **options))
 

@@ -25,7 +25,7 @@ from monitored import Monitor
 from shell import Shell
 from shares import share
 from tpm_bus import TpmBus
-from watched import watched_instance
+from watched import ship, watched_instance
 
 PATCH = ROOT / "tests" / "attacks" / "no-verification.patch"
 BOOT_SECONDS = 900
@@ -141,8 +141,7 @@ def test_without_the_watch_nobody_sees_what_is_gone_when_the_check_comes(firmwar
                                ROOT / "tests" / "attacks" / "no-watch.patch")
     step.build(Progress())
     instance = watched_instance(tmp_path / "gw")
-    instance.write_firmware("a", firmware.make(tmp_path / "package",
-                                               images={"optee": step.out / "optee.bin"}))
+    ship(instance, firmware.make(tmp_path / "package", images={"optee": step.out / "optee.bin"}))
     monitor = Monitor(instance.machine)
     instance.machine.start()
     try:
@@ -166,8 +165,7 @@ def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_
     step = build.optee_variant(firmware.release, "optee-ree-fs-ta", options=("CFG_REE_FS_TA=y",))
     step.build(Progress())
     instance = make_instance("lab")
-    instance.write_firmware("a", firmware.make(tmp_path / "package",
-                                               images={"optee": step.out / "optee.bin"}))
+    ship(instance, firmware.make(tmp_path / "package", images={"optee": step.out / "optee.bin"}))
     shutil.copy(open_program(tmp_path), instance.folder / "share")
     instance.machine.start()
     shell = Shell(instance.machine)
@@ -187,7 +185,7 @@ def test_without_verity_a_changed_root_image_reaches_user_space(make_instance, f
     subprocess.run(["dtc", "-I", "dts", "-O", "dtb", "-o", tree, source], check=True,
                    env=host_environment(), capture_output=True)
     instance = make_instance()
-    instance.write_firmware("a", firmware.make(tmp_path / "package", images={"device-tree": tree}))
+    ship(instance, firmware.make(tmp_path / "package", images={"device-tree": tree}))
     image = (BUILD / "gateway" / "root.img").read_bytes()
     product = (BUILD / "gateway" / "root-tree/usr/lib/os-release").read_bytes()
     shown = b'PRETTY_NAME="'  # what kapu-status prints

@@ -17,7 +17,7 @@ from kapu.paths import ROOT
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
 from shell import Shell
-from watched import watched_instance
+from watched import ship, watched_instance
 
 BOOT_SECONDS = 900
 CHECK_SECONDS = 600
@@ -35,8 +35,7 @@ class Lab:
         step = build.optee_variant(firmware.release, "optee-lab-" + "-".join(patches), *paths)
         step.build(Progress())
         self.instance = watched_instance(folder / "gw", "lab")
-        self.instance.write_firmware("a", firmware.make(folder / "package",
-                                                        images={"optee": step.out / "optee.bin"}))
+        ship(self.instance, firmware.make(folder / "package", images={"optee": step.out / "optee.bin"}))
         build_tools(self.instance.folder / "share")
         self.machine = self.instance.machine
         self.monitor = Monitor(self.machine)

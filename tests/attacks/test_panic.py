@@ -18,7 +18,7 @@ from kapu.qemu import CORES
 from kapu.steps import Progress
 from monitored import AGAIN, RESET, Monitor
 from shares import share
-from watched import LIGHT_CPU, RAM_BASE, watched_instance
+from watched import LIGHT_CPU, RAM_BASE, ship, watched_instance
 
 BOOT_SECONDS = 900
 RESET_SECONDS = 60
@@ -48,9 +48,7 @@ def saved_gateway(folder, firmware, *patches):
     step = build.optee_variant(firmware.release, "optee-" + "-".join(p.stem for p in patches), *patches)
     step.build(Progress())
     instance = watched_instance(folder / "gw", cpu=LIGHT_CPU)
-    package = firmware.make(folder / "package", images={"optee": step.out / "optee.bin"})
-    for slot in "ab":
-        instance.write_firmware(slot, package)
+    ship(instance, firmware.make(folder / "package", images={"optee": step.out / "optee.bin"}), "ab")
     instance.machine.start()
     snapshots.come_up(instance.machine, "gateway")
     snapshots.save(instance, folder / "saved")
