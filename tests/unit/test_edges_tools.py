@@ -64,7 +64,8 @@ DESTROYS = {
     "gateway run": None, "gateway start": None, "gateway console": None, "gateway status": None, "gateway tpm": None,
     "gateway stop": ("what is in memory; on purpose", "tests/e2e/test_boot.py"),
     "gateway reset": ("the same", "tests/e2e/test_boot.py"),
-    "gateway flash": ("both slots; whether any process has the board, and the files of the build", HERE),
+    "gateway flash": ("both slots; whether any process has the board, the files of the build, and its TPM, which "
+                      "names a release", "tests/unit/test_factory.py"),
     "gateway factory": ("keys of a TPM; as kapu factory, and whether any process has the board", HERE),
     "gateway destroy": ("a board; whether any process has it", HERE),
     "broker create": ("nothing; a folder that is there stays", HERE),

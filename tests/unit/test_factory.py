@@ -2,6 +2,7 @@
 """What kapu factory signs, and that nothing is half done when it cannot."""
 
 import json
+import runpy
 import subprocess
 
 import pytest
@@ -9,11 +10,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from kapu import certs, fip, reference, tpm
+from kapu import certs, fip, instance, reference, tpm
 from kapu.cbor import cbor
 from kapu.errors import KapuError
 from kapu.keys import make_key
-from kapu.paths import BUILD, host_environment
+from kapu.paths import BUILD, ROOT, host_environment
+from kapu.steps import digest_file
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "2718"
@@ -137,6 +139,30 @@ def test_without_firmware_it_names_none_and_says_so(board):
     assert "no --firmware is given" in provisioned(board)
     assert "release" not in json.loads(tpm.show(board, True)) and tpm.named_release(board) is None
     assert "starts          any signed release" in tpm.show(board, False)
+
+
+def gateway(monkeypatch, *words):
+    """tools/gateway, in this process."""
+    monkeypatch.setattr("sys.argv", ["gateway", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "tools" / "gateway"), run_name="__main__")
+    return ended.value.code
+
+
+def test_a_board_is_not_flashed_with_a_release_that_it_would_not_start(tmp_path, monkeypatch, capsys):
+    """The build of another flavour stands for a newer one."""
+    monkeypatch.setattr(instance, "INSTANCES", tmp_path)
+    assert gateway(monkeypatch, "create", "edge") == 0
+    facts, slots = tmp_path / "edge" / "instance.json", tmp_path / "edge" / "slots.img"
+    assert gateway(monkeypatch, "flash", "edge") == 0
+    facts.write_text(facts.read_text().replace('"gateway"', '"lab"'))
+    before = digest_file(slots)
+    capsys.readouterr()
+    assert gateway(monkeypatch, "flash", "edge") == 1
+    assert "its TPM names release" in capsys.readouterr().err and digest_file(slots) == before
+    assert gateway(monkeypatch, "flash", "edge", "--force") == 0 and digest_file(slots) != before
+    assert gateway(monkeypatch, "factory", "edge", "--again") == 0 and gateway(monkeypatch, "flash", "edge") == 0
+    assert tpm.named_release(tmp_path / "edge") == certs.identity_of(BUILD / "lab" / "firmware.fip").hex()
 
 
 def damaged(folder, what: str):
