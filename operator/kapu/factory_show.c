@@ -116,8 +116,8 @@ static void print_table(const struct facts *x)
     else
         printf("boot state        slot %c, confirmed\n", 'A' + x->state.slot);
     printf("  starts          %s\n", names_release(&x->state)
-                                          ? hex(x->state.confirmed, sizeof(x->state.confirmed), text)
-                                          : "any signed release: none was named or confirmed yet");
+                                         ? hex(x->state.confirmed, sizeof(x->state.confirmed), text)
+                                         : "any signed release: none was named or confirmed yet");
     printf("last update       %s\n",
            x->updates.trial ? "on trial"
                             : update_outcome_name((enum update_outcome)x->updates.last));
@@ -148,8 +148,7 @@ static void print_json(const struct facts *x)
     printf("\"slot\": \"%c\", \"trial\": %s, \"tries\": %u, ", 'a' + x->state.slot,
            x->state.trial ? "true" : "false", x->state.tries);
     if (names_release(&x->state))
-        printf("\"release\": \"%s\", ",
-               hex(x->state.confirmed, sizeof(x->state.confirmed), text));
+        printf("\"release\": \"%s\", ", hex(x->state.confirmed, sizeof(x->state.confirmed), text));
     printf("\"update_trial\": %s, \"last_update\": \"%s\", ", x->updates.trial ? "true" : "false",
            update_outcome_name((enum update_outcome)x->updates.last));
     printf("\"locked_out\": %s, \"owner_set\": %s, \"pcrs\": {",
