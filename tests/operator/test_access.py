@@ -56,6 +56,7 @@ def two(fleet):
     return fleet.enrolled("pump"), fleet.enrolled("valve")
 
 
+@pytest.mark.share(3)
 def test_a_gateway_hears_nothing_of_another(fleet, two):
     pump, valve = two
     filters = ["#", "kapu/#", f"kapu/1/{pump.name}/#", f"kapu/1/{pump.name}/request",

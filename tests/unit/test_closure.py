@@ -320,6 +320,7 @@ SIGNED = {"tf-a", "firmware-gateway", "reference-gateway"}
     ("paths.py", KERNEL | SIGNED | {"native", "operator", "root-gateway"}, set()),
     ("qemu.py", set(), KERNEL | SIGNED | {"native", "operator", "root-gateway", "optee-gateway"}),
 ])
+@pytest.mark.share(5)
 def test_a_changed_module_changes_the_keys_of_the_steps_that_use_it(keys_after, module, rebuilt, kept):
     before, now = keys_after[""], keys_after[module]
     changed_keys = {name for name in before if before[name] != now[name]}

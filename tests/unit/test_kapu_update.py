@@ -280,6 +280,7 @@ def test_a_server_that_is_down_is_waited_for_and_a_halt_stops_a_download(gateway
     assert gateway.slot_is_new(1)
 
 
+@pytest.mark.share(3)
 def test_a_server_that_sends_too_much_is_told_to_the_secure_world(gateway, server):
     (server / "endless").write_text("")
     gateway.start()

@@ -210,6 +210,7 @@ def gateway_of(server, tmp_path):
         gateway.process.wait()
 
 
+@pytest.mark.share(1)
 def test_an_encrypted_release_gets_into_both_slots_in_16_mib_of_memory_and_its_key_is_gone(gateway_of, server, large):
     gateway = gateway_of(large)
     assert gateway.ask(large.install())["work"] == FETCHING
