@@ -56,16 +56,20 @@ RUNNING = Running()
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Leave out the tests of other shares, and note them down for tools/trust-report."""
-    part = shares.chosen()
-    left = [item for item in items if part is not None and (mark := item.get_closest_marker("share"))
-            and mark.args[0] - 1 != part]
+    left = [item for item in items if not shares.takes(item.get_closest_marker("share"))]
+    for cases in shares.of_functions(item for item in items if item.get_closest_marker("dealt")):
+        left += set(cases) - set(shares.share(cases))
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
     note = os.environ.get("KAPU_LEFT_OUT")
     if note:
-        Path(note).write_text("".join(f"{name}\n" for name in sorted(
-            {item.nodeid.partition("/")[2].split("[")[0] for item in left})))
+        Path(note).write_text("".join(f"{name}\n" for name in sorted(functions(left) - functions(items))))
+
+
+def functions(items) -> set[str]:
+    """FILE::TEST of each, below tests/."""
+    return {item.nodeid.partition("/")[2].split("[")[0] for item in items}
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -28,6 +28,19 @@ def share(items: list, key=lambda item: None) -> list:
             == part % min(PARTS, len(group))]
 
 
+def takes(mark) -> bool:
+    """Whether this run does a test with a mark, @pytest.mark.share(2), or none."""
+    return mark is None or chosen() in (None, mark.args[0] - 1)
+
+
+def of_functions(items) -> list[list]:
+    """pytest's items by their functions: the cases of each."""
+    functions: dict = {}
+    for item in items:
+        functions.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return list(functions.values())
+
+
 def share_of(number: int) -> range:
     """The same of a number of attempts."""
     part = chosen()

@@ -200,6 +200,7 @@ def padded(firmware, folder, name: str, size: int):
     return path
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["bl2", "bl31", "optee", "device-tree"])
 def test_a_signed_image_that_fills_its_place_boots(board, firmware, places, tmp_path, name):
     image = padded(firmware, tmp_path, name, places[name].size)
@@ -222,6 +223,7 @@ def test_a_signed_linux_that_fills_the_slot_boots(board, firmware, tmp_path):
         firmware.make(tmp_path / "larger", images={"linux": image})
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name, more", [("bl2", 1), ("bl31", 1), ("optee", 1), ("device-tree", 1),
                                         *(("bl31", size - 0x5e000) for size in FORMER_BL31[1:])])
 def test_a_signed_image_larger_than_its_place_gives_way_to_the_other_slot(board, firmware, places,
@@ -362,6 +364,7 @@ def test_a_changed_command_line_halts(board):
     assert_halts(board, "device-tree", WRONG_HASH)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("attack", ["erased", "zeros", "magic", "serial", "no end", "twice",
                                     "outside", "overflow", "into the table"])
 def test_a_broken_table_of_contents_halts(board, attack):
@@ -420,6 +423,7 @@ def crashing(firmware, tmp_path_factory):
                          images={"bl2": step.out / "bl2.bin"})
 
 
+@pytest.mark.share(5)
 def test_a_slot_that_crashes_gives_way_to_the_other(board, crashing):
     board.write_package("a", crashing)
     console = board.run()

@@ -457,6 +457,7 @@ def first_two_swapped():
     return change
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("pcr, change", [(0, substituted), (8, substituted), (9, substituted),
                                          (0, dropped), (8, dropped), (9, added)])
 def test_a_measurement_that_the_bus_falsifies_halts_the_board(board, bus, pcr, change):

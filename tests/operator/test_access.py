@@ -69,6 +69,7 @@ def test_a_gateway_hears_nothing_of_another(fleet, two):
         fleet, "operators", ["kapu/1/+/reply"], during=ask, **of_kapu(fleet.operator))
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("topic", ["kapu/1/{pump}/reply", "kapu/1/{pump}/request",
                                    "kapu/1/{valve}/request", "kapu/1/enrol/{pump}/reply",
                                    "kapu/1/{valve}/other", "anything", "$SYS/x"])
@@ -147,6 +148,7 @@ def test_kapu_itself_asks_and_does_not_answer(fleet):
         assert refused(publish(fleet, "operators", topic, **identity))
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("broker, side", [("main", "gateways"), ("main", "operators"),
                                           ("enrolment", "gateways"), ("enrolment", "operators")])
 def test_plain_text_and_old_tls_are_refused(fleet, broker, side):

@@ -75,6 +75,7 @@ def test_an_update_that_was_given_up_is_told_and_changes_no_verdict(fleet):
     ("withhold", 3, "no answer"),
     ("error", 3, "no answer"),
 ])
+@pytest.mark.dealt
 def test_what_is_not_evidence_of_this_gateway_changes_nothing(fleet, behaviour, status, told):
     gateway = fleet.enrolled("pump")
     before = fleet.state("pump")
@@ -229,6 +230,7 @@ def strangers_keys(folder) -> KeySet:
     ("stranger", "signed by a key that is not believed"),
     ("empty", "is empty"),
 ])
+@pytest.mark.dealt
 def test_reference_values_are_believed_by_their_signature_alone(fleet, tmp_path, forgery, told):
     gateway = fleet.gateway("pump")
     path = fleet.release_file(gateway, keys=strangers_keys(tmp_path / "stranger")

@@ -19,6 +19,7 @@ def restart(fleet, broker="main"):
     fleet.operator.start(broker)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("delay", [0, 0.3, 0.8, 1.2])
 def test_a_broker_killed_in_mid_appraisal_costs_time_only(fleet, delay):
     gateway = fleet.enrolled("pump")

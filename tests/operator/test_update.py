@@ -563,6 +563,7 @@ def without(name):
     return remove
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("spoil, why", [
     (one_signature, "1 of the release keys signed it, of which 2 must"), (signed_by_strangers, "0 of the release keys"),
     (other_manifest, "0 of the release keys"), (changed("payload"), "payload"), (changed("payload", 40), "payload"),
@@ -592,6 +593,7 @@ def test_a_folder_that_is_there_with_other_content_is_not_touched(published):
     assert published.kapu("publish", release.folder, "--to", published.web, "--folder", "another").returncode == 0
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("place, taken", [
     ("NAME", False), ("NAME/payload", False), (".NAME.kapu-new", True), (".NAME.kapu-new/.kapu-new", True),
     ("NAME/.kapu-new", True), ("NAME/PATCH", True)])

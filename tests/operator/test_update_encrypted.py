@@ -119,6 +119,7 @@ def patches(release, name: str) -> dict[str, bytes]:
     return {name: frame, f"{name}.index": cbor({0: 1, 1: sha(b"old"), 2: 3, 3: 0, 4: table})}
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("bad", ["", ".index"], ids=["patch", "index"])
 def test_a_patch_is_published_only_if_it_is_encrypted_too(updates, bad):
     """By the key of this release; of one that is not encrypted nothing is asked."""
@@ -195,6 +196,7 @@ def only_salt(folder):
     (folder / "payload").write_bytes((folder / "payload").read_bytes()[:16])
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("change, why", [
     (no_key, "nothing can be done with it without its key"), (other_key, "is the key of another release"),
     (short_key, "not a key of 32 bytes"), (long_key, "not a key of 32 bytes"), (readable_key, "others than its owner"),

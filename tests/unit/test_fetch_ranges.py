@@ -289,6 +289,7 @@ BAD = {
 BROKEN_CHUNKS = ("zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "\r\n", " 5\r\n", "0x5\r\n", "5", "5\r\nabcdefgh\r\n", "5\r\nab")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", BAD)
 def test_other_answers_are_refused_for_what_they_are_and_the_next_fetch_works(server, fetcher, name):
     fault, answer = BAD[name]
@@ -430,6 +431,7 @@ SLOW = {
 }
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", SLOW)
 def test_what_is_slower_than_the_least_speed_is_ended(server, name):
     server.fault = SLOW[name]
@@ -545,6 +547,7 @@ def test_the_last_offset_and_the_longest_names_are_asked_for(server, fetcher):
     got(fetcher, "refused", file="x" * 128)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("base", [
     "", "http://", "http:///x", "https://127.0.0.1", "ftp://127.0.0.1", "file:///etc", "127.0.0.1", "HTTP://127.0.0.1",
     "http://user@127.0.0.1", "http://user:secret@127.0.0.1", "http://127.0.0.1:", "http://127.0.0.1:0",

@@ -277,6 +277,7 @@ def test_a_key_for_a_release_that_is_not_encrypted_is_refused(gateway_of, plain)
     assert gateway.ended() == 0 and gateway.slot_has_it(1)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name, at", [("index", 3), ("index", 100), ("payload", 3), ("payload", 5000)])
 def test_flipped_ciphertext_or_salt_is_waited_out(gateway_of, small, name, at):
     path = small.folder / name

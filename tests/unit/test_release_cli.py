@@ -125,6 +125,7 @@ def code_absolute(content: bytes) -> bytes:
     return struct.pack(f"<{len(words)}I", *words)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_make_that_is_ended_leaves_nothing_or_what_the_next_one_replaces(tmp_path, number):
     out, new = tmp_path / "release", tmp_path / "release.kapu-new"
@@ -228,6 +229,7 @@ def test_a_patch_from_itself_is_none(made):
     assert sorted(p.name for p in made.iterdir()) == ["index", "manifest", "payload"]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name, says", [("payload", "frame .* does not give the blocks|ends before frame"),
                                         ("index", "is not the index of this release")])
 def test_a_damaged_payload_or_index_gives_no_release(made, tmp_path, name, says):
@@ -358,6 +360,7 @@ def test_the_root_image_of_another_build_is_not_taken(tmp_path):
     assert "the root image that the firmware names has" in said
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", [n for n in entries(FIRMWARE, 0) if n.endswith("cert")])
 def test_a_certificate_of_another_release_is_noticed(tmp_path, name):
     """The firmware with one certificate of the lab's, in its place."""
@@ -371,6 +374,7 @@ def test_a_certificate_of_another_release_is_noticed(tmp_path, name):
     assert "of another release" in said and str(mixed) in said
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", [n for n in entries(FIRMWARE, 0) if n.endswith("cert") or n == "device-tree"])
 def test_a_part_that_is_missing_or_garbled_is_named(tmp_path, name):
     place = entries(FIRMWARE, 0)[name]
@@ -403,6 +407,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
 
 # ---- signatures ----
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("who", [c for n in range(5) for c in itertools.combinations(PEOPLE, n)],
                          ids=lambda who: "+".join(who) or "nobody")
 def test_two_of_the_three_must_sign(keys, manifest, who):

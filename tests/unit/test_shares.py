@@ -8,6 +8,7 @@ import pytest
 
 from attacks.corpus import FAMILIES, TECHNIQUES
 from kapu.paths import ROOT
+import shares
 from shares import PARTS, share, share_of
 
 ALL = tuple(str(number + 1) for number in range(PARTS))
@@ -43,6 +44,21 @@ def test_all_is_all(monkeypatch, text):
 def test_the_order_stays(monkeypatch):
     monkeypatch.setenv("KAPU_SHARE", "1")
     assert share(list(range(9))) == [0, 6]
+
+
+class Case:
+    """As pytest has it."""
+
+    def __init__(self, function: str, number: int):
+        self.nodeid = f"{function}[{number}]"
+
+
+def test_the_cases_of_each_function_are_dealt_out_by_themselves(monkeypatch):
+    cases = [Case(function, number) for number in range(8) for function in ("a", "b")]
+    runs = [of(monkeypatch, part, lambda: [case.nodeid for group in shares.of_functions(cases) for case in share(group)])
+            for part in ALL]
+    assert sorted(sum(runs, [])) == sorted(case.nodeid for case in cases)
+    assert all({name[0] for name in run} == {"a", "b"} for run in runs)
 
 
 def shares_of(test: str) -> set[int]:
