@@ -40,7 +40,8 @@ TOOLS = {
     "kapu/btf.py": "a result", "kapu/gdb.py": "a result", "kapu/patchsites.py": "a result", "kapu/symbols.py": "a result",
     "kapu/inputs.py": "inputs", "kapu/commands.py": "logs", "kapu/fip.py": "images", "kapu/sectioned.py": "results",
     "kapu/errors.py": "/dev/null, to write to", "kapu/patience.py": "logs, /proc", "kapu/ending.py": "/proc",
-    "kapu/rootkit.py": "a result", "kapu/schedule.py": "/proc", "rootimage.py": "files that are copied, and its own rules again",
+    "kapu/rootkit.py": "a result", "kapu/schedule.py": "/proc", "kapu/tidied.py": "C files to be hashed, and JSON of meson",
+    "rootimage.py": "files that are copied, and its own rules again",
 }
 
 

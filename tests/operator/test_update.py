@@ -469,7 +469,7 @@ def test_a_gateway_that_floods_keeps_no_other_from_its_update(updates):
     release = updates.published()
     floods.tell("flood-large")
     floods.wait_for("flooding")
-    done = updates.rollout(release, "--all", "--waves", "100", "--limit", "1", "--timeout", "25")
+    done = updates.rollout(release, "--all", "--waves", "100", "--limit", "1", "--timeout", str(PATIENCE))
     floods.behave("good")
     assert done.returncode == 0, done.stdout + done.stderr
     states = updates.state(release)
