@@ -630,7 +630,7 @@ MESON_FILES = (ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION
 
 
 def operator_step() -> Step:
-    return Step("operator", build_operator, needs=[qcbor_step()],
+    return Step("operator", build_operator, shared=True, needs=[qcbor_step()],
                 files=[*MESON_FILES, ROOT / "operator", ROOT / "tools/sign"],
                 values=[compiler_version("gcc", "--version")])
 
@@ -664,7 +664,7 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     clang = compiler_version("clang-16", "--version")
     kernel = ROOT / "gateway" / "kernel"
     # of lib/ what this program uses: TF-A would be built again with each change there
-    native = Step("native", build_native,
+    native = Step("native", build_native, shared=True,
                   files=[ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "VERSION",
                          ROOT / "tools/sign", ROOT / "operator/files", ROOT / "lib/base"],
                   values=[compiler_version("gcc", "--version")])
@@ -686,7 +686,7 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
     sysroot, libcurl = sysroot_step(), curl_step()
-    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
+    programs = Step("programs", build_programs, shared=True, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
                            ROOT / "wire", ROOT / "operator/files", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[programs],
@@ -699,7 +699,7 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
                 + ([kernel / "cmdline-lab"] if flavour == "lab" else []),
                 values=[flavour, package_version("device-tree-compiler")])
     introspect = ROOT / "lib" / "introspect"
-    kernel_profile = Step(f"profile-{flavour}", build_profile, needs=[linux],
+    kernel_profile = Step(f"profile-{flavour}", build_profile, shared=True, needs=[linux],
                           files=[introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root, kernel_profile], values=[flavour],
                       files=policies(flavour))
