@@ -310,7 +310,7 @@ def test_no_core_leaves_the_secure_worlds_sight(armed_lab, core):
 
 
 @pytest.mark.share(4)
-@pytest.mark.parametrize("function, x1", share([(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)]))
+@pytest.mark.parametrize("function, x1", [(0x84000009, 0), (0x84000012, 0), (0xc4000012, 0)])
 def test_a_reset_that_linux_asks_for_is_a_verified_boot(armed_copy, function, x1):
     """SYSTEM_RESET and SYSTEM_RESET2: either refused, with each core ticking, or through the ROM."""
     machine = armed_copy.machine
