@@ -686,7 +686,8 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
     if seed:  # an integrator's own layout of kernel structures; see docs/hardening.md
         linux.environment["KAPU_RANDSTRUCT_SEED"] = seed
     sysroot, libcurl = sysroot_step(), curl_step()
-    programs = Step("programs", build_programs, shared=True, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
+    # in build/: a program knows where its sources are from where it was compiled (__FILE__), and a release is made of it
+    programs = Step("programs", build_programs, needs=[qcbor_step(), sysroot, libcurl], values=[cross_gcc],
                     files=[*MESON_FILES, *(ROOT / "gateway" / name for name in PROGRAM_FOLDERS),
                            ROOT / "wire", ROOT / "operator/files", PLATFORM / "arm64.cross"])
     root = Step(f"root-{flavour}", build_root, needs=[programs],
