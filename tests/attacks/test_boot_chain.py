@@ -163,6 +163,7 @@ def test_an_image_larger_than_its_place_in_memory_halts(board, places, name, whe
     assert_halts(board, name, TOO_LARGE if size > limit else reason(name))
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("size", FORMER_BL31)
 def test_bl31_may_not_reach_into_the_data_of_the_rom(board, places, size):
     assert places["bl31"].size == 0x5e000
@@ -314,6 +315,7 @@ def mix(board, slot: str, package, newer, names) -> None:
         behind += len(content) + 4095 & -4096
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("what", ["older", "newer", "newer, put together"])
 def test_each_of_two_releases_boots(board, two_releases, what):
     """What the mixtures below are made of is good, and so is the way in which they are put together."""

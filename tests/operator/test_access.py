@@ -197,6 +197,7 @@ def test_nothing_is_retained(fleet):
                   **of_kapu(fleet.operator)) == ""
 
 
+@pytest.mark.share(1)
 def test_a_gateways_certificate_does_not_make_a_broker(fleet, tmp_path):
     """With it, and the name of another, a gateway in the middle would hear questions."""
     pump = fleet.enrolled("pump")

@@ -60,6 +60,7 @@ def test_a_record_that_does_not_fit_is_not_enough(fleet, other, told):
     ("older", "is known that is not older than it"),
     ("future", "with a date that is to come"),
 ])
+@pytest.mark.dealt
 def test_a_record_is_believed_by_its_signature_and_date(fleet, tmp_path, forgery, told):
     gateway = fleet.gateway("pump", record=False)
     now = int(time.time() * 1000)

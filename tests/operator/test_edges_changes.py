@@ -92,6 +92,7 @@ def test_a_watch_notices_what_changes(fleet):
         cases.check(str(folder / "policy") in said and "line 1" in said, said)
 
 
+@pytest.mark.share(4)
 def test_what_is_read_at_the_start_stays(fleet):
     """A watch goes on with what it has read; the next start reads it again."""
     folder = fleet.operator.folder

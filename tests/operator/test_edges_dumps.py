@@ -155,6 +155,7 @@ def test_memory_that_is_not_in_the_file_is_no_finding(world, tmp_path):
                             f"{name}, {state}: {done.stderr} {found(report)}")
 
 
+@pytest.mark.share(1)
 def test_a_file_that_is_cut_anywhere_is_no_finding(world, tmp_path):
     """Each format, cut at places of its beginning: what it has is looked at, what it lacks is said."""
     random_ = random.Random(SEED)

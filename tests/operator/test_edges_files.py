@@ -208,6 +208,7 @@ def test_files_of_the_operators_folder(world):
             try_out(world, cases, name, place)
 
 
+@pytest.mark.share(5)
 def test_files_that_commands_are_given(world):
     with edges.Cases(f"{KIND}: given") as cases:
         for name, place in world.given.items():
@@ -243,6 +244,7 @@ def protection(place: tuple[str, str]) -> str | None:
     return None
 
 
+@pytest.mark.share(3)
 def test_flipped_bits_of_what_is_signed_are_named(world):
     """And each file that a command is given has its place in the table."""
     random_ = random.Random(15)

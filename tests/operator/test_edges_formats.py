@@ -68,6 +68,7 @@ def world(tmp_path_factory):
     fleet.end()
 
 
+@pytest.mark.share(3)
 def test_a_foreign_file_is_recognised_wherever_one_of_kapus_belongs(world):
     with edges.Cases(KIND) as cases:
         for n, (name, place) in enumerate(world.given.items()):

@@ -59,6 +59,7 @@ def other_of(place, key, authority: bool) -> bytes:
     return certificate_pem(key, authority=authority) if b"BEGIN CERTIFICATE" in good else public_pem(key)
 
 
+@pytest.mark.share(2)
 def test_each_place_refuses_keys_of_other_kinds(world, keys):
     places = {name: place for name, place in [*world.in_folder.items(), *world.given.items()] if is_pem(place)}
     assert len(places) >= 10, places

@@ -80,6 +80,7 @@ def restart_broker(world) -> None:
     world.operator.start("main")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_gateway_whose_certificate_the_broker_does_not_take_looks_for_an_enrolment(world, forgotten):
     put_certificate(world, expired=False)

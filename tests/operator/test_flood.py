@@ -106,6 +106,7 @@ def test_a_slow_reader_delays_nobody_else(fleet):
         asleep.wait()
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("how", ["flood", "flood-large-lossy"])
 def test_a_stranger_that_floods_the_enrolment_broker_keeps_nobody_from_being_enrolled(fleet, how):
     stranger = fleet.gateway("stranger")

@@ -93,6 +93,7 @@ def test_the_same_release_gives_the_same_certificates(bench):
     ("bl2", "tb-fw-cert"), ("bl31", "soc-fw-cert"), ("optee", "tos-fw-cert"),
     ("linux", "nt-fw-cert"), ("device-tree", "nt-fw-cert"),
 ])
+@pytest.mark.dealt
 def test_only_one_certificate_vouches_for_an_image(bench, tmp_path, monkeypatch, image, holder):
     monkeypatch.setattr(certs, "release_statement", lambda images, counter: [])
     (tmp_path / "other").write_text("other code")

@@ -327,6 +327,7 @@ def test_a_changed_module_changes_the_keys_of_the_steps_that_use_it(keys_after, 
     assert rebuilt <= changed_keys and not kept & changed_keys
 
 
+@pytest.mark.share(2)
 def test_each_module_in_turn_changes_what_reaches_it_and_what_needs_that(keys_after):
     reached = {name: {m for m, _ in reached_objects(work, set())} for name, work in WORK.items()}
     release = build.release()

@@ -16,6 +16,7 @@ SUBMODS, MONITOR_VERDICT, FINDINGS, KERNEL = "266", "-70020", "-70027", "-70028"
 BOOTSEED, IDENTITY, LAST_UPDATE, REFUSALS = "268", "-70033", "-70034", "-70035"
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ("clean", "infected", "enrolment"))
 @pytest.mark.parametrize("kind", ("token", "message"))
 def test_a_vector_verifies(name, kind):
@@ -55,6 +56,7 @@ def test_another_key_is_refused():
         interop.check(VECTORS / "clean.token", AK)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("back", (1, 40, 70, 300))
 def test_a_changed_token_is_refused(back, tmp_path):
     data = bytearray((VECTORS / "clean.token").read_bytes())

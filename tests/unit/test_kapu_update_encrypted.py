@@ -235,6 +235,7 @@ def test_an_encrypted_release_gets_into_both_slots_in_16_mib_of_memory_and_its_k
     assert not gateway.memory_has(large.key)
 
 
+@pytest.mark.share(4)
 def test_memory_of_the_first_boot_is_below_16_mib_too(gateway_of, server, large):
     """The one that fetches and decrypts: it ends with a reset, so it is asked before."""
     gateway = gateway_of(large)

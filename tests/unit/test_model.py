@@ -39,6 +39,7 @@ def test_no_order_of_events_breaks_a_rule(tmp_path, words):
     assert states(said) > 100_000
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("words", [("-DWITHOUT_IDENTITIES", "-DATTACK"), ("-DWITHOUT_IDENTITIES",), ("-DCOUNTER_FIRST",)],
                          ids=lambda words: "-".join(word[2:].lower() for word in words))
 def test_the_model_without_a_rule_is_found_out(tmp_path, words):

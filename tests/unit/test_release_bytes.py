@@ -13,6 +13,7 @@ from kapu import tpm
 from kapu.paths import BUILD, host_environment
 from other_release import BLOCK, FACTS, FIRMWARE, ROOT_IMAGE, file_system, make_other
 
+pytestmark = pytest.mark.share(2)  # the release is compressed twice for these
 LEVEL = 3  # that of releases, 19, takes minutes; ratios differ by a percent or two
 WINDOW = "--long=27"
 

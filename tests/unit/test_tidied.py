@@ -42,6 +42,7 @@ def tree(tmp_path, monkeypatch, capsys):
     return look
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name, text, seen", [
     ("a.c", "int a(void) { return 1; }\n", ["a.c"]), ("a.h", "#define A 2\n", ["a.c"]),
     ("a.h", "#define A 1 /* NOLINT */\n", ["a.c"]), ("a.h", "#define A 1\n#define OTHER 1\n", ["a.c"]),

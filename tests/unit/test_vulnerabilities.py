@@ -47,6 +47,7 @@ def test_every_pinned_source_is_listed(data, built):
     assert {e["name"] for e in fetch.read_lock()["sources"]} < listed and "linux-source-6.12" in listed
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["arm-trusted-firmware", "curl", "mbedtls", "optee-os", "linux-source-6.12",
                                   "libssl3t64"])
 def test_a_pin_that_moved_must_be_gone_through_again(data, built, monkeypatch, name):
@@ -80,6 +81,7 @@ def test_a_pin_that_moved_must_be_gone_through_again(data, built, monkeypatch, n
      "is not so: no `curl_multi_perform` in `gateway`"),
     ("TFV-15", {"ids": ["TFV-14"]}, "is listed twice"),
 ])
+@pytest.mark.dealt
 def test_a_claim_that_is_not_so_is_named(data, built, identifier, change, said):
     entry(data, identifier).update(change)
     found = problems(data, built)

@@ -125,6 +125,7 @@ def test_stages_as_they_should_be_are_proved(tmp_path):
     ({"at": {"bl31": 0x0e0ff000}}, r"BL31 \S+ .* covers the loaded optee"),
     ({"changed": {99: (0, 1)}}, "loads an image with the identifier 99"),
 ])
+@pytest.mark.dealt
 def test_a_stage_with_a_window_over_something_fails_the_build(tmp_path, options, said):
     with pytest.raises(KapuError, match=said):
         windows.prove(make(tmp_path, **options))
@@ -185,6 +186,7 @@ def test_the_built_stages_are_proved(built, tmp_path):
     (5, {"size": 0x3e01000}, "load windows of device-tree .* and linux .* overlap"),
     (27, {"base": 0x0e100000}, "load window of device-tree .* is not in normal"),
 ])
+@pytest.mark.dealt
 def test_the_built_stages_with_another_window_are_refused(built, tmp_path, image, change, said):
     with pytest.raises(KapuError, match=said):
         windows.prove(patched(built, tmp_path, image, **change))

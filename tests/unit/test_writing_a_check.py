@@ -6,6 +6,8 @@ import shutil
 import struct
 import subprocess
 
+import pytest
+
 from kapu import profile, sectioned
 from kapu.paths import BUILD, ROOT, host_environment
 
@@ -55,6 +57,7 @@ def follow(text: str, root) -> int:
     return len(steps)
 
 
+@pytest.mark.share(4)
 def test_the_page_leads_to_a_check_that_runs(tmp_path):
     shutil.copytree(ROOT / "lib", tmp_path / "lib")
     assert follow((ROOT / "docs/writing-a-check.md").read_text(), tmp_path) == 5
