@@ -243,7 +243,7 @@ int package_read_firmware(struct package *p, const char *path, char why[PACKAGE_
         return -1;
     p->firmware.size = m.n;
     if (fip_open(&fip, (struct bytes){m.p, m.n}) != 0)
-        err = SAY("%s: is no firmware package", path);
+        err = SAY("%s: is not a firmware package", path);
     else if (SHA->hash(SHA->ctx, &(struct bytes){m.p, m.n}, 1, p->firmware.sha256) != 0)
         err = SAY("%s: SHA-256 failed", path);
     else

@@ -58,7 +58,7 @@ LIMITS = {
                              "WHERE_EVERY_S": REST},
     "gateway/status/status.c": {"ADDRESS_WAIT_MS": "over: the status on the console is degraded and says why; the gateway goes on",
                                 "TEE_WAIT_MS": "as ADDRESS_WAIT_MS",
-                                "POLL_MS": STEP, "EMERGENCY_PAUSE_S": "for a person who reads the console"},
+                                "POLL_MS": STEP, "EMERGENCY_PAUSE_S": "time to read the console"},
     "gateway/update/ask.h": {"ASK_S": AGAIN, "ASK_APPROVAL_S": AGAIN},
     "gateway/update/fetch.c": {"TURN_MS": STEP},
     "gateway/update/job.h": {"JOB_REST_MS": REST, "JOB_REST_MAX_MS": REST},

@@ -183,7 +183,7 @@ def damaged(folder, what: str):
 
 
 @pytest.mark.parametrize("what, said", [("missing", "No such file"), ("a folder", "no file of 1 to"),
-                                        ("no package", "is no firmware package"), ("cut", "Linux content certificate|package"),
+                                        ("no package", "is not a firmware package"), ("cut", "Linux content certificate|package"),
                                         ("a certificate", "its Linux content certificate")])
 def test_firmware_that_is_none_is_refused_before_the_tpm_is_touched(board, what, said):
     with pytest.raises(KapuError, match=said) as told:

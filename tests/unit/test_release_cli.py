@@ -384,7 +384,7 @@ def test_a_part_that_is_missing_or_garbled_is_named(tmp_path, name):
     assert "its device tree is damaged" in said if name == "device-tree" else "says no release and counter" in said
 
 
-@pytest.mark.parametrize("content, says", [(b"", "no file of 1 to"), (b"x" * 5000, "is no firmware package")],
+@pytest.mark.parametrize("content, says", [(b"", "no file of 1 to"), (b"x" * 5000, "is not a firmware package")],
                          ids=["empty", "text"])
 def test_what_is_no_firmware_is_named(tmp_path, content, says):
     (tmp_path / "fip").write_bytes(content)

@@ -57,6 +57,14 @@ def test_a_change_concerns_the_files_that_see_it(tree, name, text, seen):
     assert tree() == []  # as it was found good before
 
 
+def test_a_file_that_is_not_compiled_sees_every_header(tree):
+    commands = tree.root / "build" / "compile_commands.json"
+    commands.write_text("[]")
+    assert tree() == ["a.c", "b.c"] and tree() == []
+    (tree.root / "b.h").write_text("#define B 2\n")
+    assert tree() == ["a.c", "b.c"]
+
+
 def test_another_way_to_compile_is_another_file(tree):
     tree()
     commands = tree.root / "build" / "compile_commands.json"
