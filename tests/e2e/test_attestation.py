@@ -65,16 +65,23 @@ class Attested:
         shutil.rmtree(self.instance.folder)
 
 
+earlier = []  # gateways that no later test of this file asks anything
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     made = Attested(tmp_path_factory.mktemp("attested"), "gateway")
     made.machine.wait_for("^KAPU-STATUS ok", BOOT_SECONDS)
+    earlier.append(made.machine)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
+    """Of the lab flavour, after all tests of the other one, which would look at itself all the time."""
+    for machine in earlier:
+        machine.stop()
     made = Attested(tmp_path_factory.mktemp("attested-lab"), "lab")
     made.shell = Shell(made.machine)
     yield made
