@@ -707,6 +707,7 @@ def twenty(tmp_path_factory):
         fleet.end()
 
 
+@pytest.mark.share(3)
 def test_a_halt_reaches_twenty_gateways_in_ten_seconds_though_one_is_off_one_floods_and_one_hangs(twenty):
     """And the driver, which sees it in the store, stops."""
     for gateway in twenty.gateways.values():
