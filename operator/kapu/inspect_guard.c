@@ -95,13 +95,28 @@ static void detach(void)
         (void)dup2(null, fd);
 }
 
+/* Tells the process that looks whether the mark is there: an error number, or 0. It is made here,
+ * as that process may end at any moment, and nobody would remove it. */
+static void make_mark(const struct guard *g, int tell)
+{
+    char path[PATH];
+    const int mark = open(below(g, MARK, path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const int err = mark >= 0 ? 0 : errno;
+
+    if (mark >= 0)
+        close(mark);
+    (void)!write(tell, &err, sizeof(err)); /* if nobody hears it, wait_and_let_run finds that out */
+    close(tell);
+    if (err != 0)
+        _exit(1);
+}
+
 static void wait_and_let_run(const struct guard *g, int begin, int qmp)
 {
     static const char *const names[] = {"inspect.core", "inspect.sock", MARK};
     char done, path[PATH];
     ssize_t n;
 
-    close(g->end);
     close(qmp);
     do
         n = read(begin, &done, 1);
@@ -117,35 +132,69 @@ static void wait_and_let_run(const struct guard *g, int begin, int qmp)
 
 /* ---- this process ---- */
 
-int guard_begin(struct guard *g, int qmp)
+/* Until the other process guards: what it says, or that it is not there. */
+static int wait_for_guard(const struct guard *g, int told)
 {
     char path[PATH];
-    sigset_t suspending;
-    int mark, ends[2];
+    int err = EPIPE;
+    ssize_t n;
 
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        perror("kapu: a pipe");
-        return -1;
-    }
-    g->end = ends[1];
-    mark = open(below(g, MARK, path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (mark >= 0)
-        g->child = fork();
-    if (g->child == 0) {
-        detach();
-        wait_and_let_run(g, ends[0], qmp);
-    }
-    if (g->child < 0)
-        perror(mark < 0 ? path : "kapu: a process that guards the gateway");
-    if (mark >= 0)
-        close(mark);
-    close(ends[0]);
+    do
+        n = read(told, &err, sizeof(err));
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof(err))
+        err = EPIPE;
+    if (err != 0)
+        fprintf(stderr, "kapu: %s: %s\n", below(g, MARK, path), strerror(err));
+    return err == 0 ? 0 : -1;
+}
+
+static void keep_from_suspension(struct guard *g)
+{
+    sigset_t suspending;
+
     sigemptyset(&suspending);
     sigaddset(&suspending, SIGTSTP);
     sigaddset(&suspending, SIGTTIN);
     sigaddset(&suspending, SIGTTOU);
     sigprocmask(SIG_BLOCK, &suspending, &g->mask);
-    return g->child > 0 ? 0 : -1;
+}
+
+int guard_begin(struct guard *g, int qmp)
+{
+    int ends[2], told[2], err = -1;
+
+    keep_from_suspension(g);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        perror("kapu: a pipe");
+        return -1;
+    }
+    g->end = ends[1];
+    if (pipe2(told, O_CLOEXEC) != 0) {
+        perror("kapu: a pipe");
+        close(ends[0]);
+        return -1;
+    }
+    g->child = fork();
+    if (g->child == 0) {
+        detach();
+        close(ends[1]);
+        close(told[0]);
+        make_mark(g, told[1]);
+        wait_and_let_run(g, ends[0], qmp);
+    }
+    close(ends[0]);
+    close(told[1]);
+    if (g->child < 0)
+        perror("kapu: a process that guards the gateway");
+    else
+        err = wait_for_guard(g, told[0]);
+    close(told[0]);
+    if (err != 0 && g->child > 0) { /* it has ended */
+        (void)waitpid(g->child, NULL, 0);
+        g->child = -1;
+    }
+    return err;
 }
 
 void guard_end(struct guard *g, bool running)
@@ -153,9 +202,9 @@ void guard_end(struct guard *g, bool running)
     char path[PATH];
 
     if (g->end >= 0) {
-        if (running || g->child < 0) {
+        if (running && g->child > 0) {
             (void)unlink(below(g, MARK, path));
-            if (g->child > 0 && write(g->end, "", 1) != 1)
+            if (write(g->end, "", 1) != 1)
                 perror("kapu: the process that guards the gateway");
         }
         close(g->end);

@@ -16,6 +16,7 @@ from kapu import allow
 from kapu.build import policies
 from kapu.paths import BUILD, host_environment
 from kapu.qemu import MEMORY_MIB
+from native import programs
 from watched import MIB, RAM_BASE
 
 LOOKS = 20
@@ -80,6 +81,33 @@ def test_the_gateway_runs_again_however_a_look_ends(booted, number):
         assert not list(booted.folder.glob("inspect*"))
     assert stopped > 0
     assert run("--quiet", "--live", booted.folder).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_look_that_ends_at_any_of_its_changes_leaves_nothing(booted, number, tmp_path):
+    """Before each call that changes something on the disk or makes a process (tests/support/signal_at.c), of the process that
+    looks and of the one that guards the gateway; that one is not ended by SIGTERM."""
+    library, = programs("tests/support/libsignal_at.so")
+    words = [KAPU, "inspect", "--quiet", "--release", BUILD / "gateway", "--live", booted.folder]
+    count = tmp_path / "count"
+    watched = host_environment() | {"LD_PRELOAD": str(library)}
+    counting = {"KAPU_SIGNAL_COUNT": str(count), "KAPU_SIGNAL": str(int(number)), "KAPU_SIGNAL_AT": "1000000"}
+    assert subprocess.run(words, env=watched | counting, check=False).returncode == 0
+    ended = 0
+    for at in range(1, int(count.read_text()) + 1):
+        done = subprocess.run(words, env=watched | {"KAPU_SIGNAL_AT": str(at), "KAPU_SIGNAL": str(int(number))}, check=False,
+                              capture_output=True)
+        ended += done.returncode == -number
+        if number == signal.SIGTERM:
+            end = time.monotonic() + 120
+            while list(booted.folder.glob("inspect*")) and time.monotonic() < end:
+                time.sleep(0.02)
+            assert not list(booted.folder.glob("inspect*")), at
+            assert booted.machine.qmp("query-status")["status"] == "running", at
+    assert ended > 0
+    assert run("--quiet", "--live", booted.folder).returncode == 0  # whatever was left, the next look mends
+    assert not list(booted.folder.glob("inspect*"))
+    assert booted.machine.qmp("query-status")["status"] == "running"
 
 
 def test_two_looks_at_a_time_both_work(booted):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Loaded before other libraries (LD_PRELOAD): sends a signal to the process at its n-th call that
- * changes something on a disk, before the call is made.
+ * changes something on a disk or makes a process, before the call is made.
  *
  *   KAPU_SIGNAL      number of the signal
  *   KAPU_SIGNAL_AT   n, from 1
@@ -33,6 +33,12 @@ static void one_more(void)
 static mode_t mode_of(int flags, va_list more)
 {
     return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
+}
+
+pid_t fork(void)
+{
+    one_more();
+    return REAL(fork);
 }
 
 int open(const char *path, int flags, ...)
