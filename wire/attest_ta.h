@@ -26,9 +26,9 @@
 #define ATTEST_TA_IDENTITY 0
 #define ATTEST_TA_KEY_SIZE 64u
 
-/* MI: TPM2B_ID_OBJECT, MI: TPM2B_ENCRYPTED_SECRET, made for the two keys of the TPM; MI: SHA-256 of
- * the TLS public key of this gateway (SubjectPublicKeyInfo, DER). The evidence of this session then
- * has the claims of an enrolment. */
+/* MI: TPM2B_ID_OBJECT, MI: TPM2B_ENCRYPTED_SECRET, made for the two keys of the TPM. The evidence
+ * of this session then has the claims of an enrolment; the TLS key in them is the one that the
+ * vault TA has, whatever Linux says. */
 #define ATTEST_TA_ENROL 1
 
 /* MI: nonce, 32 bytes. VI: a = 1: the message shall have the event log, 0: it shall not. Begins to

@@ -60,11 +60,10 @@ uint32_t attest_identity(struct attest *a, struct attest_identity *id)
     return result;
 }
 
-uint32_t attest_enrol(struct attest *a, struct bytes credential, struct bytes secret,
-                      const uint8_t tls_key[32])
+uint32_t attest_enrol(struct attest *a, struct bytes credential, struct bytes secret)
 {
     struct tee_param p[TEE_PARAMS] = {input(a, 0, credential.p, credential.n),
-                                      input(a, 1, secret.p, secret.n), input(a, 2, tls_key, 32)};
+                                      input(a, 1, secret.p, secret.n)};
 
     return tee_service_call(&a->service, ATTEST_TA_ENROL, p);
 }

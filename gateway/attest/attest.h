@@ -29,9 +29,8 @@ struct attest_identity {
 };
 uint32_t attest_identity(struct attest *a, struct attest_identity *id);
 
-/* The evidence made next has the claims of an enrolment: wire/attest_ta.h. tls_key: SHA-256. */
-uint32_t attest_enrol(struct attest *a, struct bytes credential, struct bytes secret,
-                      const uint8_t tls_key[32]);
+/* The evidence made next has the claims of an enrolment: wire/attest_ta.h. */
+uint32_t attest_enrol(struct attest *a, struct bytes credential, struct bytes secret);
 
 /* A message with evidence for this nonce; takes as long as one or two deep checks. A view as
  * above. */

@@ -40,8 +40,7 @@ struct program {
     struct gateway_settings settings;
     struct gateway gateway;
     struct where where;
-    unsigned certificates; /* that were taken, as far as the lines know */
-    bool key_is_gone;
+    unsigned certificates;    /* that were taken, as far as the lines know */
     struct line line[PLACES]; /* by enum protocol_place */
 };
 
@@ -227,7 +226,7 @@ static void line_open(struct line *l)
     l->lost = l->subscribed = false;
     l->hello_s = 0;
     l->until_s = seconds() + CONNECT_S;
-    l->tls = tls_context(&l->of->settings, authenticated, &l->of->key_is_gone);
+    l->tls = tls_context(&l->of->settings, authenticated ? &l->of->gateway : NULL);
     l->m = l->tls != NULL ? mosquitto_new(l->of->gateway.name, true, l) : NULL;
     if (l->m != NULL && configure(l->m, l->tls))
         err = mosquitto_connect_async(l->m, l->of->settings.host, port_of(l), KEEPALIVE_S);
@@ -319,7 +318,8 @@ int main(int argc, char **argv)
     p.where = (struct where){.enrolled = p.gateway.enrolled, .down_s = seconds()};
     for (size_t i = 0; i < PLACES; i++)
         p.line[i] = (struct line){.of = &p, .place = (enum protocol_place)i, .again_s = AGAIN_S};
-    while (!p.key_is_gone)
+    while (!p.gateway.key_is_gone)
         turn(&p);
+    turn(&p); /* which sends the answer that says so */
     return 1; /* started again, it looks for its key, and asks for enrolment without one */
 }

@@ -8,6 +8,7 @@
 
 #include <kapu/bytes.h>
 #include <kapu/protocol.h>
+#include <kapu/vault.h>
 
 #include "gateway_settings.h"
 
@@ -22,14 +23,14 @@ void link_set_root(const char *folder);
 #define LINK_PATH 256
 const char *link_path(const char *path, char to[LINK_PATH]);
 
-/* ---- token.c: the TLS key, born in the secure world and never out of it ---- */
+/* ---- vault.c: the TLS key, born in the vault TA and never out of it ---- */
 
-#define TLS_KEY_MAX PROTOCOL_TLS_KEY_MAX
-
-/* Makes token and key when they are not there; *n: bytes of SubjectPublicKeyInfo (DER). */
-bool token_key(uint8_t spki[TLS_KEY_MAX], size_t *n);
-/* The private key, for OpenSSL: a handle. Freed by the caller. NULL: says why. */
-EVP_PKEY *token_private_key(void);
+/* The public half, as secure storage has it now. Makes the key when it is not there. false: says
+ * why. */
+bool vault_tls_point(uint8_t point[VAULT_POINT_SIZE]);
+/* The private key, for OpenSSL: a handle. Freed by the caller. NULL: says why, as when the vault
+ * has another key now than this one. */
+EVP_PKEY *vault_tls_key(const uint8_t spki[VAULT_SPKI_SIZE]);
 
 /* ---- identity.c: the certificate that the operator gave ---- */
 
@@ -41,20 +42,20 @@ bool identity_keep(struct bytes spki, struct bytes certificate, struct bytes iss
 
 /* ---- tls.c ---- */
 
-/* TLS 1.3 to the operator, of whom the name in the certificate is checked; with this gateway's
- * certificate when `authenticated`. NULL: says why; *key_is_gone: the secure world has no key for
- * it any more. */
-SSL_CTX *tls_context(const struct gateway_settings *s, bool authenticated, bool *key_is_gone);
-
-/* ---- serve.c: requests and what they are answered ---- */
-
 struct gateway {
     char name[PROTOCOL_NAME_SIZE];
-    uint8_t spki[TLS_KEY_MAX];
-    size_t spki_n;
+    uint8_t spki[VAULT_SPKI_SIZE]; /* of its TLS key */
+    bool key_is_gone;              /* the vault has another one now, or gives none */
     bool enrolled;
     unsigned certificates; /* that came and were kept */
 };
+
+/* TLS 1.3 to the operator, of whom the name in the certificate is checked; with the certificate of
+ * `g`, if there is one. NULL: says why, and whether the key is gone is in *g. */
+SSL_CTX *tls_context(const struct gateway_settings *s, struct gateway *g);
+
+/* ---- serve.c: requests and what they are answered ---- */
+
 /* Reads who this gateway is from the secure world. */
 bool gateway_open(struct gateway *g);
 /* The body of a hello, in memory as below. */

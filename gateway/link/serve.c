@@ -4,7 +4,6 @@
  * back. Whether a request is from
  * the operator the broker knows; evidence may go to anybody: it is signed, and for one nonce.
  */
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "ask.h"
@@ -50,6 +49,7 @@ bool gateway_open(struct gateway *g)
     struct attest_identity id;
     struct attest a;
     uint32_t result = attest_open(&a);
+    uint8_t point[VAULT_POINT_SIZE];
     bool named = false;
 
     if (result == 0)
@@ -59,15 +59,27 @@ bool gateway_open(struct gateway *g)
     else
         say("attest TA: %s", tee_service_error(result));
     attest_close(&a);
-    if (!named || !token_key(g->spki, &g->spki_n))
+    if (!named || !vault_tls_point(point))
         return false;
-    g->enrolled = identity_is_there((struct bytes){g->spki, g->spki_n});
+    vault_spki_encode(point, g->spki);
+    g->enrolled = identity_is_there(BYTES_OF(g->spki));
     return true;
+}
+
+/* Before the key is named or vouched for. What was there when this program began may be lost: then
+ * nothing is named, and the program ends and begins again. */
+static bool has_its_key(struct gateway *g)
+{
+    EVP_PKEY *key = vault_tls_key(g->spki);
+
+    g->key_is_gone = key == NULL;
+    EVP_PKEY_free(key);
+    return !g->key_is_gone;
 }
 
 struct bytes gateway_hello(struct gateway *g)
 {
-    struct protocol_reply r = {.kind = PROTOCOL_IDENTIFY, .tls_key = {g->spki, g->spki_n}};
+    struct protocol_reply r = {.kind = PROTOCOL_IDENTIFY, .tls_key = BYTES_OF(g->spki)};
     struct attest_identity id;
     struct bytes body;
     struct attest a;
@@ -75,7 +87,9 @@ struct bytes gateway_hello(struct gateway *g)
 
     if (result == 0)
         result = attest_identity(&a, &id);
-    if (result != 0) {
+    if (!has_its_key(g)) {
+        body = refuse("the TLS key is gone: the gateway begins again with another one");
+    } else if (result != 0) {
         body = refuse(tee_service_error(result));
     } else if (id.key.n != sizeof(r.tee_key)) {
         body = refuse("the key of the secure world has another size");
@@ -89,35 +103,19 @@ struct bytes gateway_hello(struct gateway *g)
     return body;
 }
 
-/* Has what this session makes be the evidence of an enrolment. false: why is in *body. */
-static bool begin_enrolment(const struct gateway *g, const struct protocol_request *request,
-                            struct attest *a, struct bytes *body)
-{
-    uint8_t tls_key[EVP_MAX_MD_SIZE];
-    uint32_t result;
-
-    if (EVP_Digest(g->spki, g->spki_n, tls_key, NULL, EVP_sha256(), NULL) != 1) {
-        *body = refuse("the gateway cannot hash its TLS key");
-        return false;
-    }
-    result = attest_enrol(a, request->credential, request->secret, tls_key);
-    if (result != 0)
-        *body = refuse(tee_service_error(result));
-    return result == 0;
-}
-
 /* Evidence into an answer; of an enrolment when the request is one, and then of nothing less. */
 static struct bytes evidence(struct gateway *g, const struct protocol_request *request)
 {
     struct protocol_reply r = {.kind = request->kind};
     struct bytes body;
     struct attest a;
-    uint32_t result = attest_open(&a);
+    uint32_t result;
 
-    if (result == 0 && request->kind == PROTOCOL_ENROL && !begin_enrolment(g, request, &a, &body)) {
-        attest_close(&a);
-        return body;
-    }
+    if (request->kind == PROTOCOL_ENROL && !has_its_key(g))
+        return refuse("the TLS key is gone: the gateway begins again with another one");
+    result = attest_open(&a);
+    if (result == 0 && request->kind == PROTOCOL_ENROL)
+        result = attest_enrol(&a, request->credential, request->secret);
     if (result == 0)
         result = attest_evidence(&a, request->nonce, request->wants_log, &r.message);
     body = result == 0 ? encode(&r) : refuse(tee_service_error(result));
@@ -128,7 +126,7 @@ static struct bytes evidence(struct gateway *g, const struct protocol_request *r
 static struct bytes certify(struct gateway *g, const struct protocol_request *request)
 {
     const struct protocol_reply r = {.kind = PROTOCOL_CERTIFY};
-    const struct bytes spki = {g->spki, g->spki_n};
+    const struct bytes spki = BYTES_OF(g->spki);
 
     if (!identity_keep(spki, request->certificate, request->issuer))
         return refuse(

@@ -21,27 +21,27 @@ static bool trust_operator(SSL_CTX *ctx, const struct gateway_settings *s)
            X509_VERIFY_PARAM_set1_host(param, s->name, 0) == 1;
 }
 
-static bool show_identity(SSL_CTX *ctx, bool *key_is_gone)
+static bool show_identity(SSL_CTX *ctx, struct gateway *g)
 {
     char path[LINK_PATH];
-    EVP_PKEY *key = token_private_key();
+    EVP_PKEY *key = vault_tls_key(g->spki);
     bool done = key != NULL &&
                 SSL_CTX_use_certificate_chain_file(ctx, link_path(IDENTITY_FILE, path)) == 1 &&
                 SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
-    *key_is_gone = key == NULL;
+    g->key_is_gone = key == NULL;
     EVP_PKEY_free(key);
     return done;
 }
 
-SSL_CTX *tls_context(const struct gateway_settings *s, bool authenticated, bool *key_is_gone)
+SSL_CTX *tls_context(const struct gateway_settings *s, struct gateway *g)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
-    if (ctx != NULL && trust_operator(ctx, s) &&
-        (!authenticated || show_identity(ctx, key_is_gone)))
+    if (ctx != NULL && trust_operator(ctx, s) && (g == NULL || show_identity(ctx, g)))
         return ctx;
-    say("TLS: %s", ERR_reason_error_string(ERR_peek_last_error()));
+    if (ERR_peek_last_error() != 0)
+        say("TLS: %s", ERR_reason_error_string(ERR_peek_last_error()));
     SSL_CTX_free(ctx);
     return NULL;
 }

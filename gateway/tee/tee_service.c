@@ -29,7 +29,7 @@ static void put_uuid(const struct tee_uuid *u, uint8_t to[16])
     memcpy(to + 8, u->rest, 8);
 }
 
-uint32_t tee_service_open(struct tee_service *s, const struct tee_uuid *uuid)
+static uint32_t open_by(struct tee_service *s, const struct tee_uuid *uuid, uint32_t login)
 {
     struct tee_ioctl_open_session_arg arg = {0};
     struct tee_ioctl_buf_data data = {.buf_ptr = (uintptr_t)&arg, .buf_len = sizeof(arg)};
@@ -39,11 +39,21 @@ uint32_t tee_service_open(struct tee_service *s, const struct tee_uuid *uuid)
     if (s->fd < 0)
         return TEE_SYSTEM_ERROR;
     put_uuid(uuid, arg.uuid);
-    arg.clnt_login = TEE_IOCTL_LOGIN_PUBLIC;
+    arg.clnt_login = login;
     if (ioctl(s->fd, TEE_IOC_OPEN_SESSION, &data) < 0)
         return TEE_SYSTEM_ERROR;
     s->session = arg.session;
     return arg.ret;
+}
+
+uint32_t tee_service_open(struct tee_service *s, const struct tee_uuid *uuid)
+{
+    return open_by(s, uuid, TEE_IOCTL_LOGIN_PUBLIC);
+}
+
+uint32_t tee_service_open_as_user(struct tee_service *s, const struct tee_uuid *uuid)
+{
+    return open_by(s, uuid, TEE_IOCTL_LOGIN_USER);
 }
 
 uint32_t tee_service_call(struct tee_service *s, uint32_t command, struct tee_param v[TEE_PARAMS])
@@ -118,6 +128,8 @@ const char *tee_service_error(uint32_t result)
         return strerror(errno);
     case TEE_ACCESS_DENIED:
         return "the secure world denies it to this caller";
+    case TEE_BAD_FORMAT:
+        return "the secure world's answer has another size than it should";
     case TEEC_ERROR_BAD_PARAMETERS:
         return "the secure world refuses the parameters";
     case TEEC_ERROR_ITEM_NOT_FOUND:

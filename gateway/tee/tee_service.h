@@ -50,11 +50,14 @@ struct tee_uuid {
 
 #define TEE_SYSTEM_ERROR 0xffffffffu  /* of Linux: look at errno */
 #define TEE_ACCESS_DENIED 0xffff0001u /* TEEC_ERROR_ACCESS_DENIED */
+#define TEE_BAD_FORMAT 0xffff0005u    /* TEEC_ERROR_BAD_FORMAT */
 #define TEE_BUSY 0xffff000du          /* TEEC_ERROR_BUSY */
 
 /* Opens a session with a TA or service. 0; TEE_SYSTEM_ERROR and errno; or a TEEC_Result of the
  * other side (above 0xf0000000). fd must be closed by tee_service_close in each case. */
 uint32_t tee_service_open(struct tee_service *s, const struct tee_uuid *uuid);
+/* The same, and the kernel tells the other side whose account calls (login TEE_LOGIN_USER). */
+uint32_t tee_service_open_as_user(struct tee_service *s, const struct tee_uuid *uuid);
 /* Calls a command; outputs are in v. Results as above. */
 uint32_t tee_service_call(struct tee_service *s, uint32_t command, struct tee_param v[TEE_PARAMS]);
 void tee_service_close(struct tee_service *s);

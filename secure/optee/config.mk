@@ -54,6 +54,8 @@ CFG_REE_FS_HTREE_HASH_SIZE_COMPAT=n
 # Storage keys are derived as all others are, each with a label of its own, not as early releases did.
 CFG_CORE_HUK_SUBKEY_COMPAT=n
 CFG_CORE_HUK_SUBKEY_COMPAT_USE_OTP_DIE_ID=n
+# Built, and a part of the image only where tools/kapu/build.py says so (PKCS11_OPTION): the keys of kapu's own
+# programs are in the vault TA, which is a fiftieth of it.
 CFG_PKCS11_TA=y
 # Token PINs are never kept by Linux; RSA with raw X.509 padding is not needed.
 CFG_PKCS11_TA_RSA_X_509=n

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Opens a session with a trusted application: open-ta UUID. Says GlobalPlatform's result. */
+/*
+ * Opens a session with a trusted application: open-ta UUID [COMMAND N]. Says GlobalPlatform's
+ * result, of the command if there is one, which gets N memories of 32 bytes.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +28,32 @@ static int parse(const char *text, struct tee_uuid *u)
     return 0;
 }
 
+static uint32_t call(struct tee_service *s, uint32_t command, int n)
+{
+    struct tee_param p[TEE_PARAMS] = {{0}};
+    struct tee_memory memory;
+    uint32_t result = TEE_SYSTEM_ERROR;
+
+    for (int i = 0; i < n && i < TEE_PARAMS; i++)
+        p[i] = (struct tee_param){TEE_MEMORY_INPUT, 32 * (uint32_t)i, 32, &memory};
+    if (tee_memory_open(s, &memory, 4096) == 0)
+        result = tee_service_call(s, command, p);
+    tee_memory_close(&memory);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     struct tee_service s;
     struct tee_uuid uuid;
+    uint32_t result;
 
-    if (argc != 2 || parse(argv[1], &uuid) != 0)
+    if ((argc != 2 && argc != 4) || parse(argv[1], &uuid) != 0)
         return 2;
-    printf("0x%08x\n", tee_service_open(&s, &uuid));
+    result = tee_service_open(&s, &uuid);
+    if (result == 0 && argc == 4)
+        result = call(&s, (uint32_t)strtoul(argv[2], NULL, 0), atoi(argv[3]));
+    printf("0x%08x\n", result);
     tee_service_close(&s);
     return 0;
 }

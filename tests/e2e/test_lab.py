@@ -5,17 +5,24 @@ import shutil
 import subprocess
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 import snapshots
-from kapu.build import KERNEL_ENVIRONMENT, UPDATE_TA, release
+from kapu.build import ATTEST_TA, KERNEL_ENVIRONMENT, UPDATE_TA, VAULT_TA, release, sysroot_step
 from kapu.errors import KapuError
 from kapu.paths import BUILD, ROOT, host_environment
+from kapu.report import update_report
 from shell import Shell, type_line
 
 TOKEN = "pkcs11-tool --module /usr/lib/aarch64-linux-gnu/libckteec.so.0"
 USER = f"{TOKEN} --token-label kapu --login --pin 1234"
 AVB_TA = "023f8f1a-292a-432b-8fc4-de8471358067"  # of OP-TEE's package, not in the core
-ITEM_NOT_FOUND = "0xffff0008"  # GlobalPlatform TEE Client API 1.0, 4.4.2
+# GlobalPlatform TEE Client API 1.0, 4.4.2
+ACCESS_DENIED, BAD_PARAMETERS, ITEM_NOT_FOUND = "0xffff0001", "0xffff0006", "0xffff0008"
+ENROL = "1"  # ATTEST_TA_ENROL of wire/attest_ta.h
+TLS_CLIENT = "1"  # VAULT_TA_TLS_CLIENT of wire/vault_ta.h
 MODULE = r"""
 #include <linux/module.h>
 static int __init hello(void) { pr_info("kapu-test: module runs\n"); return 0; }
@@ -108,24 +115,28 @@ def offer(lab, *tas) -> None:
             "until grep -q /run/tas /proc/$(systemctl show -P MainPID tee-supplicant)/cmdline; do sleep 0.1; done")
 
 
-def open_program(folder):
-    """A program for the gateway that opens a session with a trusted application and says what came of it."""
-    program = folder / "open-ta"
-    tee = ROOT / "gateway" / "tee"
-    subprocess.run(["aarch64-linux-gnu-gcc", "-static", "-O1", "-D_GNU_SOURCE", "-o", program, f"-I{tee}",
-                    ROOT / "tests/e2e/open_ta.c", tee / "tee_service.c"], check=True,
-                   env=host_environment(), capture_output=True)
+def tee_program(folder, name: str, *sources: str):
+    """A program for the gateway that talks to the secure world, from tests/e2e and these sources of ours."""
+    program = folder / name
+    includes = ("gateway/tee", "gateway/vault", "wire", "lib/base/include", "lib/vault/include")
+    subprocess.run(["aarch64-linux-gnu-gcc", "-static", "-O1", "-D_GNU_SOURCE", "-o", program,
+                    *(f"-I{ROOT / include}" for include in includes),
+                    ROOT / "tests/e2e" / f"{name.replace('-', '_')}.c", ROOT / "gateway/tee/tee_service.c",
+                    *(ROOT / source for source in sources)], check=True, env=host_environment(), capture_output=True)
     return program
 
 
-def opened(lab, uuid: str) -> str:
-    """GlobalPlatform's result of opening a session."""
-    return lab.run(f"/lab/open-ta {uuid}", check=False)
+def opened(lab, *words: str) -> str:
+    """GlobalPlatform's result of opening a session, and of a command."""
+    return lab.run(f"/lab/open-ta {' '.join(words)}", check=False)
 
 
 @pytest.fixture(scope="module")
 def opener(lab, tmp_path_factory):
-    shutil.copy(open_program(tmp_path_factory.mktemp("program")), lab.instance.folder / "share")
+    """Its shell, and in /lab open-ta and vault-key."""
+    folder = tmp_path_factory.mktemp("program")
+    for program in (tee_program(folder, "open-ta"), tee_program(folder, "vault-key", "gateway/vault/vault_client.c")):
+        shutil.copy(program, lab.instance.folder / "share")
     return lab
 
 
@@ -140,3 +151,85 @@ def test_a_trusted_application_from_linux_is_not_loaded_however_it_is_signed(ope
     assert opened(opener, UPDATE_TA) == "0x00000000"
     assert "stage idle" in opener.run("kapu-boot update")  # and it is that one
     assert opener.run("systemctl is-active tee-supplicant") == "active"
+
+
+def vault(lab, user: str, *words: str) -> str:
+    """What the vault TA gives to that account, or its refusal."""
+    return lab.run(f"setpriv --reuid {user} --regid {user} --groups tee /lab/vault-key {' '.join(words)}", check=False)
+
+
+def public_key(text: str) -> ec.EllipticCurvePublicKey:
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + bytes.fromhex(text))
+
+
+def verifies(key: ec.EllipticCurvePublicKey, signature: str, content: bytes) -> bool:
+    r, s = (int(part, 16) for part in (signature[:64], signature[64:]))
+    try:
+        key.verify(utils.encode_dss_signature(r, s), content, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def test_a_key_of_the_vault_is_used_by_its_account_and_by_no_other(opener):
+    """The account is what the kernel of a Linux that nobody has taken over says."""
+    point = vault(opener, "kapu-link", "public", TLS_CLIENT)
+    assert public_key(point)
+    assert vault(opener, "kapu-link", "public", TLS_CLIENT) == point
+    for user in ("root", "kapu-agent", "tee-supplicant"):
+        assert vault(opener, user, "public", TLS_CLIENT) == ACCESS_DENIED
+        assert vault(opener, user, "sign", "00" * 32) == ACCESS_DENIED
+    assert opened(opener, VAULT_TA) == ACCESS_DENIED  # without saying which account it is
+    assert vault(opener, "kapu-link", "public", "2") == BAD_PARAMETERS  # a use that there is not
+
+
+def test_the_tls_key_signs_handshakes_of_a_client_only(opener):
+    """What comes is taken as a hash in the content of a client's CertificateVerify (RFC 8446, 4.4.3)."""
+    key = public_key(vault(opener, "kapu-link", "public", TLS_CLIENT))
+    for transcript in (bytes(range(32)), bytes(range(48))):
+        signature = vault(opener, "kapu-link", "sign", transcript.hex())
+        content = b" " * 64 + b"TLS 1.3, client CertificateVerify\0" + transcript
+        assert verifies(key, signature, content)
+        assert not verifies(key, signature, content.replace(b"client", b"server"))
+        assert not verifies(key, signature, transcript)
+    for size in (0, 1, 31, 33, 47, 49, 64):
+        assert vault(opener, "kapu-link", "sign", "00" * size or "''") == BAD_PARAMETERS
+
+
+def test_linux_cannot_name_the_tls_key_of_an_enrolment(opener):
+    """Credential, secret and a hash of Linux' choice are no command; without the hash they come as far as the TPM, which
+    opens no credential of zeros."""
+    assert opened(opener, ATTEST_TA, ENROL, "3") == BAD_PARAMETERS
+    assert opened(opener, ATTEST_TA, ENROL, "2") not in (BAD_PARAMETERS, "0x00000000")
+
+
+def test_the_secure_worlds_storage_works_after_its_daemon_began_again(opener):
+    """The vault is in use all the time, and keeps nothing of the daemon's open."""
+    point = vault(opener, "kapu-link", "public", TLS_CLIENT)
+    opener.run("systemctl restart tee-supplicant && kapu-agent identity > /dev/null")
+    assert vault(opener, "kapu-link", "public", TLS_CLIENT) == point
+
+
+def handshake_program(folder):
+    """tests/e2e/vault_tls.c with kapu-link's own way to the vault, linked with libraries of the root image."""
+    root, program = sysroot_step().out, folder / "vault-tls"
+    includes = ("tests/support", "gateway/link", "gateway/tee", "gateway/vault", "gateway/settings", "wire",
+                *(f"lib/{name}/include" for name in ("base", "evidence", "protocol", "vault")))
+    sources = ("tests/e2e/vault_tls.c", "tests/support/handshake.c", "gateway/link/vault.c", "gateway/tee/tee_service.c",
+               "gateway/vault/vault_client.c", "gateway/vault/vault_provider.c", "lib/vault/vault.c", "lib/base/bytes.c")
+    headers = (root / "usr/include", root / "usr/include/aarch64-linux-gnu")
+    subprocess.run(["aarch64-linux-gnu-gcc", "-O2", "-D_GNU_SOURCE", "-o", program,
+                    *(f"-I{ROOT / include}" for include in includes),
+                    *(word for header in headers for word in ("-isystem", header)), *(ROOT / source for source in sources),
+                    f"-L{root / 'usr/lib/aarch64-linux-gnu'}", "-l:libssl.so.3", "-l:libcrypto.so.3",
+                    "-Wl,--allow-shlib-undefined"], check=True, env=host_environment(), capture_output=True)
+    return program
+
+
+def test_a_handshake_with_the_vaults_key_is_measured(lab, tmp_path):
+    """Medians of one run, in turn. Client and server are in one process, and both kinds pay for both."""
+    shutil.copy(handshake_program(tmp_path), lab.instance.folder / "share")
+    said = lab.run("setpriv --reuid kapu-link --regid kapu-link --groups tee /lab/vault-tls")
+    in_vault, in_memory = map(int, said.split())
+    update_report("vault", tls_ratio=round(in_vault / in_memory, 2), tls_vault_us=in_vault, tls_memory_us=in_memory)
+    assert 0 < in_memory < in_vault

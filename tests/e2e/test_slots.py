@@ -229,7 +229,7 @@ def make_token(shell) -> None:
 
 
 def has_token(shell) -> bool:
-    """That of make_token(); kapu-link's is "kapu-tls", and is there again by itself."""
+    """That of make_token()."""
     return re.search("token label +: kapu$", shell.run(f"{TOKEN} -L", check=False), re.MULTILINE) is not None
 
 

@@ -75,7 +75,7 @@ def test_storage_that_is_gone_starts_anew_and_the_operator_is_told(gateway, how)
             "directory emptied": lambda instance: empty(instance, "dirf.db")}[how]
     evidence(gateway)
     before = after_power_cycle(gateway, lose)
-    assert before[0] > 10
+    assert before[0] >= 3  # its start, and a commit for each of its two keys
     FIRST.setdefault("counted", before)
     gateway.machine.wait_for(f"secure storage starts empty .starts on this board: {before[1] + 1}",
                              BOOT_SECONDS, secure=True)

@@ -80,6 +80,20 @@ def restart_broker(world) -> None:
     world.operator.start("main")
 
 
+@pytest.mark.parametrize("noticed", ["in a connection", "in an enrolment"])
+def test_a_gateway_whose_vault_lost_its_tls_key_begins_again(world, noticed):
+    """kapu-link ends, so that the service manager starts it again, and it asks for a certificate for the other key. What it
+    answers in the meantime is no evidence for a key that it has not."""
+    world.pump.tell("lose key")
+    if noticed == "in a connection":
+        restart_broker(world)
+    else:
+        refused = world.kapu("enroll", world.pump.name, "--name", "pump", "--timeout", "60")
+        assert refused.returncode == 3 and "the TLS key is gone" in refused.stdout + refused.stderr
+    world.pump.wait_for("the vault has another TLS key than before")
+    assert world.pump.process.wait(timeout=60) == 1
+
+
 @pytest.mark.dealt
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_gateway_whose_certificate_the_broker_does_not_take_looks_for_an_enrolment(world, forgotten):

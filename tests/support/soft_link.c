@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kapu-link itself, on a gateway in software: its TLS key is in memory, and its evidence comes from
- * a soft_board instead of the attest TA. It says about itself what sim_gateway says, and then runs
- * until its input ends. What kapu-link says is on the output, too.
+ * kapu-link itself, on a gateway in software: its vault is a key in memory, and its evidence comes
+ * from a soft_board instead of the attest TA. It says about itself what sim_gateway says, and then
+ * runs until its input ends. What kapu-link says is on the output, too.
  *
  *   certificate FILE   (first) its endorsement certificate, DER
+ *   lose key           secure storage loses the TLS key: the vault makes another one
  */
 #include <openssl/pem.h>
 #include <pthread.h>
@@ -21,6 +22,8 @@
 #include "identity.h"
 #include "link.h"
 #include "soft_board.h"
+#include "soft_vault.h"
+#include "vault_client.h"
 
 int link_main(int argc, char **argv); /* link.c's */
 
@@ -31,7 +34,8 @@ static struct {
     size_t ek_n;
     bool enrols;
     struct bytes credential, secret;
-    uint8_t tls[32], message[EVIDENCE_MESSAGE_MAX];
+    uint8_t tls[32]; /* SHA-256 of the TLS key, as the vault TA has it */
+    uint8_t message[EVIDENCE_MESSAGE_MAX];
 } soft;
 
 static void need(bool good, const char *what)
@@ -72,14 +76,12 @@ uint32_t attest_identity(struct attest *a, struct attest_identity *id)
     return 0;
 }
 
-uint32_t attest_enrol(struct attest *a, struct bytes credential, struct bytes secret,
-                      const uint8_t tls_key[32])
+uint32_t attest_enrol(struct attest *a, struct bytes credential, struct bytes secret)
 {
     (void)a;
     soft.enrols = true;
     soft.credential = credential;
     soft.secret = secret;
-    memcpy(soft.tls, tls_key, sizeof(soft.tls));
     return 0;
 }
 
@@ -108,18 +110,39 @@ const char *tee_service_error(uint32_t result)
     return result == TEE_ACCESS_DENIED ? "the TPM does not open it" : "the secure world failed";
 }
 
-bool token_key(uint8_t spki[TLS_KEY_MAX], size_t *n)
+uint32_t vault_client_open(struct vault_client *c)
 {
-    uint8_t *p = spki;
-
-    *n = (size_t)i2d_PUBKEY(soft.key, &p);
-    return true;
+    (void)c;
+    return 0;
 }
 
-EVP_PKEY *token_private_key(void)
+void vault_client_close(struct vault_client *c)
 {
-    EVP_PKEY_up_ref(soft.key);
-    return soft.key;
+    (void)c;
+}
+
+uint32_t vault_client_public(struct vault_client *c, uint32_t use,
+                             uint8_t point[VAULT_TA_POINT_SIZE])
+{
+    (void)c;
+    return use == VAULT_TA_TLS_CLIENT && soft_vault_point(soft.key, point) ? 0 : TEE_SYSTEM_ERROR;
+}
+
+uint32_t vault_client_sign_tls(struct vault_client *c, struct bytes transcript,
+                               uint8_t signature[VAULT_TA_SIGNATURE_SIZE])
+{
+    (void)c;
+    return soft_vault_sign(soft.key, transcript, signature) ? 0 : TEE_SYSTEM_ERROR;
+}
+
+static void make_key(void)
+{
+    uint8_t point[VAULT_POINT_SIZE], spki[VAULT_SPKI_SIZE];
+
+    soft.key = EVP_EC_gen("P-256");
+    need(soft.key != NULL && soft_vault_point(soft.key, point), "a key");
+    vault_spki_encode(point, spki);
+    need(crypto_openssl.sha256.hash(NULL, &BYTES_OF(spki), 1, soft.tls) == 0, "a hash");
 }
 
 size_t update_ask(struct bytes request, uint32_t seconds, uint8_t *answer, size_t most)
@@ -215,8 +238,10 @@ static void *end_with_input(void *ctx)
     char line[64];
 
     (void)ctx;
-    while (fgets(line, sizeof(line), stdin) != NULL)
-        ;
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        if (strcmp(line, "lose key\n") == 0)
+            make_key();
+    }
     soft_board_end(&board);
     _exit(0);
 }
@@ -235,7 +260,7 @@ int main(int argc, char **argv)
     make_folders(argv[7]);
     write_settings(argv[7], argv);
     soft_board_begin(&board, argv[1], argv[2]);
-    soft.key = EVP_EC_gen("P-256");
+    make_key();
     setvbuf(stdin, NULL, _IONBF, 0);
     introduce();
     read_ek();

@@ -8,7 +8,7 @@ import re
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from kapu.build import FLAVOURS, PKCS11_TA, TA_UUIDS, release, settings
+from kapu.build import FLAVOURS, PKCS11_OPTION, PKCS11_TA, TA_UUIDS, release, settings
 from kapu.paths import ROOT
 
 CONFIG = ROOT / "secure" / "optee" / "config.mk"
@@ -72,7 +72,20 @@ def test_the_core_has_none_of_their_code(optee):
     assert sorted(name for name in names if re.match(GONE, name)) == []
 
 
-def test_the_core_has_the_trusted_applications_of_its_flavour_and_no_other(optee):
+def trusted_applications(optee) -> set[str]:
     names = [name for name in symbols_of(optee) if re.match(r"early_ta_\w{8}-.*\.c$", name)]
-    assert {name[len("early_ta_"):-len(".c")] for name in names} == \
-        set(TA_UUIDS.values()) | {PKCS11_TA}
+    return {name[len("early_ta_"):-len(".c")] for name in names}
+
+
+def test_the_core_has_the_trusted_applications_of_its_flavour_and_no_other(optee):
+    """The PKCS#11 TA is in the lab flavour: what is made of it there, a gateway's integrator can have."""
+    assert trusted_applications(optee) == set(TA_UUIDS.values()) | ({PKCS11_TA} if PKCS11_OPTION in optee.values else set())
+
+
+def test_an_integrator_can_have_the_pkcs11_ta(monkeypatch):
+    monkeypatch.delenv("KAPU_PKCS11", raising=False)
+    default = release("gateway").optee.values
+    assert PKCS11_OPTION not in default
+    monkeypatch.setenv("KAPU_PKCS11", "1")
+    assert release("gateway").optee.values == [*default, PKCS11_OPTION]
+    assert release("lab").optee.values[-1] == PKCS11_OPTION

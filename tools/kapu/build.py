@@ -27,16 +27,20 @@ from .update_keys import UPDATE_ROLES, first_set, first_sets_identity
 
 PLATFORM = ROOT / "platform" / "qemu-virt"
 FLAVOURS = ("gateway", "lab")
+# OP-TEE's own PKCS#11 TA is in the lab flavour, and in the other one for an integrator who asks for it.
+PKCS11_OPTION = "KAPU_PKCS11_TA=y"
 PKCS11_TA = "fd02c9da-306c-48c7-a49c-bbd827ae86ee"
 UPDATE_TA = "ec82e187-ef6d-45e4-8e57-481ac8765bce"  # UPDATE_TA_UUID of wire/update_ta.h
+VAULT_TA = "3fdffdb5-2ea0-45ca-be12-8d0f0116bcc0"  # VAULT_TA_UUID of wire/vault_ta.h
 MONITOR_TA = "4c7a9b3e-61f0-4b7c-8d21-5e90d4a60f13"  # MONITOR_TA_UUID of wire/monitor_ta.h
 ATTEST_TA = "9d5f2c14-0b7e-4a63-b158-33e26f904dca"  # ATTEST_TA_UUID of wire/attest_ta.h
 # Trusted applications travel inside OP-TEE's image; none is loaded from elsewhere. Ours: folder of
 # secure/ta -> what of lib/ is in it.
 TA_LIBRARIES = {"monitor": ("base", "introspect", "cbor", "evidence"),
-                "attest": ("base", "cbor", "evidence", "update"),
+                "attest": ("base", "cbor", "evidence", "update", "vault"),
+                "vault": ("base", "vault"),
                 "update": ("base", "bootstate", "cbor", "evidence", "release", "update")}
-TA_UUIDS = {"monitor": MONITOR_TA, "attest": ATTEST_TA, "update": UPDATE_TA}
+TA_UUIDS = {"monitor": MONITOR_TA, "attest": ATTEST_TA, "update": UPDATE_TA, "vault": VAULT_TA}
 DEBUG_STATUS = {"gateway": "EVIDENCE_DEBUG_DISABLED_SINCE_BOOT", "lab": "EVIDENCE_DEBUG_ENABLED"}
 
 # of lib/, in BL1 and BL2
@@ -222,7 +226,7 @@ def build_ta(step: Step, out: Path, base: Path, name: str) -> Path:
         add_to_monitor(step, base, work)
     elif name == "attest":
         add_to_attest(step, base, work)
-    else:
+    elif name == "update":
         add_to_update(step, work)
     elf = f"out/{TA_UUIDS[name]}.stripped.elf"
     step.run("make", "-C", work, "CROSS_COMPILE=aarch64-linux-gnu-", "PYTHON3=/usr/bin/python3",
@@ -241,7 +245,9 @@ def build_optee(step: Step, out: Path) -> None:
     for patch in (file for file in step.files if file.suffix == ".patch"):
         step.run("patch", "-d", tree / "kapu", "-p1", "-i", patch)  # a test's, to weaken ours
     elf = {name: build_ta(step, out, base, name) for name in TA_UUIDS}
-    paths = [*elf.values(), base / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf"]
+    paths = list(elf.values())
+    if PKCS11_OPTION in step.values:
+        paths.append(base / f"out/ta/pkcs11/{PKCS11_TA}.stripped.elf")
     optee_make(step, tree, f"EARLY_TA_PATHS={' '.join(map(str, paths))}", *step.values[3:])
     shutil.copy(tree / "out/core/tee-raw.bin", out / "optee.bin")
     shutil.copy(tree / "out/core/tee.elf", out / "optee.elf")
@@ -416,7 +422,7 @@ def build_operator(step: Step, out: Path) -> None:
 
 
 SYSROOT_PACKAGES = ("libssl-dev", "libssl3t64", "libmosquitto-dev", "libmosquitto1",
-                    "libp11-kit-dev", "libckteec0t64", "libzstd-dev", "libzstd1")
+                    "libzstd-dev", "libzstd1")
 
 
 def build_sysroot(step: Step, out: Path) -> None:
@@ -430,7 +436,7 @@ def sysroot_step() -> Step:
                 values=[fetch.identity(name) for name in SYSROOT_PACKAGES])
 
 
-PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "boot-tool", "lab-channel", "settings", "update")
+PROGRAM_FOLDERS = ("tee", "attest", "status", "agent", "link", "vault", "boot-tool", "lab-channel", "settings", "update")
 
 
 def build_programs(step: Step, out: Path) -> None:
@@ -645,10 +651,16 @@ def optee_step(name: str, flavour: str, release_version: str, needs: list[Step],
                 values=[flavour, release_version, first_sets_identity(), *options])
 
 
+def optee_options(flavour: str) -> tuple[str, ...]:
+    """What a flavour's OP-TEE has besides ours."""
+    return (PKCS11_OPTION,) if flavour == "lab" or os.environ.get("KAPU_PKCS11") == "1" else ()
+
+
 def optee_variant(of: "Release", name: str, *patches: Path, overlay: Path | None = None,
                   options: tuple[str, ...] = ()) -> Step:
     """A release's OP-TEE with something of ours changed, for tests; options: make variables."""
-    return optee_step(name, of.flavour, of.version, of.optee.needs, *patches, overlay=overlay, options=options)
+    return optee_step(name, of.flavour, of.version, of.optee.needs, *patches, overlay=overlay,
+                      options=(*optee_options(of.flavour), *options))
 
 
 def release(flavour: str = "gateway", release_version: str | None = None, counter: int | None = None) -> Release:
@@ -704,7 +716,8 @@ def release(flavour: str = "gateway", release_version: str | None = None, counte
                           files=[introspect / "profile.def"])
     allow_list = Step(f"allow-{flavour}", build_allow_list, needs=[root, kernel_profile], values=[flavour],
                       files=policies(flavour))
-    optee = optee_step(f"optee-{flavour}", flavour, release_version, [optee_base, kernel_profile, allow_list])
+    optee = optee_step(f"optee-{flavour}", flavour, release_version, [optee_base, kernel_profile, allow_list],
+                       options=optee_options(flavour))
     firmware = Step(f"firmware-{flavour}", build_firmware, needs=[native, tfa, optee, linux, tree],
                     values=[counter, *(public_identity(keys, role, native) for role in EC_ROLES)])
     values = Step(f"reference-{flavour}", build_reference, needs=[native, tfa, optee, linux, tree],

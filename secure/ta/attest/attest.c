@@ -89,8 +89,6 @@ static TEE_Result enrol(TEE_Param p[TEE_NUM_PARAMS])
 
     state = IDLE;
     request.enrols = false;
-    if (p[2].memref.size != sizeof(request.tls_key))
-        return TEE_ERROR_BAD_PARAMETERS;
     for (size_t i = 0; i < 2; i++) {
         if (p[i].memref.size > sizeof(part[i]))
             return TEE_ERROR_BAD_PARAMETERS;
@@ -98,8 +96,9 @@ static TEE_Result enrol(TEE_Param p[TEE_NUM_PARAMS])
         in[i].memref.size = p[i].memref.size;
         TEE_MemMove(part[i], p[i].memref.buffer, p[i].memref.size);
     }
-    TEE_MemMove(request.tls_key, p[2].memref.buffer, sizeof(request.tls_key));
     res = boot_activate(&in[0], &in[1], request.secret);
+    if (res == TEE_SUCCESS)
+        res = vault_tls_key(request.tls_key);
     request.enrols = res == TEE_SUCCESS;
     return res;
 }
@@ -170,7 +169,7 @@ static const struct {
     TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
 } commands[] = {
     {ATTEST_TA_IDENTITY, TEE_PARAM_TYPES(MO, MO, MO, MO), identity},
-    {ATTEST_TA_ENROL, TEE_PARAM_TYPES(MI, MI, MI, NONE), enrol},
+    {ATTEST_TA_ENROL, TEE_PARAM_TYPES(MI, MI, NONE, NONE), enrol},
     {ATTEST_TA_BEGIN, TEE_PARAM_TYPES(MI, VI, NONE, NONE), begin},
     {ATTEST_TA_STEP, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), step},
     {ATTEST_TA_MESSAGE, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), message},

@@ -16,13 +16,7 @@
 
 extern const struct kapu_sha256 ta_hash;
 
-/* ---- key.c: the key pair of this TEE ---- */
-
-/* Opens it; it is born at the first call of all, and kept in secure storage. */
-TEE_Result key_open(struct evidence_key *public);
-TEE_Result key_sign(const uint8_t digest[32], uint8_t signature[EVIDENCE_SIGNATURE_SIZE]);
-
-/* ---- services.c: boot service and monitor TA ---- */
+/* ---- services.c: boot service, monitor TA and vault TA ---- */
 
 TEE_Result services_open(void);
 
@@ -54,6 +48,9 @@ TEE_Result monitor_step(uint32_t *left);
 TEE_Result monitor_last(uint32_t *number, uint64_t *began_ms, uint64_t *now_ms);
 /* *n: room in `claims`, and then their bytes. */
 TEE_Result monitor_claims(uint8_t *claims, size_t *n);
+
+/* SHA-256 of the public key (SubjectPublicKeyInfo, DER) that the vault has for TLS. */
+TEE_Result vault_tls_key(uint8_t digest[32]);
 
 /* ---- evidence.c ---- */
 

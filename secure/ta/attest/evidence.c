@@ -8,9 +8,12 @@
 
 #include "attest.h"
 #include "release.h"
+#include "ta_key.h"
 
 static uint8_t monitor[EVIDENCE_MONITOR_MAX], encoded[EVIDENCE_CLAIMS_MAX];
 static uint8_t token_bytes[EVIDENCE_TOKEN_MAX], event_log[EVIDENCE_LOG_MAX];
+static const char key_name[] = "attestation key";
+static struct ta_key signer;
 static struct evidence_key key;
 static bool has_key;
 
@@ -119,7 +122,7 @@ static TEE_Result make_token(struct bytes claims, struct wr *out)
     if (res == TEE_SUCCESS)
         res = result_of(evidence_token_digest(&ta_hash, t.kid, claims, digest));
     if (res == TEE_SUCCESS)
-        res = key_sign(digest, t.signature);
+        res = ta_key_sign(&signer, digest, t.signature);
     return res == TEE_SUCCESS ? result_of(evidence_token_encode(&t, out)) : res;
 }
 
@@ -141,14 +144,23 @@ static TEE_Result make_message(const struct request *r, struct bytes token, size
     return result_of(evidence_message_encode(&m, out));
 }
 
+static TEE_Result open_key(void)
+{
+    TEE_Result res = has_key ? TEE_SUCCESS : ta_key_open(key_name, sizeof(key_name) - 1, &signer);
+
+    has_key = res == TEE_SUCCESS;
+    memcpy(key.x, signer.x, sizeof(key.x));
+    memcpy(key.y, signer.y, sizeof(key.y));
+    return res;
+}
+
 TEE_Result evidence_make(const struct request *r, struct wr *message)
 {
     size_t log_n = 0;
     uint32_t told = 0;
     struct wr claims, token;
-    TEE_Result res = has_key ? TEE_SUCCESS : key_open(&key);
+    TEE_Result res = open_key();
 
-    has_key = res == TEE_SUCCESS;
     wr_init(&claims, encoded, sizeof(encoded));
     wr_init(&token, token_bytes, sizeof(token_bytes));
     if (res == TEE_SUCCESS)
@@ -160,9 +172,8 @@ TEE_Result evidence_make(const struct request *r, struct wr *message)
 
 TEE_Result evidence_public(struct evidence_key *public)
 {
-    TEE_Result res = has_key ? TEE_SUCCESS : key_open(&key);
+    TEE_Result res = open_key();
 
-    has_key = res == TEE_SUCCESS;
     *public = key;
     return res;
 }

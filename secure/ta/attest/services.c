@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The boot service of the core and the monitor TA, as this TA asks them: secure world to secure
- * world, without Linux in between. */
+/* The boot service of the core, the monitor TA and the vault TA, as this TA asks them: secure world
+ * to secure world, without Linux in between. */
 #include <string.h>
 
 #include <kapu/update_outcome.h>
+#include <kapu/vault.h>
 
 #include "attest.h"
 #include "boot_pta.h"
 #include "monitor_pta.h"
 #include "monitor_ta.h"
+#include "vault_ta.h"
 
 static TEE_TASessionHandle boot = TEE_HANDLE_NULL, monitor = TEE_HANDLE_NULL;
 
@@ -262,4 +264,27 @@ TEE_Result monitor_claims(uint8_t *claims, size_t *n)
     res = call(monitor, MONITOR_TA_CLAIMS, TEE_PARAM_TYPES(MO, NONE, NONE, NONE), p);
     *n = p[0].memref.size;
     return res;
+}
+
+/* The vault is needed at an enrolment only, and so opened then. */
+TEE_Result vault_tls_key(uint8_t digest[32])
+{
+    static const TEE_UUID uuid = VAULT_TA_UUID;
+    uint8_t point[VAULT_TA_POINT_SIZE], spki[VAULT_SPKI_SIZE];
+    TEE_TASessionHandle vault = TEE_HANDLE_NULL;
+    TEE_Param p[TEE_NUM_PARAMS];
+    TEE_Result res = open_one(&uuid, &vault);
+
+    if (res != TEE_SUCCESS)
+        return res;
+    memset(p, 0, sizeof(p));
+    p[0].value.a = VAULT_TA_TLS_CLIENT;
+    set_memory(&p[1], point, sizeof(point));
+    res = call(vault, VAULT_TA_PUBLIC, TEE_PARAM_TYPES(VI, MO, NONE, NONE), p);
+    TEE_CloseTASession(vault);
+    if (res != TEE_SUCCESS || p[1].memref.size != sizeof(point))
+        return res != TEE_SUCCESS ? res : TEE_ERROR_BAD_FORMAT;
+    vault_spki_encode(point, spki);
+    return ta_hash.hash(ta_hash.ctx, &BYTES_OF(spki), 1, digest) == 0 ? TEE_SUCCESS
+                                                                      : TEE_ERROR_GENERIC;
 }

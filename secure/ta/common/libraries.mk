@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# Part of a trusted application's sub.mk: what several of them have, our libraries that kapu-libs names, and
-# QCBOR for lib/evidence, without floating point as on the host (lib/evidence/meson.build).
+# Part of a trusted application's sub.mk: what several of them have, as ta-parts names it, our libraries that
+# kapu-libs names, and QCBOR for lib/cbor, without floating point as on the host (lib/evidence/meson.build).
 srcs-y += $(foreach l,$(kapu-libs),$(addprefix lib/$(l)/,$(shell cat $(sub-dir)/lib/$(l)/sources.list)))
-srcs-y += $(if $(filter evidence,$(kapu-libs)),common/ta_sha256.c)
+srcs-y += $(patsubst %,common/%.c,$(ta-parts))
 global-incdirs-y += . common wire $(addprefix lib/,$(addsuffix /include,$(kapu-libs)))
-qcbor-srcs := qcbor/src/qcbor_encode.c qcbor/src/qcbor_decode.c qcbor/src/UsefulBuf.c
+qcbor-srcs := $(if $(filter cbor,$(kapu-libs)),qcbor/src/qcbor_encode.c qcbor/src/qcbor_decode.c qcbor/src/UsefulBuf.c)
 srcs-y += $(qcbor-srcs)
 $(foreach s,$(qcbor-srcs),$(eval cflags-$(s)-y += -w))
 cppflags-y += -isystem $(sub-dir)/qcbor/inc -isystem $(sub-dir)/qcbor/inc/qcbor

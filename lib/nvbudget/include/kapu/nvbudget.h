@@ -20,7 +20,7 @@
 #include <kapu/bytes.h>
 
 #define NVBUDGET_BURST 64u        /* tokens of a full bucket */
-#define NVBUDGET_AT_POWER_ON 32u  /* tokens after power-on: a first boot takes 14 */
+#define NVBUDGET_AT_POWER_ON 32u  /* tokens after power-on: a first boot takes four */
 #define NVBUDGET_TOKEN_MS 900000u /* until a spent token is back: 15 minutes */
 #define NVBUDGET_DAY_MS 86400000u
 #define NVBUDGET_WRITES_A_DAY_MAX (NVBUDGET_BURST + NVBUDGET_DAY_MS / NVBUDGET_TOKEN_MS)
