@@ -16,7 +16,7 @@ from attacks.test_boot_chain import CERTIFICATES, IMAGES, PARTS, mix
 from attacks.test_root_of_trust import NOW, OLD, helper, stopped_after_boot
 from attacks.test_table_mutations import Debugged, small_package
 from board import BASE, Board, Firmware
-from e2e.test_lab import AVB_TA, ITEM_NOT_FOUND, offer, open_program, opened
+from e2e.test_lab import AVB_TA, ITEM_NOT_FOUND, offer, opened, tee_program
 from guest import Guest, Kernel, inspect
 from kapu import build, tpm
 from kapu.paths import BUILD, ROOT, host_environment
@@ -166,7 +166,7 @@ def test_with_applications_from_linux_a_signed_one_is_loaded(make_instance, tmp_
     step.build(Progress())
     instance = make_instance("lab")
     ship(instance, firmware.make(tmp_path / "package", images={"optee": step.out / "optee.bin"}))
-    shutil.copy(open_program(tmp_path), instance.folder / "share")
+    shutil.copy(tee_program(tmp_path, "open-ta"), instance.folder / "share")
     instance.machine.start()
     shell = Shell(instance.machine)
     shell.instance = instance

@@ -78,6 +78,7 @@ LIMITS = {
     "secure/core/trust.c": {"PATIENCE_MS": "over: the TPM counts as silent for this deep check, an alarm from the third on"},
     "secure/core/watch.c": {"PASS_MS": MEANING, "TICK_MS": MEANING},
     "secure/ta/monitor/monitor.c": {"INTERVAL_MS": MEANING},
+    "secure/ta/common/ta_key.c": {"OPEN_WAIT_MS": STEP},
     # The watchdog: over is a reset, which is what it is for. KAPU_TEST_LOAD makes a machine as slow as that.
     "platform/qemu-virt/optee/platform.h": {"PLATFORM_WATCHDOG_BOOT_S": "15 times a boot", "PLATFORM_WATCHDOG_S": "30 times a deep check",
                                             "PLATFORM_HURRY_S": "a deep check is asked for at once"},

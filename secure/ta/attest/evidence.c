@@ -12,10 +12,8 @@
 
 static uint8_t monitor[EVIDENCE_MONITOR_MAX], encoded[EVIDENCE_CLAIMS_MAX];
 static uint8_t token_bytes[EVIDENCE_TOKEN_MAX], event_log[EVIDENCE_LOG_MAX];
-static const char key_name[] = "attestation key";
 static struct ta_key signer;
 static struct evidence_key key;
-static bool has_key;
 
 static TEE_Result result_of(int err)
 {
@@ -146,9 +144,8 @@ static TEE_Result make_message(const struct request *r, struct bytes token, size
 
 static TEE_Result open_key(void)
 {
-    TEE_Result res = has_key ? TEE_SUCCESS : ta_key_open(key_name, sizeof(key_name) - 1, &signer);
+    TEE_Result res = ta_key_open("attestation key", &signer);
 
-    has_key = res == TEE_SUCCESS;
     memcpy(key.x, signer.x, sizeof(key.x));
     memcpy(key.y, signer.y, sizeof(key.y));
     return res;

@@ -7,11 +7,7 @@
 #define OPEN_TRIES 50u
 #define OPEN_WAIT_MS 100u
 
-static TEE_Result open_stored(const char *name, size_t n, TEE_ObjectHandle *key)
-{
-    return TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, name, n,
-                                    TEE_DATA_FLAG_ACCESS_READ | TEE_DATA_FLAG_SHARE_READ, key);
-}
+#define FLAGS (TEE_DATA_FLAG_ACCESS_READ | TEE_DATA_FLAG_SHARE_READ)
 
 /* Good for signatures, and for nothing else. */
 static TEE_Result generate(TEE_ObjectHandle *fresh)
@@ -26,36 +22,30 @@ static TEE_Result generate(TEE_ObjectHandle *fresh)
 }
 
 /* Without TEE_DATA_FLAG_OVERWRITE: of two that do this at once one fails. */
-static TEE_Result make(const char *name, size_t n)
+static TEE_Result make(const char *name, TEE_ObjectHandle *key)
 {
-    TEE_ObjectHandle fresh = TEE_HANDLE_NULL, stored = TEE_HANDLE_NULL;
+    TEE_ObjectHandle fresh = TEE_HANDLE_NULL;
     TEE_Result res = generate(&fresh);
 
     if (res == TEE_SUCCESS)
-        res = TEE_CreatePersistentObject(TEE_STORAGE_PRIVATE, name, n,
-                                         TEE_DATA_FLAG_ACCESS_READ | TEE_DATA_FLAG_SHARE_READ,
-                                         fresh, NULL, 0, &stored);
-    if (res == TEE_SUCCESS)
-        TEE_CloseObject(stored);
+        res = TEE_CreatePersistentObject(TEE_STORAGE_PRIVATE, name, strlen(name), FLAGS, fresh,
+                                         NULL, 0, key);
     if (fresh != TEE_HANDLE_NULL)
         TEE_FreeTransientObject(fresh);
     return res;
 }
 
 /* Another instance may be making it at this moment; that takes as long as a write to flash. */
-static TEE_Result open_or_make(const char *name, size_t n, TEE_ObjectHandle *key)
+static TEE_Result open_or_make(const char *name, TEE_ObjectHandle *key)
 {
     TEE_Result res = TEE_ERROR_ACCESS_CONFLICT;
 
     for (unsigned i = 0; i < OPEN_TRIES && res == TEE_ERROR_ACCESS_CONFLICT; i++) {
         if (i > 0)
             (void)TEE_Wait(OPEN_WAIT_MS);
-        res = open_stored(name, n, key);
-        if (res != TEE_ERROR_ITEM_NOT_FOUND)
-            continue;
-        res = make(name, n);
-        if (res == TEE_SUCCESS)
-            res = open_stored(name, n, key);
+        res = TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, name, strlen(name), FLAGS, key);
+        if (res == TEE_ERROR_ITEM_NOT_FOUND)
+            res = make(name, key);
     }
     return res;
 }
@@ -74,25 +64,28 @@ static TEE_Result coordinate(TEE_ObjectHandle key, uint32_t attribute, uint8_t t
     return TEE_SUCCESS;
 }
 
-TEE_Result ta_key_open(const char *name, size_t n, struct ta_key *k)
+TEE_Result ta_key_open(const char *name, struct ta_key *k)
 {
     TEE_ObjectHandle key = TEE_HANDLE_NULL;
-    TEE_Result res;
+    TEE_OperationHandle signer = TEE_HANDLE_NULL;
+    TEE_Result res = TEE_SUCCESS;
 
-    *k = (struct ta_key){.signer = TEE_HANDLE_NULL};
-    res = open_or_make(name, n, &key);
-    if (res != TEE_SUCCESS)
-        return res;
-    res = TEE_AllocateOperation(&k->signer, TEE_ALG_ECDSA_SHA256, TEE_MODE_SIGN, KEY_BITS);
+    if (k->signer != TEE_HANDLE_NULL)
+        return TEE_SUCCESS;
+    res = open_or_make(name, &key);
     if (res == TEE_SUCCESS)
-        res = TEE_SetOperationKey(k->signer, key);
+        res = TEE_AllocateOperation(&signer, TEE_ALG_ECDSA_SHA256, TEE_MODE_SIGN, KEY_BITS);
+    if (res == TEE_SUCCESS)
+        res = TEE_SetOperationKey(signer, key);
     if (res == TEE_SUCCESS)
         res = coordinate(key, TEE_ATTR_ECC_PUBLIC_VALUE_X, k->x);
     if (res == TEE_SUCCESS)
         res = coordinate(key, TEE_ATTR_ECC_PUBLIC_VALUE_Y, k->y);
     TEE_CloseObject(key); /* the operation has a copy */
-    if (res != TEE_SUCCESS && k->signer != TEE_HANDLE_NULL)
-        TEE_FreeOperation(k->signer);
+    if (res == TEE_SUCCESS)
+        k->signer = signer;
+    else
+        TEE_FreeOperation(signer);
     return res;
 }
 

@@ -15,13 +15,13 @@
 #define TA_KEY_SIGNATURE_SIZE 64u /* r and s */
 
 struct ta_key {
-    TEE_OperationHandle signer;
-    uint8_t x[32], y[32]; /* the public half */
+    TEE_OperationHandle signer; /* TEE_HANDLE_NULL: it is not open */
+    uint8_t x[32], y[32];       /* the public half */
 };
 
-/* `name`: of the object, without a terminating zero. *k stays open as long as the TA lives; the
+/* Of the object of that name, if it is not open yet. *k stays open as long as the TA lives; the
  * stored object does not, as an open one would keep the directory of secure storage open. */
-TEE_Result ta_key_open(const char *name, size_t n, struct ta_key *k);
+TEE_Result ta_key_open(const char *name, struct ta_key *k);
 TEE_Result ta_key_sign(const struct ta_key *k, const uint8_t digest[32],
                        uint8_t signature[TA_KEY_SIGNATURE_SIZE]);
 

@@ -23,7 +23,6 @@ static const struct row {
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static struct ta_key keys[ROWS];
-static bool is_open[ROWS];
 static TEE_Identity caller;
 
 /* An instance has one session, and so one caller. */
@@ -89,14 +88,10 @@ static const struct row *row_of(uint32_t use)
 
 static TEE_Result key_of(const struct row *r, const struct ta_key **key)
 {
-    const size_t i = (size_t)(r - rows);
-    TEE_Result res = TEE_SUCCESS;
+    struct ta_key *k = &keys[r - rows];
 
-    if (!is_open[i])
-        res = ta_key_open(r->name, strlen(r->name), &keys[i]);
-    is_open[i] = res == TEE_SUCCESS;
-    *key = &keys[i];
-    return res;
+    *key = k;
+    return ta_key_open(r->name, k);
 }
 
 static TEE_Result put(TEE_Param *p, struct bytes b)
