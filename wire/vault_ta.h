@@ -4,10 +4,10 @@
  * it; what it may sign follows from its use, and is put together in the TA itself: no caller can
  * have it sign anything else. All of them are ECDSA keys on P-256.
  *
- * Who may call: a key's user, which is the one account of Linux that is named here, and for its
- * public half the attest TA, which vouches for it. Which account calls is the word of Linux's
- * kernel (login TEE_LOGIN_USER): it keeps programs from each other's keys, and an attacker in the
- * kernel from none. Everybody else gets TEE_ERROR_ACCESS_DENIED.
+ * Who may call: a key's user, which is the one account of Linux that is named here; and the attest
+ * TA, for the public half, which it vouches for. Linux's kernel says which account calls (login
+ * TEE_LOGIN_USER): this protects a key from other programs, and not from an attacker in the kernel.
+ * All other callers get TEE_ERROR_ACCESS_DENIED.
  *
  * VI: value input, with word a; MI, MO: memory input, output. Other parameter types, and a use that
  * is not known, give TEE_ERROR_BAD_PARAMETERS; a buffer that is too small TEE_ERROR_SHORT_BUFFER,

@@ -66,8 +66,8 @@ bool gateway_open(struct gateway *g)
     return true;
 }
 
-/* Before the key is named or vouched for. What was there when this program began may be lost: then
- * nothing is named, and the program ends and begins again. */
+/* To be asked before the key is named or vouched for: the key that this program started with may be
+ * lost. Then it names none, exits, and is started again. */
 static bool has_its_key(struct gateway *g)
 {
     EVP_PKEY *key = vault_tls_key(g->spki);

@@ -13,8 +13,8 @@ static bool good(const char *what, uint32_t result)
     return result == 0;
 }
 
-/* A session is dear: the TA is loaded for it. It stays open for signatures, and ends when one
- * fails. */
+/* Opening a session is expensive, as the TA is loaded for it. It stays open for signatures until
+ * one fails. */
 static struct vault_client session;
 static bool is_open;
 

@@ -197,8 +197,8 @@ def test_the_tls_key_signs_handshakes_of_a_client_only(opener):
 
 
 def test_linux_cannot_name_the_tls_key_of_an_enrolment(opener):
-    """Credential, secret and a hash of Linux' choice are no command; without the hash they come as far as the TPM, which
-    opens no credential of zeros."""
+    """The attest TA refuses a third parameter, with which Linux would choose the key. With two parameters the request reaches
+    the TPM, which rejects a credential of zeros."""
     assert opened(opener, ATTEST_TA, ENROL, "3") == BAD_PARAMETERS
     assert opened(opener, ATTEST_TA, ENROL, "2") not in (BAD_PARAMETERS, "0x00000000")
 

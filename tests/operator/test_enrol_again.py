@@ -82,8 +82,8 @@ def restart_broker(world) -> None:
 
 @pytest.mark.parametrize("noticed", ["in a connection", "in an enrolment"])
 def test_a_gateway_whose_vault_lost_its_tls_key_begins_again(world, noticed):
-    """kapu-link ends, so that the service manager starts it again, and it asks for a certificate for the other key. What it
-    answers in the meantime is no evidence for a key that it has not."""
+    """kapu-link exits; the service manager restarts it, and it asks for a certificate for the new key. Before it exits it
+    refuses to enrol, because it no longer has the key that it named."""
     world.pump.tell("lose key")
     if noticed == "in a connection":
         restart_broker(world)

@@ -18,7 +18,7 @@ def incoming_command(words: list[str]) -> str:
 
 
 def test_a_gateway_goes_on_when_the_saved_one_is_gone(tmp_path):
-    """QEMU 7.2 waits forever when there is no state to read."""
+    """QEMU 7.2 hangs at start if the state file is missing."""
     saved = tmp_path / "saved"
     saved.mkdir()
     (saved / snapshots.STATE).write_bytes(CONTENT)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "ta_command.h"
 #include "ta_sha256.h"
 
 #define CREDENTIAL_MAX 512u
@@ -44,16 +45,6 @@ void TA_CloseSessionEntryPoint(void *session)
     (void)session;
 }
 
-static TEE_Result put(TEE_Param *p, struct bytes b)
-{
-    bool fits = p->memref.size >= b.n;
-
-    if (fits)
-        TEE_MemMove(p->memref.buffer, b.p, b.n);
-    p->memref.size = b.n;
-    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
-}
-
 static TEE_Result identity(TEE_Param p[TEE_NUM_PARAMS])
 {
     static struct identity id;
@@ -74,7 +65,7 @@ static TEE_Result identity(TEE_Param p[TEE_NUM_PARAMS])
                                     BYTES_OF(ueid)};
 
         for (size_t i = 0; i < TEE_NUM_PARAMS; i++) {
-            if (put(&p[i], all[i]) != TEE_SUCCESS)
+            if (ta_command_put(&p[i], all[i]) != TEE_SUCCESS)
                 res = TEE_ERROR_SHORT_BUFFER;
         }
     }
@@ -155,19 +146,10 @@ static TEE_Result message(TEE_Param p[TEE_NUM_PARAMS])
         return TEE_ERROR_BAD_STATE;
     wr_init(&w, bytes, sizeof(bytes));
     res = evidence_make(&request, &w);
-    return res == TEE_SUCCESS ? put(&p[0], wr_done(&w)) : res;
+    return res == TEE_SUCCESS ? ta_command_put(&p[0], wr_done(&w)) : res;
 }
 
-#define NONE TEE_PARAM_TYPE_NONE
-#define VI TEE_PARAM_TYPE_VALUE_INPUT
-#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
-
-static const struct {
-    uint32_t command, types;
-    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
-} commands[] = {
+static const struct ta_command commands[] = {
     {ATTEST_TA_IDENTITY, TEE_PARAM_TYPES(MO, MO, MO, MO), identity},
     {ATTEST_TA_ENROL, TEE_PARAM_TYPES(MI, MI, NONE, NONE), enrol},
     {ATTEST_TA_BEGIN, TEE_PARAM_TYPES(MI, VI, NONE, NONE), begin},
@@ -179,10 +161,5 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
                                       TEE_Param p[TEE_NUM_PARAMS])
 {
     (void)session;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (commands[i].command != command)
-            continue;
-        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
-    }
-    return TEE_ERROR_NOT_SUPPORTED;
+    return ta_command_run(commands, sizeof(commands) / sizeof(commands[0]), command, types, p);
 }

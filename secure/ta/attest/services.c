@@ -10,16 +10,10 @@
 #include "boot_pta.h"
 #include "monitor_pta.h"
 #include "monitor_ta.h"
+#include "ta_command.h"
 #include "vault_ta.h"
 
 static TEE_TASessionHandle boot = TEE_HANDLE_NULL, monitor = TEE_HANDLE_NULL;
-
-#define NONE TEE_PARAM_TYPE_NONE
-#define VI TEE_PARAM_TYPE_VALUE_INPUT
-#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define VIO TEE_PARAM_TYPE_VALUE_INOUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
 static TEE_Result open_one(const TEE_UUID *uuid, TEE_TASessionHandle *session)
 {

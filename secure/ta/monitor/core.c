@@ -6,6 +6,7 @@
 #include <tee_internal_api_extensions.h>
 
 #include "sha256_blocks.h"
+#include "ta_command.h"
 
 #define PAGE 4096u
 #define AHEAD 16u /* pages of one call */
@@ -36,10 +37,6 @@ static TEE_Result call(uint32_t command, uint32_t types, TEE_Param p[TEE_NUM_PAR
 
     return TEE_InvokeTACommand(core, TEE_TIMEOUT_INFINITE, command, types, p, &origin);
 }
-
-#define NONE TEE_PARAM_TYPE_NONE
-#define VI TEE_PARAM_TYPE_VALUE_INPUT
-#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
 
 static void put_le64(uint8_t *to, uint64_t v)
 {

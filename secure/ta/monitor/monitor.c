@@ -12,6 +12,7 @@
 
 #include "monitor_ta.h"
 #include "reaction.h"
+#include "ta_command.h"
 
 #define INTERVAL_MS 30000u /* between deep checks */
 
@@ -122,27 +123,14 @@ static TEE_Result claims(TEE_Param p[TEE_NUM_PARAMS])
 {
     static uint8_t encoded[EVIDENCE_MONITOR_MAX];
     struct wr w;
-    bool fits;
 
     wr_init(&w, encoded, sizeof(encoded));
     if (claims_make(&verdict, &w) != 0)
         return TEE_ERROR_GENERIC;
-    fits = p[0].memref.size >= w.at;
-    if (fits)
-        TEE_MemMove(p[0].memref.buffer, encoded, w.at);
-    p[0].memref.size = w.at;
-    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
+    return ta_command_put(&p[0], wr_done(&w));
 }
 
-#define NONE TEE_PARAM_TYPE_NONE
-#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define VIO TEE_PARAM_TYPE_VALUE_INOUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
-
-static const struct {
-    uint32_t command, types;
-    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
-} commands[] = {
+static const struct ta_command commands[] = {
     {MONITOR_TA_STEP, TEE_PARAM_TYPES(VO, VO, NONE, NONE), step},
     {MONITOR_TA_DUE, TEE_PARAM_TYPES(VO, NONE, NONE, NONE), due},
     {MONITOR_TA_REPORT, TEE_PARAM_TYPES(VIO, VO, VO, VO), read_report},
@@ -154,10 +142,5 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
                                       TEE_Param p[TEE_NUM_PARAMS])
 {
     (void)session;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (commands[i].command != command)
-            continue;
-        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
-    }
-    return TEE_ERROR_NOT_SUPPORTED;
+    return ta_command_run(commands, sizeof(commands) / sizeof(commands[0]), command, types, p);
 }

@@ -6,16 +6,11 @@
 #include "boot_pta.h"
 #include "monitor_ta.h"
 #include "parts.h"
+#include "ta_command.h"
 
 #define SLOT_PART (32u * 1024) /* bytes of a slot that are read at once */
 #define EK_NAME_MAX 34u        /* TPM 2.0 Part 1, 16 */
 #define STEPS_MAX 1000u        /* of two deep checks, several times over */
-
-#define NONE TEE_PARAM_TYPE_NONE
-#define VI TEE_PARAM_TYPE_VALUE_INPUT
-#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
 
 static TEE_TASessionHandle boot = TEE_HANDLE_NULL, monitor = TEE_HANDLE_NULL;
 static TEE_OperationHandle digest = TEE_HANDLE_NULL; /* of a slot */

@@ -8,6 +8,7 @@
 
 #include "first_keys.h"
 #include "parts.h"
+#include "ta_command.h"
 #include "ta_sha256.h"
 #include "update_ta.h"
 
@@ -198,16 +199,7 @@ static TEE_Result tell(TEE_Param p[TEE_NUM_PARAMS])
     return update_is_told(answer) ? services_refused(answer, true) : TEE_ERROR_BAD_PARAMETERS;
 }
 
-#define NONE TEE_PARAM_TYPE_NONE
-#define VI TEE_PARAM_TYPE_VALUE_INPUT
-#define VO TEE_PARAM_TYPE_VALUE_OUTPUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
-
-static const struct {
-    uint32_t command, types;
-    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
-} commands[] = {
+static const struct ta_command commands[] = {
     {UPDATE_TA_REQUEST, TEE_PARAM_TYPES(MI, VO, NONE, NONE), request},
     {UPDATE_TA_CONFIRM, TEE_PARAM_TYPES(MI, MI, VO, NONE), confirm},
     {UPDATE_TA_KEYS, TEE_PARAM_TYPES(MI, MI, VO, NONE), keys},
@@ -221,10 +213,5 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
                                       TEE_Param p[TEE_NUM_PARAMS])
 {
     (void)session;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (commands[i].command != command)
-            continue;
-        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
-    }
-    return TEE_ERROR_NOT_SUPPORTED;
+    return ta_command_run(commands, sizeof(commands) / sizeof(commands[0]), command, types, p);
 }

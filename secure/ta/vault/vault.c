@@ -8,6 +8,7 @@
 #include <kapu/vault.h>
 
 #include "attest_ta.h"
+#include "ta_command.h"
 #include "ta_key.h"
 #include "ta_sha256.h"
 #include "vault_ta.h"
@@ -94,16 +95,6 @@ static TEE_Result key_of(const struct row *r, const struct ta_key **key)
     return ta_key_open(r->name, k);
 }
 
-static TEE_Result put(TEE_Param *p, struct bytes b)
-{
-    const bool fits = p->memref.size >= b.n;
-
-    if (fits)
-        TEE_MemMove(p->memref.buffer, b.p, b.n);
-    p->memref.size = b.n;
-    return fits ? TEE_SUCCESS : TEE_ERROR_SHORT_BUFFER;
-}
-
 static TEE_Result get_public(TEE_Param p[TEE_NUM_PARAMS])
 {
     const struct row *r = row_of(p[0].value.a);
@@ -120,7 +111,7 @@ static TEE_Result get_public(TEE_Param p[TEE_NUM_PARAMS])
         return res;
     memcpy(point, key->x, sizeof(key->x));
     memcpy(point + sizeof(key->x), key->y, sizeof(key->y));
-    return put(&p[1], BYTES_OF(point));
+    return ta_command_put(&p[1], BYTES_OF(point));
 }
 
 /* The content that is signed is put together here: the caller gives a hash and nothing else. */
@@ -148,18 +139,10 @@ static TEE_Result sign_tls_client(TEE_Param p[TEE_NUM_PARAMS])
     res = key_of(r, &key);
     if (res == TEE_SUCCESS)
         res = ta_key_sign(key, digest, signature);
-    return res == TEE_SUCCESS ? put(&p[1], BYTES_OF(signature)) : res;
+    return res == TEE_SUCCESS ? ta_command_put(&p[1], BYTES_OF(signature)) : res;
 }
 
-#define NONE TEE_PARAM_TYPE_NONE
-#define VI TEE_PARAM_TYPE_VALUE_INPUT
-#define MI TEE_PARAM_TYPE_MEMREF_INPUT
-#define MO TEE_PARAM_TYPE_MEMREF_OUTPUT
-
-static const struct {
-    uint32_t command, types;
-    TEE_Result (*run)(TEE_Param p[TEE_NUM_PARAMS]);
-} commands[] = {
+static const struct ta_command commands[] = {
     {VAULT_TA_PUBLIC, TEE_PARAM_TYPES(VI, MO, NONE, NONE), get_public},
     {VAULT_TA_SIGN_TLS_CLIENT, TEE_PARAM_TYPES(MI, MO, NONE, NONE), sign_tls_client},
 };
@@ -168,10 +151,5 @@ TEE_Result TA_InvokeCommandEntryPoint(void *session, uint32_t command, uint32_t 
                                       TEE_Param p[TEE_NUM_PARAMS])
 {
     (void)session;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (commands[i].command != command)
-            continue;
-        return commands[i].types == types ? commands[i].run(p) : TEE_ERROR_BAD_PARAMETERS;
-    }
-    return TEE_ERROR_NOT_SUPPORTED;
+    return ta_command_run(commands, sizeof(commands) / sizeof(commands[0]), command, types, p);
 }
